@@ -1,0 +1,42 @@
+"""What a row needs besides the table: to choose, to compare, to cut a derivative off."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from microgradient.engine import ops
+from microgradient.engine.number import as_float, shown
+from microgradient.engine.op import OPS, Arithmetic
+from microgradient.engine.value import Value, constant
+
+
+def where(condition: bool, x: Any, y: Any) -> Any:
+    """Return ``x`` where ``condition`` holds, else ``y``; a Value if either is one.
+
+    Only the branch taken is recorded: the other one cannot put a nan into the gradient.
+    Raises TypeError for a condition that is not a bool (compare: ``where(v > 0, …)``).
+    """
+    if condition is not True and condition is not False:
+        if type(condition).__name__ not in ("bool", "bool_"):
+            raise TypeError(
+                f"where expects a bool, got {shown(condition)}; write a comparison: where(v > 0, x, y)"
+            )
+    branch = x if condition else y
+    if type(x) is Value or type(y) is Value:
+        branch = branch if type(branch) is Value else constant(branch)
+        return branch.record(ops.taken, (branch,))
+    return as_float(branch)
+
+
+def detach(x: Any) -> float:
+    """Return the number of ``x`` as a constant: no derivative passes through it."""
+    return x.data if type(x) is Value else as_float(x)
+
+
+def equal(x: Any, y: Any) -> bool:
+    """Return whether two numbers are equal (``==`` between Values compares identity)."""
+    return detach(x) == detach(y)
+
+
+GRAPH: Final = Arithmetic({**OPS, "where": where, "detach": detach, "equal": equal})
+"""The arithmetic of Values: its vocabulary is the table itself."""

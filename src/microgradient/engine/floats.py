@@ -1,0 +1,172 @@
+"""IEEE 754 arithmetic over Python floats: never an exception, never a complex number.
+
+Python's ``math`` raises where IEEE has a value: ``math.log(0)``, ``1 / 0``, ``math.exp(1000)``.
+Here these are -inf, inf and inf, and what is undefined is nan. One function for each primitive of
+the table in :mod:`~microgradient.engine.ops`; every other operation is built from these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from math import atan, atan2, cbrt, copysign, erf, erfc, hypot, inf, nan, tanh
+from operator import mul
+
+from microgradient.engine.special import digamma as digamma
+from microgradient.engine.special import polygamma as polygamma
+
+__all__ = ["atan", "atan2", "cbrt", "erf", "erfc", "hypot", "tanh"]
+
+
+def _undefined_is_nan(function: Callable[[float], float]) -> Callable[[float], float]:
+    def ieee(x: float) -> float:
+        try:
+            return function(x)
+        except ValueError:
+            return nan
+
+    return ieee
+
+
+def _overflow_is_inf(function: Callable[[float], float]) -> Callable[[float], float]:
+    def ieee(x: float) -> float:
+        try:
+            return function(x)
+        except OverflowError:
+            return inf
+
+    return ieee
+
+
+sin, cos, tan = map(_undefined_is_nan, (math.sin, math.cos, math.tan))
+asin, acos, acosh, sqrt = map(_undefined_is_nan, (math.asin, math.acos, math.acosh, math.sqrt))
+asinh = math.asinh
+exp, expm1, cosh = map(_overflow_is_inf, (math.exp, math.expm1, math.cosh))
+abs = math.fabs
+
+
+def sinh(x: float) -> float:
+    try:
+        return math.sinh(x)
+    except OverflowError:
+        return copysign(inf, x)
+
+
+def atanh(x: float) -> float:
+    return math.atanh(x) if -1 < x < 1 else copysign(inf, x) if x in (-1, 1) else nan
+
+
+def _logarithm(function: Callable[[float], float]) -> Callable[[float], float]:
+    def ieee(x: float) -> float:
+        return function(x) if x > 0 else -inf if x == 0 else nan
+
+    return ieee
+
+
+log, log2, log10 = map(_logarithm, (math.log, math.log2, math.log10))
+
+
+def log1p(x: float) -> float:
+    return math.log1p(x) if x > -1 else -inf if x == -1 else nan
+
+
+def lgamma(x: float) -> float:
+    try:
+        return math.lgamma(x)
+    except (ValueError, OverflowError):  # a pole, or a result beyond the largest float
+        return inf
+
+
+def div(x: float, y: float) -> float:
+    try:
+        return x / y
+    except ZeroDivisionError:
+        return nan if x == 0 or x != x else copysign(inf, x) * copysign(1.0, y)
+
+
+def pow(x: float, y: float) -> float:
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return -inf if x < 0 and y % 2 == 1 else inf
+    except ValueError:  # 0 ** negative, or negative ** fraction
+        if x != 0:
+            return nan
+        return copysign(inf, x) if y % 2 == 1 else inf
+
+
+def floor(x: float) -> float:
+    return float(math.floor(x)) if x - x == 0 != x else x
+
+
+def ceil(x: float) -> float:
+    return -floor(-x)
+
+
+def sign(x: float) -> float:
+    return 1.0 if x > 0 else -1.0 if x < 0 else x
+
+
+def step(x: float) -> float:
+    return 1.0 if x > 0 else 0.0 if x <= 0 else nan
+
+
+def maximum(x: float, y: float) -> float:
+    if x > y:
+        return x
+    if y > x:
+        return y
+    return x + y if x == 0 else x if x == y else nan  # 0 + -0 is 0
+
+
+def minimum(x: float, y: float) -> float:
+    return -maximum(-x, -y)
+
+
+def where(condition: bool, x: float, y: float) -> float:
+    return x if condition else y
+
+
+def equal(x: float, y: float) -> bool:
+    return x == y
+
+
+def detach(x: float) -> float:
+    return x
+
+
+def fsum(xs: Iterable[float]) -> float:
+    """Return the sum, rounded once: the same on every Python and in every order of the terms.
+
+    (The built-in ``sum`` of floats rounds differently before and after Python 3.12.)
+    """
+    terms = list(xs)
+    try:
+        return math.fsum(terms)
+    except (OverflowError, ValueError):  # an intermediate beyond the largest float, or inf - inf
+        total = 0.0
+        for term in terms:
+            total += term
+        return total
+
+
+def dot(ws: Sequence[float], xs: Sequence[float], bias: float = 0.0) -> float:
+    return fsum([*map(mul, ws, xs), bias])
+
+
+# Three rows whose formula costs several calls; each is held equal to its formula by a test.
+
+
+def relu(x: float) -> float:
+    return x if x > 0 else 0.0 if x <= 0 else nan
+
+
+def sigmoid(x: float) -> float:
+    if x >= 0:
+        return 1.0 / (1.0 + math.exp(-x))
+    t = math.exp(x) if x < 0 else nan
+    return t / (1.0 + t)
+
+
+def prod(xs: Iterable[float]) -> float:
+    return math.prod(xs, start=1.0)

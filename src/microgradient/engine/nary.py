@@ -1,0 +1,149 @@
+"""Rows with any number of operands: one node where a chain of binary operations would be 2n.
+
+A neuron is a ``dot`` and an activation, two nodes. Sums are rounded once (``m.fsum``), so that they
+do not depend on the order of their terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from itertools import accumulate
+from operator import mul
+from typing import Any
+
+from microgradient.engine.op import Op
+
+M = Any
+X = Any
+
+fsum = Op(
+    "fsum",
+    lambda m, v, *xs: (1.0,) * len(xs),
+    lambda m, *xs: m.fsum(xs),
+    operands=lambda xs: tuple(xs),
+    primitive=True,
+)
+
+
+def _prod_partials(m: M, v: X, *xs: X) -> tuple[X, ...]:
+    """Multiply what stands before each factor by what stands behind it: right for zeros too."""
+    before = accumulate(xs[:-1], mul, initial=1.0)
+    behind = list(accumulate(xs[:0:-1], mul, initial=1.0))[::-1]
+    return tuple(map(mul, before, behind))
+
+
+prod = Op(
+    "prod",
+    _prod_partials,
+    lambda m, *xs: reduce(mul, xs, 1.0),
+    operands=lambda xs: tuple(xs),
+    domain=((0.5, 2.0),),
+)
+
+
+# --- dot ----------------------------------------------------------------------------------------
+
+
+def _dot_operands(ws: Iterable[X], xs: Iterable[X], bias: X = None) -> tuple[X, ...]:
+    ws, xs = tuple(ws), tuple(xs)
+    if len(ws) != len(xs):
+        raise ValueError(f"dot expects two sequences of one length, got {len(ws)} and {len(xs)}")
+    return ws + xs if bias is None else (*ws, *xs, bias)
+
+
+def _halves(operands: Sequence[X]) -> tuple[Sequence[X], Sequence[X], Sequence[X]]:
+    n = len(operands) // 2
+    return operands[:n], operands[n : 2 * n], operands[2 * n :]
+
+
+def _dot(m: M, *operands: X) -> X:
+    ws, xs, bias = _halves(operands)
+    return m.fsum([*map(mul, ws, xs), *bias])
+
+
+def _dot_partials(m: M, v: X, *operands: X) -> tuple[X, ...]:
+    ws, xs, bias = _halves(operands)
+    return (*xs, *ws, *(1.0 for _ in bias))
+
+
+dot = Op("dot", _dot_partials, _dot, operands=_dot_operands)
+
+
+# --- softmax ------------------------------------------------------------------------------------
+
+
+def _shifted(m: M, xs: Sequence[X]) -> tuple[X, list[X]]:
+    """Return the largest operand c (0 where that is infinite) and every exp(x - c)."""
+    largest = reduce(m.maximum, map(m.detach, xs))
+    c = m.where(m.equal(largest - largest, 0), largest, 0.0)
+    return c, [m.exp(x - c) for x in xs]
+
+
+def _log_of_sum(m: M, exponentials: Sequence[X]) -> X:
+    """One of the terms is exactly 1: taking it out leaves a small sum its digits."""
+    return m.log1p(m.fsum([-1.0, *exponentials]))
+
+
+def _logsumexp(m: M, *xs: X) -> X:
+    c, exponentials = _shifted(m, xs)
+    return c + _log_of_sum(m, exponentials)
+
+
+def _logsumexp_partials(m: M, v: X, *xs: X) -> tuple[X, ...]:
+    _, exponentials = _shifted(m, xs)
+    total = m.fsum(exponentials)
+    return tuple(m.div(e, total) for e in exponentials)
+
+
+def _logsumexp_operands(xs: Iterable[X]) -> tuple[X, ...]:
+    operands = tuple(xs)
+    if not operands:
+        raise ValueError("logsumexp expects at least one operand, got an empty sequence")
+    return operands
+
+
+logsumexp = Op("logsumexp", _logsumexp_partials, _logsumexp, operands=_logsumexp_operands)
+
+
+def _cross_entropy_operands(logits: Iterable[X], target: X) -> tuple[X, ...]:
+    logits = tuple(logits)
+    if isinstance(target, int) and not isinstance(target, bool):
+        if not 0 <= target < len(logits):
+            raise ValueError(
+                f"softmax_cross_entropy expects a class from 0 to {len(logits) - 1}, got {target}"
+            )
+        return logits + tuple(1.0 if i == target else 0.0 for i in range(len(logits)))
+    target = tuple(target)
+    if len(target) != len(logits) or not logits:
+        raise ValueError(
+            "softmax_cross_entropy expects a class index or one probability for each logit, "
+            f"got {len(target)} probabilities for {len(logits)} logits"
+        )
+    return logits + target
+
+
+def _cross_entropy(m: M, *operands: X) -> X:
+    logits, target, _ = _halves(operands)
+    c, exponentials = _shifted(m, logits)
+    log_total = _log_of_sum(m, exponentials)
+    return m.fsum(
+        [m.where(m.equal(t, 0), 0.0, t * (log_total - (z - c))) for z, t in zip(logits, target)]
+    )
+
+
+def _cross_entropy_partials(m: M, v: X, *operands: X) -> tuple[X, ...]:
+    logits, target, _ = _halves(operands)
+    c, exponentials = _shifted(m, logits)
+    total, log_total, mass = m.fsum(exponentials), _log_of_sum(m, exponentials), m.fsum(target)
+    by_logit = [mass * m.div(e, total) - t for e, t in zip(exponentials, target)]
+    return (*by_logit, *(log_total - (z - c) for z in logits))
+
+
+softmax_cross_entropy = Op(
+    "softmax_cross_entropy",
+    _cross_entropy_partials,
+    _cross_entropy,
+    domain=((0.1, 2.0),),
+    operands=_cross_entropy_operands,
+)

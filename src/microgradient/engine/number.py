@@ -1,0 +1,56 @@
+"""What counts as a number: the one gate that every float passes on its way into a graph."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from numbers import Real
+from typing import Any, SupportsFloat, cast
+
+_HINTS = {
+    "Value": "it is a Value already; a leaf with the same number is Value(v.data)",
+    "bool": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
+    "bool_": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
+    "complex": "write z.real and z.imag as two Values",
+    "str": "write float(text)",
+    "NoneType": "a value is missing here; a gradient is None until a reverse sweep reaches its node",
+    "ndarray": "map over it: [Value(x) for x in array.flat]",
+    "list": "map over it: [Value(x) for x in items]",
+    "tuple": "map over it: [Value(x) for x in items]",
+}
+
+
+def as_float(x: object) -> float:
+    """Return ``x`` as a Python float.
+
+    Accepted: int, float, Fraction, Decimal, every other ``numbers.Real`` (NumPy scalars among them)
+    and 0-d arrays. Raises TypeError for bool, complex, str, None, containers and everything else,
+    OverflowError for a number beyond the range of a float; both say what to write instead.
+    """
+    if type(x) is float:
+        return x
+    if isinstance(x, (Real, Decimal)) and not isinstance(x, bool):
+        try:
+            return float(cast(SupportsFloat, x))
+        except OverflowError:
+            raise OverflowError(
+                f"a number must fit a float (at most about 1.8e308), got {_kind(x)} beyond it; "
+                "scale it, or write math.inf"
+            ) from None
+    if getattr(x, "shape", None) == () and hasattr(x, "item"):  # a 0-d array of any library
+        return as_float(cast(Any, x).item())
+    raise TypeError(f"expected a real number, got {shown(x)}{_hint(x)}")
+
+
+def shown(x: object, limit: int = 60) -> str:
+    """Return the type and a bounded repr of ``x``, for an error message."""
+    text = repr(x)
+    return f"{_kind(x)} {text if len(text) <= limit else text[: limit - 1] + '…'}"
+
+
+def _kind(x: object) -> str:
+    return type(x).__name__
+
+
+def _hint(x: object) -> str:
+    hint = _HINTS.get(_kind(x))
+    return f"; {hint}" if hint else ""

@@ -1,0 +1,135 @@
+"""An operation is one row of data; an arithmetic is what a row is evaluated in.
+
+A row holds the mathematics of one operation, its value and its local derivatives, as plain
+functions over an explicit arithmetic ``m``. With ``m`` = floats the row gives numbers, with ``m`` =
+graphs it gives Values that can be differentiated again; tests put in mpmath and sympy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from microgradient.engine import floats
+from microgradient.engine.number import as_float
+
+
+class Arithmetic:
+    """The vocabulary in which a row is written: ``m.exp(x)``, ``m.where(condition, x, y)``, …
+
+    ``native`` gives some functions directly. Every other row of the table is derived from its own
+    formula, evaluated in this arithmetic. A row also uses ``+ - *`` and comparisons of its operands.
+    """
+
+    def __init__(self, native: Mapping[str, Callable[..., Any]]) -> None:
+        vars(self).update(native)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        op = OPS.get(name)
+        if op is None or op.primitive:
+            raise AttributeError(f"this arithmetic lacks {name!r}, and no row gives a formula for it")
+
+        def derived(*arguments: Any, **keywords: Any) -> Any:
+            return op.value(self, *op.operands(*arguments, **keywords))
+
+        setattr(self, name, derived)
+        return derived
+
+
+OPS: dict[str, Op] = {}  # the table: filled by engine/ops.py, in the order of its rows
+MARKS: dict[str, Op] = {}  # what a node can be besides the result of a row
+FLOATS = Arithmetic({k: v for k, v in vars(floats).items() if callable(v) and k[0] != "_"})
+
+
+class Operand(ABC):
+    """Something other than a number that a row can be applied to: it records the application."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def record(self, op: Op, operands: Sequence[Any]) -> Any:
+        """Return the result of ``op`` on ``operands``, of which this is the first non-number."""
+
+
+class Formula(Protocol):
+    def __call__(self, m: Arithmetic, /, *operands: Any) -> Any: ...
+
+
+def _as_given(*operands: Any) -> tuple[Any, ...]:
+    return operands
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Op:
+    """One operation: name, value, local derivatives, and the domain to test them on.
+
+    ``partials(m, v, *x)`` returns one local derivative for each operand, given the result ``v``.
+    ``value(m, *x)`` is the result; without it the operation is a primitive, which every arithmetic
+    must supply as ``m.<name>``. ``domain`` holds an interval for each operand (the last one serves
+    all further operands). ``kinks`` are the points of a one-operand operation where it is continuous
+    or not but has no derivative. ``operands`` turns a call's arguments into the flat operands.
+    ``fast`` is the value over floats, where spelling it out is worth it (a test holds both equal).
+
+    A row is called like the function it is: ``sin(0.5)`` is a float, ``sin(Value(0.5))`` a Value.
+    Raises TypeError for anything that is neither, see :func:`~microgradient.engine.number.as_float`.
+    """
+
+    name: str
+    partials: Callable[..., Sequence[Any]]
+    value: Formula = None  # type: ignore[assignment]  # filled in below for a primitive
+    symbol: str = ""
+    domain: tuple[tuple[float, float], ...] = ((-4.0, 4.0),)
+    kinks: tuple[float, ...] = ()
+    operands: Callable[..., tuple[Any, ...]] = _as_given
+    primitive: bool = False
+    fast: Callable[..., float] = None  # type: ignore[assignment]  # filled in below
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"an operation's name must be an identifier, got {self.name!r}")
+        if self.value is None:
+            if self.name not in vars(FLOATS):
+                raise ValueError(
+                    f"operation {self.name!r} needs a formula: value=lambda m, x: …; only what "
+                    "engine/floats.py defines can go without"
+                )
+            self._fill(primitive=True, value=_primitive(self.name), fast=vars(FLOATS)[self.name])
+        if self.fast is None:
+            self._fill(fast=partial(self.value, FLOATS))
+        self._fill(symbol=self.symbol or self.name)
+        self._fill(__doc__=self.doc or f"Return {self.name} of numbers or Values, see docs/operations.md.")
+
+    def _fill(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)  # the dataclass is frozen from here on
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        operands = self.operands(*arguments, **keywords)
+        for operand in operands:
+            if isinstance(operand, Operand):
+                return operand.record(self, operands)
+        return self.fast(*map(as_float, operands))
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
+        if (OPS | MARKS).get(self.name) is not self:
+            raise TypeError(f"only operations of the table can be pickled, {self.name!r} is not one")
+        return _row, (self.name,)
+
+
+def _primitive(name: str) -> Formula:
+    def value(m: Arithmetic, *operands: Any) -> Any:
+        return getattr(m, name)(*operands)
+
+    return value
+
+
+def _row(name: str) -> Op:
+    return (OPS | MARKS)[name]
+

@@ -1,0 +1,226 @@
+"""The table: one row per operation. Everything else loops over the rows.
+
+Read a row as: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v`` the
+result. A row never branches with Python's ``if``: that would freeze a choice in a recorded graph.
+
+Policy (docs/conventions.md): at a kink the minimum-norm subgradient; ties of maximum and minimum
+share equally; where the result is nan, every local derivative is nan (applied by the caller, once).
+Derivative formulas are smooth where the function is, so that they can be differentiated again, and
+avoid cancellation: sigmoid' is s(x) s(-x), not s (1 - s); tanh' is 1/cosh^2, not 1 - tanh^2.
+"""
+
+from __future__ import annotations
+
+import math
+from math import inf, nan
+from typing import Any
+
+from microgradient.engine import floats, nary
+from microgradient.engine.op import MARKS, OPS, Op
+
+M = Any  # an Arithmetic
+X = Any  # an operand: float, Value, mpf, …
+
+_LN2, _LN10, _SQRT_HALF = math.log(2), math.log(10), math.sqrt(0.5)
+_WIDE = ((-50.0, 50.0),)
+_POSITIVE = ((0.01, 50.0),)
+_UNIT = ((-0.99, 0.99),)
+
+# --- arithmetic ---------------------------------------------------------------------------------
+
+add = Op("add", lambda m, v, x, y: (1.0, 1.0), lambda m, x, y: x + y, "+")
+sub = Op("sub", lambda m, v, x, y: (1.0, -1.0), lambda m, x, y: x - y, "-")
+mul = Op("mul", lambda m, v, x, y: (y, x), lambda m, x, y: x * y, "*")
+div = Op("div", lambda m, v, x, y: (m.div(1, y), -m.div(v, y)), symbol="/", domain=((-4, 4), (0.1, 4)))
+neg = Op("neg", lambda m, v, x: (-1.0,), lambda m, x: -x, "-")
+abs = Op("abs", lambda m, v, x: (m.sign(x),), kinks=(0,))
+
+
+def _pow_partials(m: M, v: X, x: X, p: X) -> tuple[X, X]:
+    by_base = m.where(m.equal(p, 0), 0.0, p * m.pow(x, p - 1))
+    at_zero = m.where(p < 0, -inf, 0.0)
+    return by_base, m.where(x > 0, v * m.log(x), m.where(m.equal(x, 0), at_zero, nan))
+
+
+pow = Op("pow", _pow_partials, symbol="**", domain=((0.1, 5), (-4, 4)))
+
+# --- exponentials, logarithms, roots ------------------------------------------------------------
+
+exp = Op("exp", lambda m, v, x: (v,), domain=((-30, 30),))
+expm1 = Op("expm1", lambda m, v, x: (m.exp(x),), domain=((-30, 30),))
+log = Op("log", lambda m, v, x: (m.div(1, x),), domain=_POSITIVE)
+log1p = Op("log1p", lambda m, v, x: (m.div(1, 1 + x),), domain=((-0.9, 50),))
+log2 = Op("log2", lambda m, v, x: (m.div(1, x * _LN2),), domain=_POSITIVE)
+log10 = Op("log10", lambda m, v, x: (m.div(1, x * _LN10),), domain=_POSITIVE)
+sqrt = Op("sqrt", lambda m, v, x: (m.div(1, 2 * v),), domain=_POSITIVE)
+cbrt = Op("cbrt", lambda m, v, x: (m.div(1, 3 * v * v),), domain=_WIDE, kinks=(0,))
+
+# --- trigonometric and hyperbolic ---------------------------------------------------------------
+
+sin = Op("sin", lambda m, v, x: (m.cos(x),))
+cos = Op("cos", lambda m, v, x: (-m.sin(x),))
+tan = Op("tan", lambda m, v, x: (1 + v * v,), domain=((-1.5, 1.5),))
+asin = Op("asin", lambda m, v, x: (m.div(1, m.sqrt((1 - x) * (1 + x))),), domain=_UNIT)
+acos = Op("acos", lambda m, v, x: (m.div(-1, m.sqrt((1 - x) * (1 + x))),), domain=_UNIT)
+atan = Op("atan", lambda m, v, x: (m.div(1, 1 + x * x),), domain=_WIDE)
+sinh = Op("sinh", lambda m, v, x: (m.cosh(x),), domain=_WIDE)
+cosh = Op("cosh", lambda m, v, x: (m.sinh(x),), domain=_WIDE)
+
+
+def _tanh_partials(m: M, v: X, x: X) -> tuple[X]:
+    sech = m.div(1, m.cosh(x))
+    return (sech * sech,)
+
+
+tanh = Op("tanh", _tanh_partials, domain=((-30, 30),))
+asinh = Op("asinh", lambda m, v, x: (m.div(1, m.hypot(1, x)),), domain=_WIDE)
+acosh = Op("acosh", lambda m, v, x: (m.div(1, m.sqrt(x - 1) * m.sqrt(x + 1)),), domain=((1.01, 50),))
+atanh = Op("atanh", lambda m, v, x: (m.div(1, (1 - x) * (1 + x)),), domain=_UNIT)
+
+
+def _atan2_partials(m: M, v: X, y: X, x: X) -> tuple[X, X]:
+    h = m.hypot(y, x)
+    return m.div(m.div(x, h), h), -m.div(m.div(y, h), h)
+
+
+atan2 = Op("atan2", _atan2_partials, domain=((-4, 4), (0.1, 4)))
+
+
+def _hypot_partials(m: M, v: X, x: X, y: X) -> tuple[X, X]:
+    at_origin = m.equal(v, 0)
+    return m.where(at_origin, 0.0, m.div(x, v)), m.where(at_origin, 0.0, m.div(y, v))
+
+
+hypot = Op("hypot", _hypot_partials, domain=((0.1, 4), (0.1, 4)))
+
+# --- special functions --------------------------------------------------------------------------
+
+_ERF_SLOPE = 2 / math.sqrt(math.pi)
+_NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
+
+erf = Op("erf", lambda m, v, x: (_ERF_SLOPE * m.exp(-x * x),))
+erfc = Op("erfc", lambda m, v, x: (-_ERF_SLOPE * m.exp(-x * x),))
+lgamma = Op("lgamma", lambda m, v, x: (m.digamma(x),), domain=((2.5, 50),))
+digamma = Op("digamma", lambda m, v, x: (m.polygamma(1.0, x),), domain=((2.0, 50),))
+polygamma = Op(  # the order n = 0, 1, 2, … is discrete: no derivative by it
+    "polygamma", lambda m, v, n, x: (nan, m.polygamma(n + 1, x)), domain=((1, 1), (0.1, 50))
+)
+
+# --- activations --------------------------------------------------------------------------------
+
+
+def _sigmoid(m: M, x: X) -> X:  # below -40, 1 + exp(x) is 1 and 1/exp(-x) may overflow
+    return m.where(x < -40, m.exp(x), m.div(1, 1 + m.exp(-x)))
+
+
+def _softplus(m: M, x: X) -> X:
+    return m.where(x > 0, x + m.log1p(m.exp(-x)), m.log1p(m.exp(x)))
+
+
+def _gelu(m: M, x: X) -> X:
+    return 0.5 * x * m.erfc(-x * _SQRT_HALF)
+
+
+def _gelu_partials(m: M, v: X, x: X) -> tuple[X]:
+    return (0.5 * m.erfc(-x * _SQRT_HALF) + _NORMAL_PEAK * x * m.exp(-0.5 * x * x),)
+
+
+def _silu_partials(m: M, v: X, x: X) -> tuple[X]:
+    return (m.sigmoid(x) * (1 + x * m.sigmoid(-x)),)
+
+
+def _softsign_partials(m: M, v: X, x: X) -> tuple[X]:
+    return (m.div(1, (1 + m.abs(x)) * (1 + m.abs(x))),)
+
+
+def _leaky_partials(m: M, v: X, x: X, slope: X) -> tuple[X, X]:
+    return m.where(x > 0, 1.0, slope), m.where(x > 0, 0.0, x)
+
+
+def _elu_partials(m: M, v: X, x: X, alpha: X) -> tuple[X, X]:
+    return m.where(x > 0, 1.0, alpha * m.exp(x)), m.where(x > 0, 0.0, m.expm1(x))
+
+
+sigmoid = Op("sigmoid", lambda m, v, x: (v * m.sigmoid(-x),), _sigmoid, domain=((-30, 30),), fast=floats.sigmoid)
+logsigmoid = Op(
+    "logsigmoid", lambda m, v, x: (m.sigmoid(-x),), lambda m, x: -m.softplus(-x), domain=((-30, 30),)
+)
+softplus = Op("softplus", lambda m, v, x: (m.sigmoid(x),), _softplus, domain=((-30, 30),))
+relu = Op("relu", lambda m, v, x: (m.step(x),), lambda m, x: m.maximum(x, 0.0), kinks=(0,), fast=floats.relu)
+leaky_relu = Op(
+    "leaky_relu",
+    _leaky_partials,
+    lambda m, x, slope: m.where(x > 0, x, slope * x),
+    domain=((-4, 4), (0.01, 0.5)),
+    kinks=(0,),
+    operands=lambda x, slope=0.01: (x, slope),
+)
+elu = Op(
+    "elu",
+    _elu_partials,
+    lambda m, x, alpha: m.where(x > 0, x, alpha * m.expm1(x)),
+    domain=((-4, 4), (0.5, 2)),
+    kinks=(0,),
+    operands=lambda x, alpha=1.0: (x, alpha),
+)
+gelu = Op("gelu", _gelu_partials, _gelu)
+silu = Op("silu", _silu_partials, lambda m, x: x * m.sigmoid(x))
+softsign = Op(
+    "softsign", _softsign_partials, lambda m, x: m.div(x, 1 + m.abs(x)), domain=_WIDE, kinks=(0,)
+)
+
+# --- piecewise constant and piecewise linear ----------------------------------------------------
+
+_INTEGERS = tuple(range(-4, 5))
+
+sign = Op("sign", lambda m, v, x: (0.0,), kinks=(0,))
+floor = Op("floor", lambda m, v, x: (0.0,), kinks=_INTEGERS)
+ceil = Op("ceil", lambda m, v, x: (0.0,), kinks=_INTEGERS)
+step = Op("step", lambda m, v, x: (0.0,), kinks=(0,))
+
+
+def _larger_partials(m: M, v: X, x: X, y: X) -> tuple[X, X]:
+    share = m.where(x > y, 1.0, m.where(y > x, 0.0, 0.5))
+    return share, 1 - share
+
+
+def _clip_partials(m: M, v: X, x: X, low: X, high: X) -> tuple[X, X, X]:
+    at_high = m.where(x > high, 1.0, 0.0)
+    at_low = m.where(x < low, 1.0 - at_high, 0.0)
+    inside = m.where(x > low, m.where(x < high, 1.0, 0.0), 0.0)
+    return inside, at_low, at_high
+
+
+maximum = Op("maximum", _larger_partials)
+minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x))
+
+
+def _clip_operands(x: X, low: X = -inf, high: X = inf) -> tuple[X, X, X]:
+    if low > high:
+        raise ValueError(f"clip expects low <= high, got low = {low!r} and high = {high!r}")
+    return x, low, high
+
+
+clip = Op(
+    "clip",
+    _clip_partials,
+    lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
+    domain=((-4, 4), (-2, -1), (1, 2)),
+    operands=_clip_operands,
+)
+
+# --- n-ary: what networks are made of (engine/nary.py) ------------------------------------------
+
+fsum, prod, dot = nary.fsum, nary.prod, nary.dot
+logsumexp, softmax_cross_entropy = nary.logsumexp, nary.softmax_cross_entropy
+
+OPS.update((row.name, row) for row in list(globals().values()) if isinstance(row, Op))
+
+# --- marks: what a node can be besides the result of a row ----------------------------------------
+
+constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number that became a leaf
+argument = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)  # the variable of a transform
+passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, once its function returned
+taken = Op("where", lambda m, v, x: (1.0,), lambda m, x: x)  # the branch that where() took
+
+MARKS.update((mark.name, mark) for mark in (constant, argument, passed, taken))

@@ -1,0 +1,58 @@
+"""Pickling a graph as a flat list of its nodes: no recursion, however deep it is.
+
+Leaves are pickled as objects of their own, so that two results pickled together still share them;
+a node between, shared by two pickled results, becomes two. (For files, use the checkpoints of
+:mod:`microgradient.nn`: a pickle runs code when it is loaded.)
+"""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Callable
+from typing import Any
+
+from microgradient.engine.graph import topological_order
+from microgradient.engine.op import Op
+from microgradient.engine.value import Value
+
+_Row = tuple[float, "float | None", "str | None", "Op | None", "list[int]", "tuple[float, ...]"]
+
+
+def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
+    if not root.parents:
+        return _node, (root.data, root.grad, root.label, root.op, (), ())
+    order = topological_order(root)
+    place = {node: i for i, node in enumerate(order)}
+    return _graph, ([_row(node, place) if node.parents else node for node in order],)
+
+
+def _row(node: Value, place: dict[Value, int]) -> _Row:
+    above = [place[parent] for parent in node.parents]
+    return node.data, node.grad, node.label, node.op, above, node.partials
+
+
+def _graph(rows: list[Value | _Row]) -> Value:
+    nodes: list[Value] = []
+    for row in rows:
+        if isinstance(row, Value):
+            nodes.append(row)
+        else:
+            *rest, above, partials = row
+            nodes.append(_node(*rest, tuple([nodes[i] for i in above]), partials))
+    return nodes[-1]
+
+
+def _node(
+    data: float,
+    grad: float | None,
+    label: str | None,
+    op: Op | None,
+    parents: tuple[Value, ...],
+    partials: tuple[float, ...],
+) -> Value:
+    node = Value(data, label)
+    node.grad, node.op, node.parents, node.partials = grad, op, parents, partials
+    return node
+
+
+copyreg.pickle(Value, _flattened)

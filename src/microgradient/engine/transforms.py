@@ -1,0 +1,236 @@
+"""Functions of functions: gradients and other derivatives in JAX's calling style.
+
+Each records one evaluation of ``f`` on fresh nodes and sweeps over that graph. Nothing is mutated
+and there is no global trace, so these nest and run in threads. Floats in give floats out. A Value
+in gives Values out, which can be differentiated again; so does an outer transform's variable that
+``f`` merely closes over. An inner derivative cannot see an outer one's variable as its own: it
+differentiates by the nodes that it made itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
+from typing import Any
+
+from microgradient.engine import ops
+from microgradient.engine.graph import topological_order
+from microgradient.engine.number import shown
+from microgradient.engine.sweeps import adjoints, dependents, tangents
+from microgradient.engine.trees import Tree, leaves, matching_leaves, rebuild, tree_map
+from microgradient.engine.value import Value, constant
+
+ArgNums = int | tuple[int, ...]
+
+
+def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Return a function that computes the gradient of ``f``, which must return one number.
+
+    The gradient has the structure of the argument ``argnums``: a number, or nested lists, tuples
+    and dicts of numbers; for several ``argnums``, a tuple of such. With ``has_aux``, ``f`` returns
+    ``(number, anything)`` and the result is ``(gradient, anything)``. Reverse mode: the cost does
+    not depend on the number of inputs. Raises TypeError if ``f`` returns no number.
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = both(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
+    """Return a function that computes ``(f(...), gradient)``; see :func:`grad`.
+
+    With ``has_aux`` the result is ``((number, anything), gradient)``.
+    """
+
+    @wraps(f)
+    def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        run = _Recording(f, args, kwargs, argnums)
+        output, aux = _split(run.output) if has_aux else (run.output, None)
+        if len(leaves(output)) != 1 or leaves(output)[0] is not output:
+            raise TypeError(
+                f"grad expects a function that returns one number, got {shown(output)}; "
+                "write jacobian(f) for several"
+            )
+        gradients = run.like_inputs(run.reverse({output: 1.0} if type(output) is Value else {}))
+        value = run.result(output)
+        return ((value, tree_map(run.result, aux)) if has_aux else value), gradients
+
+    return both
+
+
+def derivative(f: Callable[[Any], Any], order: int = 1) -> Callable[[Any], Any]:
+    """Return the ``order``-th derivative of ``f``, a function of one number (forward mode).
+
+    ``f`` may return a nested structure; the result then has the same structure.
+    """
+    if order < 0:
+        raise ValueError(f"derivative expects an order of 0 or more, got {order}")
+
+    def slope(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return wraps(f)(lambda x: jvp(g, (x,), (1.0,))[1])
+
+    result = f
+    for _ in range(order):
+        result = slope(result)
+    return result
+
+
+def vjp(f: Callable[..., Any], *primals: Tree) -> tuple[Any, Callable[[Tree], tuple[Any, ...]]]:
+    """Return ``f(*primals)`` and the function from a cotangent of it to one for each primal.
+
+    The cotangent has the structure of the output. Reverse mode: vector times Jacobian.
+    """
+    run = _Recording(f, primals, {}, tuple(range(len(primals))))
+
+    def pull_back(cotangent: Tree) -> tuple[Any, ...]:
+        seeds: dict[Value, Any] = {}
+        weights = matching_leaves(cotangent, run.output, "a cotangent")
+        for node, weight in zip(leaves(run.output), weights):
+            if type(node) is Value:
+                seeds[node] = seeds[node] + weight if node in seeds else weight
+        return tuple(run.like_inputs(run.reverse(seeds)))
+
+    return tree_map(run.result, run.output), pull_back
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
+) -> tuple[Any, Any]:
+    """Return ``f(*primals)`` and its derivative in the direction ``tangents``.
+
+    One tangent for each primal, of the same structure. Forward mode: Jacobian times vector.
+    """
+    directions = matching_leaves(tuple(tangents), tuple(primals), "tangents")
+    run = _Recording(f, primals, {}, tuple(range(len(primals))))
+    return tree_map(run.result, run.output), run.like_output(run.forward(directions))
+
+
+def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+    """Return a function that computes every derivative of every output of ``f``.
+
+    The result has the structure of the output, and in place of each of its numbers the structure
+    of the argument (as in JAX): for lists, ``jacobian(f)(x)[i][j]`` is d f(x)[i] / d x[j].
+    Sweeps forward when there are fewer inputs than outputs, else in reverse.
+    """
+
+    @wraps(f)
+    def derivatives(*args: Any, **kwargs: Any) -> Any:
+        run = _Recording(f, args, kwargs, argnums)
+        outputs = leaves(run.output)
+        if len(run.inputs) < len(outputs):
+            columns = [leaves(run.like_output(run.forward(e))) for e in _units(len(run.inputs))]
+            rows = [run.like_inputs(list(row)) for row in zip(*columns)]
+        else:
+            seeds = [{y: 1.0} if type(y) is Value else {} for y in outputs]
+            rows = [run.like_inputs(run.reverse(seed)) for seed in seeds]
+        return rebuild(run.output, iter(rows))
+
+    return derivatives
+
+
+def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+    """Return a function that computes all second derivatives of ``f``, which returns one number.
+
+    For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j]; in general the structure
+    of ``jacobian(grad(f))``.
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Any:
+    """Return the Hessian of ``f`` at ``primals`` times ``tangents``, without forming the Hessian.
+
+    One tangent for each primal, of the same structure; so is the result (a tuple if there are
+    several primals). Forward over reverse: about the cost of three gradients.
+    """
+    argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]
+
+
+class _Recording:
+    """One evaluation of ``f`` on nodes of its own, ready to be swept over.
+
+    While ``f`` runs, these nodes bear the mark ``argument``. A node with that mark found in a
+    finished recording is therefore the variable of a transform around this one, which will want to
+    differentiate the result: then the sweeps must make Values.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], argnums: ArgNums
+    ) -> None:
+        self._single = isinstance(argnums, int)
+        chosen = [_position(i, len(args)) for i in ((argnums,) if self._single else argnums)]  # type: ignore[union-attr]
+        self._arguments = [args[i] for i in chosen]
+        given = leaves(self._arguments)
+        self.inputs = [_variable(x) for x in given]
+        fresh = rebuild(self._arguments, iter(self.inputs))
+        arguments = list(args)
+        for i, argument in zip(chosen, fresh):
+            arguments[i] = argument
+        self.output = f(*arguments, **kwargs)
+        for x in self.inputs:
+            x.op = ops.passed if x.parents else None  # no longer a variable: f has returned
+        self._order = topological_order(*(y for y in leaves(self.output) if type(y) is Value))
+        self._active = dependents(self._order, self.inputs)
+        self._nested = any(type(x) is Value for x in given) or any(
+            node.op is ops.argument for node in self._order
+        )
+
+    def reverse(self, seeds: dict[Value, Any]) -> list[Any]:
+        """Return the adjoint of each input, given those of the outputs."""
+        adjoint = adjoints(self._order, seeds, self._active, as_graph=self._nested)
+        return [self._lifted(adjoint.get(x, 0.0)) for x in self.inputs]
+
+    def forward(self, directions: Sequence[Any]) -> dict[Any, Any]:
+        """Return the tangents of all nodes, given those of the inputs."""
+        seeds = dict(zip(self.inputs, directions))
+        return tangents(self._order, seeds, self._active, as_graph=self._nested)
+
+    def like_inputs(self, numbers: list[Any]) -> Any:
+        trees = rebuild(self._arguments, iter(numbers))
+        return trees[0] if self._single else tuple(trees)
+
+    def like_output(self, tangent: dict[Any, Any]) -> Any:
+        def of(y: Any) -> Any:
+            return self._lifted(tangent.get(y, 0.0) if type(y) is Value else 0.0)
+
+        return tree_map(of, self.output)
+
+    def result(self, y: Any) -> Any:
+        """Return a number of the output: bare, unless somebody may differentiate it again."""
+        return y.data if type(y) is Value and not self._nested else y
+
+    def _lifted(self, x: Any) -> Any:
+        return constant(x) if self._nested and type(x) is not Value else x
+
+
+def _variable(x: Any) -> Value:
+    """Return a fresh node to differentiate by, with the number of ``x``."""
+    if type(x) is Value:
+        return x.record(ops.argument, (x,))
+    variable = Value(x)
+    variable.op = ops.argument
+    return variable
+
+
+def _position(i: int, count: int) -> int:
+    if not -count <= i < count:
+        raise ValueError(f"argnums must name one of the {count} positional arguments, got {i}")
+    return i % count
+
+
+def _split(output: Any) -> tuple[Any, Any]:
+    if not isinstance(output, tuple) or len(output) != 2:
+        raise TypeError(f"with has_aux, f must return (number, anything), got {shown(output)}")
+    return output
+
+
+def _units(n: int) -> Iterator[list[float]]:
+    return ([1.0 if i == j else 0.0 for j in range(n)] for i in range(n))

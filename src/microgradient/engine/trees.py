@@ -1,0 +1,57 @@
+"""Nested lists, tuples, named tuples and dicts of numbers, taken apart and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from microgradient.engine.number import shown
+
+Tree = Any  # a number, a Value, or a list, tuple or dict of trees
+
+
+def leaves(tree: Tree) -> list[Any]:
+    """Return the leaves of ``tree`` from left to right; a dict's in the order of its keys' insertion."""
+    return [leaf for child in children for leaf in leaves(child)] if (
+        children := _children(tree)
+    ) is not None else [tree]
+
+
+def rebuild(tree: Tree, new_leaves: Iterator[Any]) -> Tree:
+    """Return a tree shaped like ``tree`` with its leaves taken from ``new_leaves`` in order."""
+    children = _children(tree)
+    if children is None:
+        return next(new_leaves)
+    parts = [rebuild(child, new_leaves) for child in children]
+    if isinstance(tree, dict):
+        return dict(zip(tree, parts))
+    if hasattr(tree, "_fields"):  # a named tuple
+        return type(tree)(*parts)
+    return type(tree)(parts)
+
+
+def tree_map(function: Callable[[Any], Any], tree: Tree) -> Tree:
+    """Return ``tree`` with ``function`` applied to each leaf."""
+    return rebuild(tree, map(function, leaves(tree)))
+
+
+def matching_leaves(tree: Tree, like: Tree, what: str) -> list[Any]:
+    """Return the leaves of ``tree``; raise ValueError unless it is shaped like ``like``."""
+    if not _same_shape(tree, like):
+        raise ValueError(f"{what} must be shaped like {shown(like)}, got {shown(tree)}")
+    return leaves(tree)
+
+
+def _children(tree: Tree) -> list[Any] | None:
+    if isinstance(tree, dict):
+        return list(tree.values())
+    return list(tree) if isinstance(tree, (list, tuple)) else None
+
+
+def _same_shape(tree: Tree, like: Tree) -> bool:
+    ours, theirs = _children(tree), _children(like)
+    if ours is None or theirs is None:
+        return ours is theirs
+    if isinstance(like, dict) and (not isinstance(tree, dict) or list(tree) != list(like)):
+        return False
+    return len(ours) == len(theirs) and all(map(_same_shape, ours, theirs))

@@ -1,0 +1,306 @@
+"""Value: a number that remembers how it was computed, and ``backward``, the chain rule over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf, nan
+from typing import Any, Final, final
+
+from microgradient.engine import anomaly, floats, ops
+from microgradient.engine.graph import topological_order
+from microgradient.engine.number import as_float, shown
+from microgradient.engine.op import FLOATS, Op, Operand
+
+_ONES = (1.0, 1.0)
+_ONE_MINUS_ONE = (1.0, -1.0)
+_NANS = (nan, nan)
+
+
+def _method(op: Op) -> Callable[[Value], Value]:
+    function, partials_of = op.fast, op.partials
+
+    def method(self: Value) -> Value:
+        x = self._data
+        data = function(x)
+        partials = partials_of(FLOATS, data, x) if data == data else (nan,)
+        return new_node(data, op, (self,), partials)  # type: ignore[arg-type]
+
+    method.__name__ = op.name
+    method.__doc__ = f"Return {op.name}(self); see the row in engine/ops.py."
+    return method
+
+
+@final
+class Value(Operand):
+    """A node of a computation graph: one number, and where it came from.
+
+    ``data``     the number, always a float; assigning converts, and refuses what is no real number
+    ``grad``     d(result)/d(this node), or None until a reverse sweep has reached the node
+    ``op``       the row of the table that made it; None for a leaf that the user made
+    ``parents``  the nodes it was computed from, in order, a node used twice standing there twice
+    ``partials`` d(this node)/d(parent) for each parent, as numbers, captured when the node was made
+    ``label``    a name for drawings and messages, or None
+
+    Operators and methods make new nodes; ``backward`` fills in ``grad``. A graph holds no cycles:
+    it is freed as soon as its last node is dropped. ``==`` and hash are identity, ``<`` and its
+    kin compare the numbers. Raises TypeError or OverflowError for data that is no real number.
+    """
+
+    __slots__ = ("_data", "grad", "label", "op", "parents", "partials")
+    __array_ufunc__: Final = None  # NumPy hands `array * v` and `np.float64(2) * v` to __rmul__
+
+    _data: float
+    grad: float | None
+    label: str | None
+    op: Op | None
+    parents: tuple[Value, ...]
+    partials: tuple[float, ...]
+
+    def __init__(self, data: object, label: str | None = None) -> None:
+        if label is not None and not isinstance(label, str):
+            raise TypeError(f"a label must be a string or None, got {shown(label)}")
+        self._data = data if type(data) is float else as_float(data)
+        self.grad = None
+        self.label = label
+        self.op = None
+        self.parents = ()
+        self.partials = ()
+
+    @property
+    def data(self) -> float:
+        return self._data
+
+    @data.setter
+    def data(self, number: object) -> None:
+        self._data = as_float(number)
+
+    def backward(self) -> None:
+        """Add d(self)/d(leaf) to the ``grad`` of every leaf that ``self`` depends on.
+
+        Nodes between, and ``self``, get their own derivative afresh: two calls double the leaves'
+        gradients and nothing else. Every contribution of a node used twice is added (the chain
+        rule sums over paths), which is why the order must be topological.
+        """
+        order = topological_order(self)
+        for node in order:
+            if node.parents or node.grad is None:
+                node.grad = 0.0
+        self.grad += 1.0  # type: ignore[operator]  # a number since the loop above
+        for node in reversed(order):
+            if node.parents:
+                adjoint = node.grad
+                for parent, partial in zip(node.parents, node.partials):
+                    parent.grad += adjoint * partial  # type: ignore[operator]
+        if anomaly.watching:
+            anomaly.check_sweep(order, {node: node.grad for node in order})
+
+    # --- the operators, spelled out for speed; a test holds them equal to their rows --------------
+
+    def __add__(self, other: Any) -> Value:
+        if type(other) is not Value:
+            other = constant(other)
+        data = self._data + other._data
+        return new_node(data, ops.add, (self, other), _ONES if data == data else _NANS)
+
+    def __sub__(self, other: Any) -> Value:
+        if type(other) is not Value:
+            other = constant(other)
+        data = self._data - other._data
+        return new_node(data, ops.sub, (self, other), _ONE_MINUS_ONE if data == data else _NANS)
+
+    def __mul__(self, other: Any) -> Value:
+        if type(other) is not Value:
+            other = constant(other)
+        x, y = self._data, other._data
+        data = x * y
+        return new_node(data, ops.mul, (self, other), (y, x) if data == data else _NANS)
+
+    def __truediv__(self, other: Any) -> Value:
+        if type(other) is not Value:
+            other = constant(other)
+        x, y = self._data, other._data
+        if y == 0:
+            return self.record(ops.div, (self, other))
+        data = x / y
+        return new_node(data, ops.div, (self, other), (1 / y, -(data / y)) if data == data else _NANS)
+
+    def __pow__(self, other: Any) -> Value:
+        if type(other) is Value:
+            return self.record(ops.pow, (self, other))
+        exponent = constant(other)  # a constant: the derivative by it is never asked for
+        x, p = self._data, exponent._data
+        data = floats.pow(x, p)
+        if data != data:
+            return new_node(data, ops.pow, (self, exponent), _NANS)
+        slope = p * floats.pow(x, p - 1) if p != 0 else 0.0
+        return new_node(data, ops.pow, (self, exponent), (slope, 0.0))
+
+    def __neg__(self) -> Value:
+        return self.record(ops.neg, (self,))
+
+    def __abs__(self) -> Value:
+        return self.record(ops.abs, (self,))
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __radd__(self, other: Any) -> Value:
+        return constant(other) + self
+
+    def __rsub__(self, other: Any) -> Value:
+        return constant(other) - self
+
+    def __rmul__(self, other: Any) -> Value:
+        return constant(other) * self
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return constant(other) / self
+
+    def __rpow__(self, other: Any) -> Value:
+        return constant(other) ** self
+
+    # --- every other operation ----------------------------------------------------------------------
+
+    def record(self, op: Op, operands: Sequence[Any]) -> Value:
+        """Return the node of ``op`` on ``operands``, numbers among them becoming constants."""
+        parents = tuple([x if type(x) is Value else constant(x) for x in operands])
+        numbers = [parent._data for parent in parents]
+        data = as_float(op.fast(*numbers))
+        if data != data:
+            return new_node(data, op, parents, (nan,) * len(parents))
+        partials = tuple(op.partials(FLOATS, data, *numbers))
+        if len(partials) != len(parents):
+            raise ValueError(
+                f"operation {op.name!r} must give one partial for each of its {len(parents)} "
+                f"operands, got {len(partials)}"
+            )
+        return new_node(data, op, parents, partials)
+
+    # --- comparison, conversion -------------------------------------------------------------------
+
+    def __lt__(self, other: Any) -> bool:
+        return self._data < _number(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._data <= _number(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._data > _number(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._data >= _number(other)
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a Value has no truth of its own; write `v.data != 0`, or compare: `v > 0`"
+        )
+
+    def __float__(self) -> float:
+        raise TypeError(
+            "float(v) and the functions of math would drop the gradient; write "
+            "`microgradient.sin(v)` for `math.sin(v)`, or `v.data` for the bare number"
+        )
+
+    __int__ = __float__  # type: ignore[assignment]
+
+    # --- printing and copying, without recursion (pickling: engine/pickling.py) -------------------------
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label is not None else ""
+        return f"Value(data={self._data}, grad={self.grad}{label})"
+
+    def __copy__(self) -> Value:
+        return _twin(self, self.parents)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        for node in topological_order(self):
+            if id(node) not in memo:
+                memo[id(node)] = _twin(node, tuple([memo[id(p)] for p in node.parents]))
+        return memo[id(self)]  # type: ignore[no-any-return]
+
+    # --- operations as methods: `x.tanh()` is `tanh(x)` ---------------------------------------------
+
+    exp = _method(ops.exp)
+    expm1 = _method(ops.expm1)
+    log = _method(ops.log)
+    log1p = _method(ops.log1p)
+    log2 = _method(ops.log2)
+    log10 = _method(ops.log10)
+    sqrt = _method(ops.sqrt)
+    cbrt = _method(ops.cbrt)
+    sin = _method(ops.sin)
+    cos = _method(ops.cos)
+    tan = _method(ops.tan)
+    asin = _method(ops.asin)
+    acos = _method(ops.acos)
+    atan = _method(ops.atan)
+    sinh = _method(ops.sinh)
+    cosh = _method(ops.cosh)
+    tanh = _method(ops.tanh)
+    asinh = _method(ops.asinh)
+    acosh = _method(ops.acosh)
+    atanh = _method(ops.atanh)
+    erf = _method(ops.erf)
+    erfc = _method(ops.erfc)
+    lgamma = _method(ops.lgamma)
+    sigmoid = _method(ops.sigmoid)
+    logsigmoid = _method(ops.logsigmoid)
+    softplus = _method(ops.softplus)
+    relu = _method(ops.relu)
+    gelu = _method(ops.gelu)
+    silu = _method(ops.silu)
+    softsign = _method(ops.softsign)
+    sign = _method(ops.sign)
+    floor = _method(ops.floor)
+    ceil = _method(ops.ceil)
+    step = _method(ops.step)
+
+    def leaky_relu(self, slope: Any = 0.01) -> Value:
+        return self.record(ops.leaky_relu, (self, slope))
+
+    def elu(self, alpha: Any = 1.0) -> Value:
+        return self.record(ops.elu, (self, alpha))
+
+    def clip(self, low: Any = -inf, high: Any = inf) -> Value:
+        return ops.clip(self, low, high)  # type: ignore[no-any-return]
+
+    def maximum(self, other: Any) -> Value:
+        return self.record(ops.maximum, (self, other))
+
+    def minimum(self, other: Any) -> Value:
+        return self.record(ops.minimum, (self, other))
+
+
+# --- making nodes -----------------------------------------------------------------------------------
+
+_blank = object.__new__
+
+
+def new_node(
+    data: float, op: Op, parents: tuple[Value, ...], partials: tuple[float, ...]
+) -> Value:
+    node = _blank(Value)
+    node._data = data
+    node.grad = None
+    node.label = None
+    node.op = op
+    node.parents = parents
+    node.partials = partials
+    if anomaly.watching and parents:
+        anomaly.check_node(node)
+    return node
+
+
+def constant(x: object) -> Value:
+    """Return the number ``x`` as a leaf that is marked as a constant, as an operator does."""
+    return new_node(x if type(x) is float else as_float(x), ops.constant, (), ())
+
+
+def _number(x: Any) -> float:
+    return x._data if type(x) is Value else as_float(x)
+
+
+def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
+    twin = Value(node._data, node.label)
+    twin.grad, twin.op, twin.parents, twin.partials = node.grad, node.op, parents, node.partials
+    return twin

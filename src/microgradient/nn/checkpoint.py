@@ -1,0 +1,77 @@
+"""Checkpoints: the parameters of a module as JSON, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from microgradient.engine.number import shown
+from microgradient.nn.module import Module
+
+_FORMAT = "microgradient checkpoint"
+_VERSION = 1
+_LARGEST = 256 * 1024 * 1024  # bytes
+
+
+def save(module: Module, path: str | Path) -> None:
+    """Write the state of ``module`` to ``path``, replacing the file only once it is complete.
+
+    Raises ValueError if a parameter is not finite; an existing file then stays as it was.
+    """
+    state = module.state()
+    if broken := [name for name, number in state.items() if not isfinite(number)]:
+        raise ValueError(f"parameter {broken[0]!r} is {state[broken[0]]}; nothing was written")
+    content = {"format": _FORMAT, "version": _VERSION, "parameters": state}
+    write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
+
+
+def load(module: Module, path: str | Path) -> None:
+    """Set the parameters of ``module`` from the file ``path``; on any fault change none.
+
+    Raises ValueError for a file that is no checkpoint, or whose names or numbers do not fit.
+    """
+    path = Path(path)
+    if (size := path.stat().st_size) > _LARGEST:
+        raise ValueError(f"{path} has {size:,} bytes; a checkpoint has at most {_LARGEST:,}")
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=_refuse)
+    except (ValueError, RecursionError) as fault:
+        raise ValueError(f"{path} is not a checkpoint: {fault}") from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(f"{path} is not a checkpoint: it lacks the format {_FORMAT!r}")
+    if content.get("version") != _VERSION:
+        raise ValueError(
+            f"{path} has version {shown(content.get('version'))}; this release reads {_VERSION}"
+        )
+    try:
+        module.load_state(_numbers(content.get("parameters")))
+    except (ValueError, TypeError, OverflowError) as fault:
+        raise ValueError(f"{path} does not fit this module: {fault}") from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` to a temporary file beside ``path`` and rename it: whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _numbers(parameters: Any) -> dict[str, float]:
+    if not isinstance(parameters, dict):
+        raise ValueError(f"expected names and numbers under 'parameters', got {shown(parameters)}")
+    return parameters
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"it holds the number {name}")

@@ -1,0 +1,240 @@
+"""Modules: parameters with names, and the neuron, layer and multi-layer perceptron."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from microgradient.engine import ops
+from microgradient.engine.number import as_float, shown
+from microgradient.engine.value import Value, constant
+from microgradient.engine.weighted_sum import numbers_of, weighted_sum
+from microgradient.nn.initializers import Initializer, initializer_of, uniform, zeros
+
+Activation = Callable[[Value], Value]
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    "linear": lambda x: x,
+    "relu": Value.relu,
+    "leaky_relu": Value.leaky_relu,
+    "elu": Value.elu,
+    "gelu": Value.gelu,
+    "silu": Value.silu,
+    "sigmoid": Value.sigmoid,
+    "tanh": Value.tanh,
+    "softplus": Value.softplus,
+    "softsign": Value.softsign,
+}
+
+
+class Module:
+    """Something with parameters: every Value among its attributes, and those of its modules."""
+
+    def named_parameters(self) -> dict[str, Value]:
+        """Return the parameters by name, such as ``layers.0.neurons.2.weights.1``, each once."""
+        named: dict[str, Value] = {}
+        seen: set[Value] = set()
+        for name, value in _values(vars(self), ""):
+            if value not in seen and value.op is not ops.constant:
+                seen.add(value)
+                named[name] = value
+        return named
+
+    def parameters(self) -> list[Value]:
+        """Return the parameters in the order of their names' first appearance."""
+        return list(self.named_parameters().values())
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to 0."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+    def state(self) -> dict[str, float]:
+        """Return the number of every parameter by name."""
+        return {name: parameter.data for name, parameter in self.named_parameters().items()}
+
+    def load_state(self, state: Mapping[str, float]) -> None:
+        """Set every parameter from ``state``; on any fault change none.
+
+        Raises ValueError for names that are missing or unknown and for numbers that are not finite.
+        """
+        parameters = self.named_parameters()
+        if missing := parameters.keys() - state.keys():
+            raise ValueError(f"the state lacks {_listed(missing)}")
+        if unknown := state.keys() - parameters.keys():
+            raise ValueError(f"the state has {_listed(unknown)}, which this module does not have")
+        numbers = {name: as_float(x) for name, x in state.items()}
+        if broken := [name for name, x in numbers.items() if not isfinite(x)]:
+            raise ValueError(f"the state is not finite for {_listed(broken)}")
+        for name, parameter in parameters.items():
+            parameter.data = numbers[name]
+
+
+class Neuron(Module):
+    """One unit: the weighted sum of its inputs plus a bias, through an activation.
+
+    ``activation`` is a name of ``ACTIVATIONS`` or a function of a Value; ``nonlin=False`` is
+    micrograd's word for ``activation="linear"``. ``rng`` is a ``random.Random`` or a seed.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        activation: str | Activation = "relu",
+        *,
+        nonlin: bool = True,
+        initializer: str | Initializer = uniform(1.0),
+        bias_initializer: str | Initializer = zeros,
+        fan_out: int = 1,
+        rng: random.Random | int | None = None,
+    ) -> None:
+        if inputs < 1:
+            raise ValueError(f"a neuron needs at least one input, got {inputs}")
+        rng = generator(rng)
+        weight = initializer_of(initializer)
+        bias = initializer_of(bias_initializer)
+        self.weights = [Value(weight(rng, inputs, fan_out)) for _ in range(inputs)]
+        self.bias = Value(bias(rng, inputs, fan_out))
+        self.activation = activation_of(activation if nonlin else "linear")
+
+    def __call__(self, inputs: Iterable[Any]) -> Value:
+        xs = operands(inputs, len(self.weights), "this neuron")
+        return self.respond(xs, numbers_of(xs))
+
+    def respond(self, inputs: Sequence[Value], numbers: Sequence[float]) -> Value:
+        """Return the output for ``inputs``, whose data are ``numbers`` (read once per layer)."""
+        return self.activation(weighted_sum(self.weights, inputs, numbers, self.bias))
+
+    def __repr__(self) -> str:
+        return f"Neuron({len(self.weights)})"
+
+
+class Layer(Module):
+    """Neurons side by side on the same inputs; called, it returns their outputs.
+
+    One neuron alone returns its Value and not a list (as in micrograd); ``outputs`` always returns
+    a list. Keywords are those of :class:`Neuron`.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        activation: str | Activation = "relu",
+        *,
+        rng: random.Random | int | None = None,
+        **keywords: Any,
+    ) -> None:
+        if outputs < 1:
+            raise ValueError(f"a layer needs at least one neuron, got {outputs}")
+        rng = generator(rng)
+        self.inputs = inputs
+        self.neurons = [
+            Neuron(inputs, activation, rng=rng, fan_out=outputs, **keywords) for _ in range(outputs)
+        ]
+
+    def __call__(self, inputs: Iterable[Any]) -> Value | list[Value]:
+        outputs = self.outputs(inputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def outputs(self, inputs: Iterable[Any]) -> list[Value]:
+        """Return the outputs as a list, also for a single neuron."""
+        xs = operands(inputs, self.inputs, "this layer")
+        numbers = numbers_of(xs)
+        return [neuron.respond(xs, numbers) for neuron in self.neurons]
+
+    def __repr__(self) -> str:
+        return f"Layer({self.inputs}, {len(self.neurons)})"
+
+
+class MLP(Module):
+    """A multi-layer perceptron: ``MLP(2, [16, 16, 1])`` has two hidden layers of 16.
+
+    ``activation`` serves all layers but the last, which has ``output``; or it is a sequence, one
+    for each layer. Keywords are those of :class:`Neuron`. Returns a list, or one Value where the
+    last layer has one neuron.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        sizes: Sequence[int],
+        activation: str | Activation | Sequence[str | Activation] = "relu",
+        *,
+        output: str | Activation = "linear",
+        rng: random.Random | int | None = None,
+        **keywords: Any,
+    ) -> None:
+        if not sizes:
+            raise ValueError("an MLP needs at least one layer, got no sizes")
+        if isinstance(activation, str) or callable(activation):
+            activation = [activation] * (len(sizes) - 1) + [output]
+        if len(activation) != len(sizes):
+            raise ValueError(
+                f"expected one activation for each of {len(sizes)} layers, got {len(activation)}"
+            )
+        rng = generator(rng)
+        widths = [inputs, *sizes]
+        self.layers = [
+            Layer(n_in, n_out, name, rng=rng, **keywords)
+            for n_in, n_out, name in zip(widths, sizes, activation)
+        ]
+
+    def __call__(self, inputs: Iterable[Any]) -> Value | list[Value]:
+        xs = inputs
+        for layer in self.layers:
+            xs = outputs = layer.outputs(xs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def __repr__(self) -> str:
+        sizes = [len(layer.neurons) for layer in self.layers]
+        return f"MLP({self.layers[0].inputs}, {sizes})"
+
+
+def activation_of(activation: str | Activation) -> Activation:
+    """Return the activation with a name of ``ACTIVATIONS``, or the function given."""
+    if callable(activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"expected an activation out of {', '.join(ACTIVATIONS)}, or a function of a Value, "
+            f"got {shown(activation)}"
+        )
+    return ACTIVATIONS[activation]
+
+
+def generator(rng: random.Random | int | None) -> random.Random:
+    """Return ``rng``, a new generator from a seed, or an unseeded one for None."""
+    return rng if isinstance(rng, random.Random) else random.Random(rng)
+
+
+def operands(inputs: Iterable[Any], expected: int, who: str) -> list[Value]:
+    """Return ``inputs`` as Values, numbers becoming constants; ValueError unless ``expected`` many."""
+    xs = [x if type(x) is Value else constant(x) for x in inputs]
+    if len(xs) != expected:
+        raise ValueError(f"{who} has {expected} inputs, got {len(xs)}")
+    return xs
+
+
+def _values(thing: Any, name: str) -> Iterator[tuple[str, Value]]:
+    if type(thing) is Value:
+        yield name, thing
+        return
+    if isinstance(thing, Module):
+        thing = vars(thing)
+    if isinstance(thing, Mapping):
+        parts: Iterable[tuple[Any, Any]] = thing.items()
+    elif isinstance(thing, (list, tuple)):
+        parts = enumerate(thing)
+    else:
+        return
+    for key, part in parts:
+        yield from _values(part, f"{name}.{key}" if name else str(key))
+
+
+def _listed(names: Iterable[str], limit: int = 5) -> str:
+    names = sorted(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(map(repr, names[:limit])) + more

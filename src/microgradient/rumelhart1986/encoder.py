@@ -1,0 +1,61 @@
+"""Eight patterns through three hidden units: PDP vol. 1, ch. 8, pp. 335-337."""
+
+from microgradient.rumelhart1986.experiment import (
+    OURS,
+    PDP8,
+    Experiment,
+    Figure,
+    Pattern,
+    Probe,
+    Recipe,
+    Variant,
+)
+from microgradient.rumelhart1986.network import Architecture, Group
+
+
+def _one_hot(i: int) -> tuple[float, ...]:
+    return tuple(float(i == j) for j in range(8))
+
+
+PATTERNS = tuple(Pattern(str(i + 1), _one_hot(i), _one_hot(i)) for i in range(8))
+
+ENCODER = Experiment(
+    name="encoder",
+    title="The 8-3-8 encoder",
+    patterns=PATTERNS,
+    variants={
+        "8-3-8": Variant(
+            Architecture(
+                (Group("input", 8), Group("hidden", 3, ("input",)), Group("output", 8, ("hidden",)))
+            ),
+            Recipe(
+                update="presentation",
+                rate=0.25,
+                momentum=0.9,
+                initial_range=0.5,
+                initial_bias_range=0.5,
+                tolerance=0.1,
+                sweeps=10_000,
+                sources={
+                    "update": f'{PDP8}, eq. 16: "n indexes the presentation number"',
+                    "rate": f'{PDP8}, p. 334: "In most of our problems … 0.25 or smaller"',
+                    "momentum": f'{PDP8}, p. 330: "about 0.9"',
+                    "initial_range": OURS,
+                    "initial_bias_range": OURS,
+                    "tolerance": OURS,
+                    "sweeps": OURS,
+                },
+            ),
+            (
+                Figure("sweeps", "no count given", f"{PDP8}, pp. 335-337"),
+                Figure("hidden codes", "binary but for some 0.5", f"{PDP8}, p. 337, Table 5"),
+            ),
+        )
+    },
+    probes=(Probe("hidden", PATTERNS),),
+    page=(
+        Figure("learns in", "about 1,810 epochs", "not in the original; the longest 4-2-4 run of "
+               "a Boltzmann machine (Ackley, Hinton and Sejnowski 1985, p. 160)"),
+        Figure("fails in", "about 20 % of runs", "not in the original for back-propagation"),
+    ),
+)

@@ -1,0 +1,67 @@
+"""A ``graphviz.Digraph`` that brings its own ``dot`` where the system has none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import graphviz
+from graphviz.backend import dot_command
+
+HOW_TO_GET_ONE = (
+    "no Graphviz found to draw with; install one with: pip install 'microgradient[draw]' "
+    "(or your system's package graphviz). The DOT text is in .source"
+)
+_switch = threading.Lock()  # the graphviz package keeps its program's name in a global
+
+
+class Drawing(graphviz.Digraph):  # type: ignore[misc]
+    """A graph in DOT (``.source``) that can be rendered by the first engine there is."""
+
+    def pipe(self, format: str | None = None, **keywords: Any) -> Any:
+        """Return the rendered picture as bytes, or as text with ``encoding``: SVG by default."""
+        with _engine():
+            return super().pipe(format=format or "svg", **{"quiet": True, **keywords})
+
+    def render(self, *arguments: Any, format: str | None = None, **keywords: Any) -> Any:
+        """Write the picture to a file and return its path: SVG by default."""
+        with _engine():
+            return super().render(*arguments, format=format or "svg", **{"quiet": True, **keywords})
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
+        if find_engine() is None:
+            return {"text/plain": f"{HOW_TO_GET_ONE}\n\n{self.source}"}
+        return super()._repr_mimebundle_(include, exclude, **_)
+
+
+def find_engine() -> Path | None:
+    """Return the program that draws: $MICROGRADIENT_DOT, ``dot`` on the PATH, or graphviz-pure."""
+    chosen = os.environ.get("MICROGRADIENT_DOT") or shutil.which("dot")
+    if chosen:
+        return Path(chosen)
+    try:
+        files = metadata.files("graphviz-pure") or []
+    except metadata.PackageNotFoundError:
+        return None
+    programs = [f for f in files if f.name in ("graphviz-pure", "graphviz-pure.exe")]
+    return Path(str(programs[0].locate())).resolve() if programs else None
+
+
+@contextmanager
+def _engine() -> Iterator[None]:
+    engine = find_engine()
+    if engine is None:
+        raise RuntimeError(HOW_TO_GET_ONE)
+    with _switch:
+        before = dot_command.DOT_BINARY
+        dot_command.DOT_BINARY = engine
+        try:
+            yield
+        finally:
+            dot_command.DOT_BINARY = before
