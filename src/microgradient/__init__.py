@@ -36,9 +36,9 @@ from microgradient.engine.ops import hypot as hypot
 from microgradient.engine.ops import leaky_relu as leaky_relu
 from microgradient.engine.ops import lgamma as lgamma
 from microgradient.engine.ops import log as log
-from microgradient.engine.ops import log10 as log10
 from microgradient.engine.ops import log1p as log1p
 from microgradient.engine.ops import log2 as log2
+from microgradient.engine.ops import log10 as log10
 from microgradient.engine.ops import logsigmoid as logsigmoid
 from microgradient.engine.ops import logsumexp as logsumexp
 from microgradient.engine.ops import maximum as maximum

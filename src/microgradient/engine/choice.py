@@ -16,11 +16,10 @@ def where(condition: bool, x: Any, y: Any) -> Any:
     Only the branch taken is recorded: the other one cannot put a nan into the gradient.
     Raises TypeError for a condition that is not a bool (compare: ``where(v > 0, …)``).
     """
-    if condition is not True and condition is not False:
-        if type(condition).__name__ not in ("bool", "bool_"):
-            raise TypeError(
-                f"where expects a bool, got {shown(condition)}; write a comparison: where(v > 0, x, y)"
-            )
+    if type(condition).__name__ not in ("bool", "bool_"):  # NumPy's too
+        raise TypeError(
+            f"where expects a bool, got {shown(condition)}; write a comparison: where(v > 0, …)"
+        )
     branch = x if condition else y
     if type(x) is Value or type(y) is Value:
         branch = branch if type(branch) is Value else constant(branch)

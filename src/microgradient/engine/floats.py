@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from math import atan, atan2, cbrt, copysign, erf, erfc, hypot, inf, nan, tanh
+from fractions import Fraction
+from math import atan, atan2, copysign, erf, erfc, hypot, inf, nan, tanh
 from operator import mul
 
 from microgradient.engine.special import digamma as digamma
 from microgradient.engine.special import polygamma as polygamma
 
-__all__ = ["atan", "atan2", "cbrt", "erf", "erfc", "hypot", "tanh"]
+__all__ = ["atan", "atan2", "erf", "erfc", "hypot", "tanh"]
 
 
 def _undefined_is_nan(function: Callable[[float], float]) -> Callable[[float], float]:
@@ -68,6 +69,14 @@ log, log2, log10 = map(_logarithm, (math.log, math.log2, math.log10))
 
 def log1p(x: float) -> float:
     return math.log1p(x) if x > -1 else -inf if x == -1 else nan
+
+
+def cbrt(x: float) -> float:
+    """One exact Newton step after ``math.cbrt``, which can be 2 ulps away."""
+    if x - x != 0 or x == 0:
+        return x
+    root = math.cbrt(x)
+    return root - float(Fraction(root) ** 3 - Fraction(x)) / (3 * root * root)
 
 
 def lgamma(x: float) -> float:
@@ -162,10 +171,8 @@ def relu(x: float) -> float:
 
 
 def sigmoid(x: float) -> float:
-    if x >= 0:
-        return 1.0 / (1.0 + math.exp(-x))
-    t = math.exp(x) if x < 0 else nan
-    return t / (1.0 + t)
+    t = math.exp(-x if x > 0 else x)
+    return 1.0 / (1.0 + t) if x > 0 else t / (1.0 + t)
 
 
 def prod(xs: Iterable[float]) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import accumulate
-from operator import mul
+from operator import add, mul
 from typing import Any
 
 from microgradient.engine.op import Op
@@ -120,7 +120,7 @@ def _cross_entropy_operands(logits: Iterable[X], target: X) -> tuple[X, ...]:
             "softmax_cross_entropy expects a class index or one probability for each logit, "
             f"got {len(target)} probabilities for {len(logits)} logits"
         )
-    return logits + target
+    return (*logits, *target)
 
 
 def _cross_entropy(m: M, *operands: X) -> X:
@@ -136,7 +136,12 @@ def _cross_entropy_partials(m: M, v: X, *operands: X) -> tuple[X, ...]:
     logits, target, _ = _halves(operands)
     c, exponentials = _shifted(m, logits)
     total, log_total, mass = m.fsum(exponentials), _log_of_sum(m, exponentials), m.fsum(target)
-    by_logit = [mass * m.div(e, total) - t for e, t in zip(exponentials, target)]
+    before = accumulate(exponentials[:-1], add, initial=0.0)
+    behind = list(accumulate(exponentials[:0:-1], add, initial=0.0))[::-1]
+    by_logit = [  # mass * softmax - target; for the right class, minus the sum of the others
+        m.div((mass - t) * e - t * (b + c), total)
+        for e, t, b, c in zip(exponentials, target, before, behind)
+    ]
     return (*by_logit, *(log_total - (z - c) for z in logits))
 
 

@@ -12,7 +12,7 @@ _HINTS = {
     "bool_": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "complex": "write z.real and z.imag as two Values",
     "str": "write float(text)",
-    "NoneType": "a value is missing here; a gradient is None until a reverse sweep reaches its node",
+    "NoneType": "a gradient, for one, is None until a reverse sweep reaches its node",
     "ndarray": "map over it: [Value(x) for x in array.flat]",
     "list": "map over it: [Value(x) for x in items]",
     "tuple": "map over it: [Value(x) for x in items]",
@@ -22,8 +22,8 @@ _HINTS = {
 def as_float(x: object) -> float:
     """Return ``x`` as a Python float.
 
-    Accepted: int, float, Fraction, Decimal, every other ``numbers.Real`` (NumPy scalars among them)
-    and 0-d arrays. Raises TypeError for bool, complex, str, None, containers and everything else,
+    Accepted: int, float, Fraction, Decimal, every other ``numbers.Real`` (NumPy scalars among
+    them) and 0-d arrays. Raises TypeError for bool, complex, str, None, containers and the rest,
     OverflowError for a number beyond the range of a float; both say what to write instead.
     """
     if type(x) is float:

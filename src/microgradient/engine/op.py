@@ -21,7 +21,7 @@ class Arithmetic:
     """The vocabulary in which a row is written: ``m.exp(x)``, ``m.where(condition, x, y)``, …
 
     ``native`` gives some functions directly. Every other row of the table is derived from its own
-    formula, evaluated in this arithmetic. A row also uses ``+ - *`` and comparisons of its operands.
+    formula, evaluated in this arithmetic. A row also uses ``+ - *`` and comparisons.
     """
 
     def __init__(self, native: Mapping[str, Callable[..., Any]]) -> None:
@@ -30,7 +30,7 @@ class Arithmetic:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         op = OPS.get(name)
         if op is None or op.primitive:
-            raise AttributeError(f"this arithmetic lacks {name!r}, and no row gives a formula for it")
+            raise AttributeError(f"this arithmetic lacks {name!r}, which no row has a formula for")
 
         def derived(*arguments: Any, **keywords: Any) -> Any:
             return op.value(self, *op.operands(*arguments, **keywords))
@@ -69,12 +69,12 @@ class Op:
     ``partials(m, v, *x)`` returns one local derivative for each operand, given the result ``v``.
     ``value(m, *x)`` is the result; without it the operation is a primitive, which every arithmetic
     must supply as ``m.<name>``. ``domain`` holds an interval for each operand (the last one serves
-    all further operands). ``kinks`` are the points of a one-operand operation where it is continuous
-    or not but has no derivative. ``operands`` turns a call's arguments into the flat operands.
+    all further operands). ``kinks`` are the points where a one-operand operation has no
+    derivative. ``operands`` turns a call's arguments into the flat operands.
     ``fast`` is the value over floats, where spelling it out is worth it (a test holds both equal).
 
     A row is called like the function it is: ``sin(0.5)`` is a float, ``sin(Value(0.5))`` a Value.
-    Raises TypeError for anything that is neither, see :func:`~microgradient.engine.number.as_float`.
+    Raises TypeError for anything that is neither, see ``as_float``.
     """
 
     name: str
@@ -101,7 +101,9 @@ class Op:
         if self.fast is None:
             self._fill(fast=partial(self.value, FLOATS))
         self._fill(symbol=self.symbol or self.name)
-        self._fill(__doc__=self.doc or f"Return {self.name} of numbers or Values, see docs/operations.md.")
+        self._fill(
+            __doc__=self.doc or f"Return {self.name} of numbers or Values, see docs/operations.md."
+        )
 
     def _fill(self, **fields: Any) -> None:
         for name, value in fields.items():
@@ -119,7 +121,9 @@ class Op:
 
     def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
         if (OPS | MARKS).get(self.name) is not self:
-            raise TypeError(f"only operations of the table can be pickled, {self.name!r} is not one")
+            raise TypeError(
+                f"only operations of the table can be pickled, {self.name!r} is not one"
+            )
         return _row, (self.name,)
 
 
@@ -132,4 +136,3 @@ def _primitive(name: str) -> Formula:
 
 def _row(name: str) -> Op:
     return (OPS | MARKS)[name]
-

@@ -1,12 +1,12 @@
 """The table: one row per operation. Everything else loops over the rows.
 
-Read a row as: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v`` the
-result. A row never branches with Python's ``if``: that would freeze a choice in a recorded graph.
+Read a row as: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v``
+the result. A row never branches with Python's ``if``: that would freeze a choice in a graph.
 
 Policy (docs/conventions.md): at a kink the minimum-norm subgradient; ties of maximum and minimum
 share equally; where the result is nan, every local derivative is nan (applied by the caller, once).
 Derivative formulas are smooth where the function is, so that they can be differentiated again, and
-avoid cancellation: sigmoid' is s(x) s(-x), not s (1 - s); tanh' is 1/cosh^2, not 1 - tanh^2.
+avoid cancellation: tanh' is 2 / (1 + cosh 2x), for 1 - tanh^2 has no correct digit beyond x = 19.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _UNIT = ((-0.99, 0.99),)
 add = Op("add", lambda m, v, x, y: (1.0, 1.0), lambda m, x, y: x + y, "+")
 sub = Op("sub", lambda m, v, x, y: (1.0, -1.0), lambda m, x, y: x - y, "-")
 mul = Op("mul", lambda m, v, x, y: (y, x), lambda m, x, y: x * y, "*")
-div = Op("div", lambda m, v, x, y: (m.div(1, y), -m.div(v, y)), symbol="/", domain=((-4, 4), (0.1, 4)))
+div = Op(
+    "div", lambda m, v, x, y: (m.div(1, y), -m.div(v, y)), symbol="/", domain=((-4, 4), (0.1, 4))
+)
 neg = Op("neg", lambda m, v, x: (-1.0,), lambda m, x: -x, "-")
 abs = Op("abs", lambda m, v, x: (m.sign(x),), kinks=(0,))
 
@@ -67,14 +69,11 @@ sinh = Op("sinh", lambda m, v, x: (m.cosh(x),), domain=_WIDE)
 cosh = Op("cosh", lambda m, v, x: (m.sinh(x),), domain=_WIDE)
 
 
-def _tanh_partials(m: M, v: X, x: X) -> tuple[X]:
-    sech = m.div(1, m.cosh(x))
-    return (sech * sech,)
-
-
-tanh = Op("tanh", _tanh_partials, domain=((-30, 30),))
+tanh = Op("tanh", lambda m, v, x: (m.div(2, 1 + m.cosh(2 * x)),), domain=((-30, 30),))
 asinh = Op("asinh", lambda m, v, x: (m.div(1, m.hypot(1, x)),), domain=_WIDE)
-acosh = Op("acosh", lambda m, v, x: (m.div(1, m.sqrt(x - 1) * m.sqrt(x + 1)),), domain=((1.01, 50),))
+acosh = Op(
+    "acosh", lambda m, v, x: (m.div(1, m.sqrt(x - 1) * m.sqrt(x + 1)),), domain=((1.01, 50),)
+)
 atanh = Op("atanh", lambda m, v, x: (m.div(1, (1 - x) * (1 + x)),), domain=_UNIT)
 
 
@@ -98,8 +97,16 @@ hypot = Op("hypot", _hypot_partials, domain=((0.1, 4), (0.1, 4)))
 _ERF_SLOPE = 2 / math.sqrt(math.pi)
 _NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
 
-erf = Op("erf", lambda m, v, x: (_ERF_SLOPE * m.exp(-x * x),))
-erfc = Op("erfc", lambda m, v, x: (-_ERF_SLOPE * m.exp(-x * x),))
+
+def _gaussian(m: M, x: X) -> X:
+    """exp(-x^2) without the error of rounding x^2, which is up to x^2 ulps (Cephes, expx2.c)."""
+    x = m.clip(x, -30.0, 30.0)  # beyond, the result is 0, and h - x may be inf - inf
+    h = m.floor(64 * x) * 0.015625
+    return m.exp(-h * h) * m.exp((h - x) * (h + x))
+
+
+erf = Op("erf", lambda m, v, x: (_ERF_SLOPE * _gaussian(m, x),))
+erfc = Op("erfc", lambda m, v, x: (-_ERF_SLOPE * _gaussian(m, x),))
 lgamma = Op("lgamma", lambda m, v, x: (m.digamma(x),), domain=((2.5, 50),))
 digamma = Op("digamma", lambda m, v, x: (m.polygamma(1.0, x),), domain=((2.0, 50),))
 polygamma = Op(  # the order n = 0, 1, 2, … is discrete: no derivative by it
@@ -109,8 +116,9 @@ polygamma = Op(  # the order n = 0, 1, 2, … is discrete: no derivative by it
 # --- activations --------------------------------------------------------------------------------
 
 
-def _sigmoid(m: M, x: X) -> X:  # below -40, 1 + exp(x) is 1 and 1/exp(-x) may overflow
-    return m.where(x < -40, m.exp(x), m.div(1, 1 + m.exp(-x)))
+def _sigmoid(m: M, x: X) -> X:
+    t = m.exp(m.where(x > 0, -x, x))
+    return m.div(m.where(x > 0, 1.0, t), 1 + t)
 
 
 def _softplus(m: M, x: X) -> X:
@@ -122,7 +130,7 @@ def _gelu(m: M, x: X) -> X:
 
 
 def _gelu_partials(m: M, v: X, x: X) -> tuple[X]:
-    return (0.5 * m.erfc(-x * _SQRT_HALF) + _NORMAL_PEAK * x * m.exp(-0.5 * x * x),)
+    return (0.5 * m.erfc(-x * _SQRT_HALF) + _NORMAL_PEAK * x * _gaussian(m, x * _SQRT_HALF),)
 
 
 def _silu_partials(m: M, v: X, x: X) -> tuple[X]:
@@ -141,12 +149,27 @@ def _elu_partials(m: M, v: X, x: X, alpha: X) -> tuple[X, X]:
     return m.where(x > 0, 1.0, alpha * m.exp(x)), m.where(x > 0, 0.0, m.expm1(x))
 
 
-sigmoid = Op("sigmoid", lambda m, v, x: (v * m.sigmoid(-x),), _sigmoid, domain=((-30, 30),), fast=floats.sigmoid)
+sigmoid = Op(
+    "sigmoid",
+    lambda m, v, x: (m.div(0.5, 1 + m.cosh(x)),),
+    _sigmoid,
+    domain=((-30, 30),),
+    fast=floats.sigmoid,
+)
 logsigmoid = Op(
-    "logsigmoid", lambda m, v, x: (m.sigmoid(-x),), lambda m, x: -m.softplus(-x), domain=((-30, 30),)
+    "logsigmoid",
+    lambda m, v, x: (m.sigmoid(-x),),
+    lambda m, x: -m.softplus(-x),
+    domain=((-30, 30),),
 )
 softplus = Op("softplus", lambda m, v, x: (m.sigmoid(x),), _softplus, domain=((-30, 30),))
-relu = Op("relu", lambda m, v, x: (m.step(x),), lambda m, x: m.maximum(x, 0.0), kinks=(0,), fast=floats.relu)
+relu = Op(
+    "relu",
+    lambda m, v, x: (m.step(x),),
+    lambda m, x: m.maximum(x, 0.0),
+    kinks=(0,),
+    fast=floats.relu,
+)
 leaky_relu = Op(
     "leaky_relu",
     _leaky_partials,
@@ -220,7 +243,9 @@ OPS.update((row.name, row) for row in list(globals().values()) if isinstance(row
 
 constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number that became a leaf
 argument = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)  # the variable of a transform
-passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, once its function returned
+passed = Op(
+    "passed", lambda m, v, x: (1.0,), lambda m, x: x
+)  # the same, once its function returned
 taken = Op("where", lambda m, v, x: (1.0,), lambda m, x: x)  # the branch that where() took
 
 MARKS.update((mark.name, mark) for mark in (constant, argument, passed, taken))

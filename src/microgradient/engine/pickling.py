@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copyreg
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from microgradient.engine.graph import topological_order
 from microgradient.engine.op import Op
@@ -34,11 +34,12 @@ def _row(node: Value, place: dict[Value, int]) -> _Row:
 def _graph(rows: list[Value | _Row]) -> Value:
     nodes: list[Value] = []
     for row in rows:
-        if isinstance(row, Value):
-            nodes.append(row)
+        if type(row) is tuple:
+            data, grad, label, op, above, partials = row
+            parents = tuple([nodes[i] for i in above])
+            nodes.append(_node(data, grad, label, op, parents, partials))
         else:
-            *rest, above, partials = row
-            nodes.append(_node(*rest, tuple([nodes[i] for i in above]), partials))
+            nodes.append(cast(Value, row))
     return nodes[-1]
 
 

@@ -1,4 +1,4 @@
-"""The two sweeps of the chain rule over a recorded graph: reverse (adjoints), forward (tangents)."""
+"""The chain rule over a recorded graph: reverse sweep (adjoints), forward sweep (tangents)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def adjoints(
 def tangents(
     order: Iterable[Any], seeds: Mapping[Any, Any], active: set[Any], *, as_graph: bool
 ) -> dict[Any, Any]:
-    """Return the tangent of every active node, ``seeds`` being those of the inputs: forward sweep."""
+    """Return the tangent of every active node, given those of the inputs: the forward sweep."""
     result = dict(seeds)
     for node in order:
         if node in active and node not in result:

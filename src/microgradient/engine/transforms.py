@@ -166,7 +166,8 @@ class _Recording:
         self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], argnums: ArgNums
     ) -> None:
         self._single = isinstance(argnums, int)
-        chosen = [_position(i, len(args)) for i in ((argnums,) if self._single else argnums)]  # type: ignore[union-attr]
+        places = (argnums,) if isinstance(argnums, int) else argnums
+        chosen = [_position(i, len(args)) for i in places]
         self._arguments = [args[i] for i in chosen]
         given = leaves(self._arguments)
         self.inputs = [_variable(x) for x in given]

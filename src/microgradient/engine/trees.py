@@ -11,10 +11,12 @@ Tree = Any  # a number, a Value, or a list, tuple or dict of trees
 
 
 def leaves(tree: Tree) -> list[Any]:
-    """Return the leaves of ``tree`` from left to right; a dict's in the order of its keys' insertion."""
-    return [leaf for child in children for leaf in leaves(child)] if (
-        children := _children(tree)
-    ) is not None else [tree]
+    """Return the leaves of ``tree`` from left to right; those of a dict in its own order."""
+    return (
+        [leaf for child in children for leaf in leaves(child)]
+        if (children := _children(tree)) is not None
+        else [tree]
+    )
 
 
 def rebuild(tree: Tree, new_leaves: Iterator[Any]) -> Tree:

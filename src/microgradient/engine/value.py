@@ -49,22 +49,15 @@ class Value(Operand):
     __slots__ = ("_data", "grad", "label", "op", "parents", "partials")
     __array_ufunc__: Final = None  # NumPy hands `array * v` and `np.float64(2) * v` to __rmul__
 
-    _data: float
-    grad: float | None
-    label: str | None
-    op: Op | None
-    parents: tuple[Value, ...]
-    partials: tuple[float, ...]
-
     def __init__(self, data: object, label: str | None = None) -> None:
         if label is not None and not isinstance(label, str):
             raise TypeError(f"a label must be a string or None, got {shown(label)}")
         self._data = data if type(data) is float else as_float(data)
-        self.grad = None
+        self.grad: float | None = None
         self.label = label
-        self.op = None
-        self.parents = ()
-        self.partials = ()
+        self.op: Op | None = None
+        self.parents: tuple[Value, ...] = ()
+        self.partials: tuple[float, ...] = ()
 
     @property
     def data(self) -> float:
@@ -122,7 +115,9 @@ class Value(Operand):
         if y == 0:
             return self.record(ops.div, (self, other))
         data = x / y
-        return new_node(data, ops.div, (self, other), (1 / y, -(data / y)) if data == data else _NANS)
+        return new_node(
+            data, ops.div, (self, other), (1 / y, -(data / y)) if data == data else _NANS
+        )
 
     def __pow__(self, other: Any) -> Value:
         if type(other) is Value:
@@ -159,7 +154,7 @@ class Value(Operand):
     def __rpow__(self, other: Any) -> Value:
         return constant(other) ** self
 
-    # --- every other operation ----------------------------------------------------------------------
+    # --- every other operation -------------------------------------------------------------------
 
     def record(self, op: Op, operands: Sequence[Any]) -> Value:
         """Return the node of ``op`` on ``operands``, numbers among them becoming constants."""
@@ -176,7 +171,7 @@ class Value(Operand):
             )
         return new_node(data, op, parents, partials)
 
-    # --- comparison, conversion -------------------------------------------------------------------
+    # --- comparison, conversion ------------------------------------------------------------------
 
     def __lt__(self, other: Any) -> bool:
         return self._data < _number(other)
@@ -191,9 +186,7 @@ class Value(Operand):
         return self._data >= _number(other)
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            "a Value has no truth of its own; write `v.data != 0`, or compare: `v > 0`"
-        )
+        raise TypeError("a Value has no truth of its own; write `v.data != 0`, or compare: `v > 0`")
 
     def __float__(self) -> float:
         raise TypeError(
@@ -201,9 +194,9 @@ class Value(Operand):
             "`microgradient.sin(v)` for `math.sin(v)`, or `v.data` for the bare number"
         )
 
-    __int__ = __float__  # type: ignore[assignment]
+    __int__ = __float__
 
-    # --- printing and copying, without recursion (pickling: engine/pickling.py) -------------------------
+    # --- printing and copying, without recursion (pickling: engine/pickling.py) ------------------
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label is not None else ""
@@ -218,7 +211,7 @@ class Value(Operand):
                 memo[id(node)] = _twin(node, tuple([memo[id(p)] for p in node.parents]))
         return memo[id(self)]  # type: ignore[no-any-return]
 
-    # --- operations as methods: `x.tanh()` is `tanh(x)` ---------------------------------------------
+    # --- operations as methods: `x.tanh()` is `tanh(x)` ------------------------------------------
 
     exp = _method(ops.exp)
     expm1 = _method(ops.expm1)
@@ -271,14 +264,12 @@ class Value(Operand):
         return self.record(ops.minimum, (self, other))
 
 
-# --- making nodes -----------------------------------------------------------------------------------
+# --- making nodes --------------------------------------------------------------------------------
 
 _blank = object.__new__
 
 
-def new_node(
-    data: float, op: Op, parents: tuple[Value, ...], partials: tuple[float, ...]
-) -> Value:
+def new_node(data: float, op: Op, parents: tuple[Value, ...], partials: tuple[float, ...]) -> Value:
     node = _blank(Value)
     node._data = data
     node.grad = None

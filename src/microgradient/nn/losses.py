@@ -1,6 +1,6 @@
 """Errors of a network's outputs, one node each: rows like those of the engine's table.
 
-Each takes the outputs (one Value or a sequence) and as many targets, and returns their summed error.
+Each takes the outputs (one Value or a sequence) and as many targets, and returns one error.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ half_squared_error = Op(
     _half_squared_partials,
     lambda m, *operands: _half_of_squares(m, _differences(operands)),
     operands=_paired,
-    doc="Return half the sum of the squared differences of outputs and targets (Nature 323, eq. 3).",
+    doc="Return half the summed squares of outputs minus targets (Nature 323, eq. 3).",
 )
 
 

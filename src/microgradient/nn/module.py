@@ -29,6 +29,9 @@ ACTIVATIONS: Mapping[str, Activation] = {
 }
 
 
+_MICROGRAD = uniform(1.0)  # its initial weights; the biases start at 0
+
+
 class Module:
     """Something with parameters: every Value among its attributes, and those of its modules."""
 
@@ -85,7 +88,7 @@ class Neuron(Module):
         activation: str | Activation = "relu",
         *,
         nonlin: bool = True,
-        initializer: str | Initializer = uniform(1.0),
+        initializer: str | Initializer = _MICROGRAD,
         bias_initializer: str | Initializer = zeros,
         fan_out: int = 1,
         rng: random.Random | int | None = None,
@@ -211,7 +214,7 @@ def generator(rng: random.Random | int | None) -> random.Random:
 
 
 def operands(inputs: Iterable[Any], expected: int, who: str) -> list[Value]:
-    """Return ``inputs`` as Values, numbers becoming constants; ValueError unless ``expected`` many."""
+    """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
     xs = [x if type(x) is Value else constant(x) for x in inputs]
     if len(xs) != expected:
         raise ValueError(f"{who} has {expected} inputs, got {len(xs)}")

@@ -9,7 +9,6 @@ from math import nextafter, sqrt
 from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 
-
 _BELOW_ONE = nextafter(1.0, 0.0)
 
 

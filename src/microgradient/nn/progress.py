@@ -25,7 +25,9 @@ def progress_bar(
     ImportError where it is not.
     """
     if wanted is None:
-        wanted = find_spec("rich") is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
+        wanted = find_spec("rich") is not None and (
+            sys.stderr.isatty() or "ipykernel" in sys.modules
+        )
     if not wanted:
         yield lambda history: None
         return
@@ -53,7 +55,9 @@ def progress_bar(
             shown_at = now
             bar.start()
             right = f"  right {history.right[-1]}/{patterns}" if history.right else ""
-            bar.update(task, completed=history.sweeps, state=f"error {history.errors[-1]:.4f}{right}")
+            bar.update(
+                task, completed=history.sweeps, state=f"error {history.errors[-1]:.4f}{right}"
+            )
 
     try:
         yield show

@@ -6,12 +6,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 from microgradient.engine.anomaly import detect_anomaly
 from microgradient.engine.number import shown
 from microgradient.engine.value import Value, constant
-from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.progress import progress_bar
 
@@ -20,10 +19,6 @@ Pattern = tuple[Sequence[float], Any]
 
 Criterion = Callable[[Sequence[float], Any], bool]
 """``criterion(outputs, targets)`` tells whether one pattern is right."""
-
-
-class Network(Protocol):
-    def __call__(self, inputs: Sequence[Value], /) -> Value | list[Value]: ...
 
 
 @dataclass
@@ -54,7 +49,7 @@ class TrainingDiverged(FloatingPointError):
 
 
 def train(
-    model: Module,
+    model: Callable[..., Any],
     patterns: Sequence[Pattern],
     *,
     loss: Callable[[Any, Any], Value],
@@ -84,60 +79,100 @@ def train(
     size = _batch_size(update, len(patterns))
     if sweeps < 0:
         raise ValueError(f"sweeps must be 0 or more, got {sweeps}")
-    lifted = [([constant(x) for x in inputs], targets) for inputs, targets in patterns]
-    order = list(range(len(lifted)))
+    run = _Run(model, loss, optimizer, criterion, patterns, size)
     rng = random.Random(shuffle) if isinstance(shuffle, int) else shuffle
-    parameters = optimizer.parameters
     history = History()
-    weights = [parameter.data for parameter in parameters]
     with progress_bar(description, sweeps, len(patterns), progress) as show:
         try:
             for sweep in range(sweeps):
                 _set(optimizer, (schedule or {}).get(sweep, {}))
-                if rng is not None:
-                    rng.shuffle(order)
-                error, right = 0.0, 0
-                for start in range(0, len(order), size):
-                    optimizer.zero_grad()
-                    for i in order[start : start + size]:
-                        inputs, targets = lifted[i]
-                        outputs = model(inputs)  # type: ignore[operator]
-                        node = loss(outputs, targets)
-                        if not isfinite(node.data):
-                            raise _Diverged(inputs, targets)
-                        node.backward()
-                        error += node.data
-                        if criterion is not None:
-                            right += criterion(_numbers(outputs), targets)
-                    optimizer.step()
-                weights = [parameter.data for parameter in parameters]
+                error, right = run.sweep(rng)
                 history.errors.append(error)
                 if criterion is not None:
                     history.right.append(right)
                 show(history)
-                if right == len(lifted) and criterion is not None and history.met_at is None:
-                    if count_right(model, lifted, criterion) == len(lifted):
-                        history.met_at = history.sweeps
-                        if stop_when_met:
-                            history.stopped = "criterion"
-                            break
+                if history.met_at is None and right == len(patterns) and run.all_right():
+                    history.met_at = history.sweeps
+                    if stop_when_met:
+                        history.stopped = "criterion"
+                        break
         except KeyboardInterrupt:
             history.stopped = "interrupted"
-            _restore(parameters, weights)
+            run.restore()
         except _Diverged as fault:
-            message = _diagnosis(model, loss, *fault.args)
-            _restore(parameters, weights)
+            reason = run.diagnosis(*fault.args)
+            run.restore()
             raise TrainingDiverged(
-                f"the loss is not finite in sweep {history.sweeps + 1}: {message}; a smaller rate "
+                f"the loss is not finite in sweep {history.sweeps + 1}: {reason}; a smaller rate "
                 "or smaller initial weights may help",
                 history,
             ) from None
     return history
 
 
-def count_right(model: Module, patterns: Sequence[Pattern], criterion: Criterion) -> int:
+class _Run:
+    """What stays the same from sweep to sweep, and the weights after the last whole one."""
+
+    def __init__(
+        self,
+        model: Any,
+        loss: Callable[[Any, Any], Value],
+        optimizer: Optimizer,
+        criterion: Criterion | None,
+        patterns: Sequence[Pattern],
+        size: int,
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.criterion, self.size = criterion, size
+        self.patterns = [([constant(x) for x in inputs], targets) for inputs, targets in patterns]
+        self.order = list(range(len(patterns)))
+        self.weights = [parameter.data for parameter in optimizer.parameters]
+
+    def sweep(self, rng: random.Random | None) -> tuple[float, int]:
+        """Present every pattern once, with an update after each batch; return error, right."""
+        if rng is not None:
+            rng.shuffle(self.order)
+        error, right = 0.0, 0
+        for start in range(0, len(self.order), self.size):
+            self.optimizer.zero_grad()
+            for i in self.order[start : start + self.size]:
+                inputs, targets = self.patterns[i]
+                outputs = self.model(inputs)
+                node = self.loss(outputs, targets)
+                if not isfinite(node.data):
+                    raise _Diverged(inputs, targets)
+                node.backward()
+                error += node.data
+                if self.criterion is not None:
+                    right += self.criterion(_numbers(outputs), targets)
+            self.optimizer.step()
+        self.weights = [parameter.data for parameter in self.optimizer.parameters]
+        return error, right
+
+    def all_right(self) -> bool:
+        """Return whether the weights as they are now meet the criterion everywhere."""
+        return self.criterion is not None and (
+            count_right(self.model, self.patterns, self.criterion) == len(self.patterns)
+        )
+
+    def restore(self) -> None:
+        """Go back to the weights after the last whole sweep."""
+        for parameter, weight in zip(self.optimizer.parameters, self.weights):
+            parameter.data = weight
+
+    def diagnosis(self, inputs: Any, targets: Any) -> str:
+        """Evaluate once more and look: the weights have not changed since."""
+        try:
+            with detect_anomaly():
+                self.loss(self.model(inputs), targets)
+        except FloatingPointError as fault:
+            return str(fault)
+        return "it could not be reproduced (does the model draw random numbers?)"
+
+
+def count_right(model: Any, patterns: Sequence[tuple[Any, Any]], criterion: Criterion) -> int:
     """Return how many patterns meet ``criterion`` with the weights as they are."""
-    return sum(criterion(_numbers(model(inputs)), targets) for inputs, targets in patterns)  # type: ignore[operator]
+    return sum(criterion(_numbers(model(inputs)), targets) for inputs, targets in patterns)
 
 
 def within(tolerance: float) -> Criterion:
@@ -151,23 +186,8 @@ class _Diverged(Exception):
     """The inputs and targets at which the loss was not finite."""
 
 
-def _diagnosis(model: Any, loss: Callable[[Any, Any], Value], inputs: Any, targets: Any) -> str:
-    """Evaluate once more and look: the weights have not changed since."""
-    try:
-        with detect_anomaly():
-            loss(model(inputs), targets)
-    except FloatingPointError as fault:
-        return str(fault)
-    return "it could not be reproduced (does the model draw random numbers?)"
-
-
 def _numbers(outputs: Any) -> list[float]:
     return [y.data for y in outputs] if isinstance(outputs, (list, tuple)) else [outputs.data]
-
-
-def _restore(parameters: Sequence[Value], weights: Sequence[float]) -> None:
-    for parameter, weight in zip(parameters, weights):
-        parameter.data = weight
 
 
 def _set(optimizer: Optimizer, settings: Mapping[str, float]) -> None:
@@ -187,5 +207,6 @@ def _batch_size(update: str | int, patterns: int) -> int:
     if isinstance(update, int) and not isinstance(update, bool) and update > 0:
         return update
     raise ValueError(
-        f'update must be "presentation", "sweep" or a positive number of patterns, got {shown(update)}'
+        'update must be "presentation", "sweep" or a positive number of patterns, '
+        f"got {shown(update)}"
     )

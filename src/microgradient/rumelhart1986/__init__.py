@@ -8,9 +8,9 @@ from microgradient.rumelhart1986.experiment import Recipe as Recipe
 from microgradient.rumelhart1986.family_trees import FAMILY_TREES
 from microgradient.rumelhart1986.network import Architecture as Architecture
 from microgradient.rumelhart1986.network import FeedForward as FeedForward
+from microgradient.rumelhart1986.symmetry import SYMMETRY
 from microgradient.rumelhart1986.trial import Result as Result
 from microgradient.rumelhart1986.trial import run as run
-from microgradient.rumelhart1986.symmetry import SYMMETRY
 from microgradient.rumelhart1986.xor import XOR
 
 EXPERIMENTS: Mapping[str, Experiment] = {

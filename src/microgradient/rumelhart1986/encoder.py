@@ -54,8 +54,11 @@ ENCODER = Experiment(
     },
     probes=(Probe("hidden", PATTERNS),),
     page=(
-        Figure("learns in", "about 1,810 epochs", "not in the original; the longest 4-2-4 run of "
-               "a Boltzmann machine (Ackley, Hinton and Sejnowski 1985, p. 160)"),
+        Figure(
+            "learns in",
+            "about 1,810 epochs",
+            "not in the original; a Boltzmann machine's number (Ackley et al. 1985, p. 160)",
+        ),
         Figure("fails in", "about 20 % of runs", "not in the original for back-propagation"),
     ),
 )

@@ -1,4 +1,4 @@
-"""An experiment of 1986 as data: architecture, patterns, recipe, criterion, and the source of each."""
+"""An experiment of 1986 as data: architecture, patterns, recipe, and the source of each."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Recipe:
 
     ``update`` is "presentation" or "sweep" (summed gradient); weights start uniform within
     ``initial_range``, biases within ``initial_bias_range``. Targets of 0 and 1 are trained as
-    ``off`` and ``on``; with ``loss`` "margin", only what is on the wrong side of them counts. A network has learned when every output of every
-    training pattern is within ``tolerance`` of the trained target (0.5 around 0 and 1: on the right
-    side of 0.5). The first ``warmup_sweeps`` use ``warmup_rate`` and ``warmup_momentum``. Training
-    stops when the criterion is met, or goes on to ``sweeps`` if ``full`` is True.
+    ``off`` and ``on``; with ``loss`` "margin", only what is on the wrong side of them counts. A
+    network has learned when every output of every training pattern is within ``tolerance`` of the
+    trained target. The first ``warmup_sweeps`` use ``warmup_rate`` and ``warmup_momentum``.
+    Training stops when the criterion is met, or goes on to ``sweeps`` if ``full`` is True.
     """
 
     update: str

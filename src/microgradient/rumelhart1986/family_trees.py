@@ -2,7 +2,7 @@
 
 Nature 323, Figs. 2-4; in full in Hinton 1986, "Learning distributed representations of concepts".
 The facts are generated from the two trees: 112 facts, which are 104 cases, because eight pairs of
-a person and a relation have two answers (Colin has two aunts). All answers of a case are its target.
+a person and a relation have two answers (Colin has two aunts). All answers are the target.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PEOPLE = ENGLISH_MEN + ENGLISH_WOMEN + ITALIAN_MEN + ITALIAN_WOMEN
 MEN = frozenset(ENGLISH_MEN + ITALIAN_MEN)
 
 RELATIONS = (  # in the order of Hinton 1986, Fig. 7
-    ("husband", "wife", "son", "daughter", "father", "mother")
-    + ("brother", "sister", "nephew", "niece", "uncle", "aunt")
+    *("husband", "wife", "son", "daughter", "father", "mother"),
+    *("brother", "sister", "nephew", "niece", "uncle", "aunt"),
 )
 
 
@@ -66,9 +66,7 @@ def _facts() -> list[tuple[str, str, str]]:
     spouse = {f.father: f.mother for f in FAMILIES} | {f.mother: f.father for f in FAMILIES}
     home = {child: f for f in FAMILIES for child in f.children}
     own = {parent: f.children for f in FAMILIES for parent in (f.father, f.mother)}
-    siblings = {
-        p: [c for c in home[p].children if c != p] if p in home else [] for p in PEOPLE
-    }
+    siblings = {p: [c for c in home[p].children if c != p] if p in home else [] for p in PEOPLE}
 
     def with_spouses(people: list[str]) -> list[str]:
         return [relative for p in people for relative in (p, spouse.get(p)) if relative]
@@ -204,19 +202,26 @@ FAMILY_TREES = Experiment(
     held_out=4,
     variants={
         "learns": Variant(
-            ARCHITECTURE, LEARNS, _ORIGINAL, "five times the rate, wider initial weights, less decay"
+            ARCHITECTURE,
+            LEARNS,
+            _ORIGINAL,
+            "five times the rate, wider initial weights, less decay",
         ),
         "decay": Variant(
             ARCHITECTURE, WITH_DECAY, _ORIGINAL, "five times the rate, wider initial weights"
         ),
-        "literal": Variant(ARCHITECTURE, LITERAL, _ORIGINAL, "as the caption of Nature's Fig. 4 says"),
+        "literal": Variant(
+            ARCHITECTURE, LITERAL, _ORIGINAL, "as the caption of Nature's Fig. 4 says"
+        ),
     },
     probes=(
         _probe(PEOPLE, "person code", 0, len(RELATIONS)),
         _probe(RELATIONS, "relation code", len(PEOPLE), 0),
     ),
     page=(
-        Figure("architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"),
+        Figure(
+            "architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"
+        ),
         Figure("triples", "104", "104 cases, which hold 112 facts"),
         Figure("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
     ),

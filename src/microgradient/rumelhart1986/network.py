@@ -54,8 +54,11 @@ class Architecture:
 
     def fan_in(self, layer: Group) -> int:
         """Return how many units ``layer`` reads."""
-        size = {group.name: group.size for group in self.groups}
-        return sum(size[name] for name in layer.reads)
+        return sum(map(self.size, layer.reads))
+
+    def size(self, name: str) -> int:
+        """Return how many units the group ``name`` has."""
+        return next(group.size for group in self.groups if group.name == name)
 
     def __str__(self) -> str:
         inputs = " + ".join(f"{group.size} {group.name}" for group in self.inputs)

@@ -54,9 +54,7 @@ def run(
     rng = random.Random(seed)
     test = tuple(rng.sample(experiment.patterns, experiment.held_out))
     training = tuple(p for p in experiment.patterns if p not in test)
-    network = FeedForward(
-        chosen.architecture, recipe.initial_range, recipe.initial_bias_range, rng
-    )
+    network = FeedForward(chosen.architecture, recipe.initial_range, recipe.initial_bias_range, rng)
     criterion = within(recipe.tolerance)
     history = train(
         network,

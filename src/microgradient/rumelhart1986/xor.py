@@ -28,7 +28,9 @@ _COMMON = {
 }
 
 TWO_HIDDEN = Variant(
-    Architecture((Group("input", 2), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))),
+    Architecture(
+        (Group("input", 2), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))
+    ),
     Recipe(
         update="presentation",
         rate=0.25,

@@ -1,0 +1,101 @@
+"""A run as a picture: error curve, Hinton diagrams of the weights, hidden codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from microgradient.rumelhart1986.trial import Result
+
+FORMATS = ("png", "svg", "pdf")
+_HOW = "a picture needs matplotlib; install it with: pip install 'microgradient[plot]'"
+
+
+def check(path: Path) -> None:
+    """Raise ValueError or ImportError if no picture can be written there: before any training."""
+    if path.suffix[1:].lower() not in FORMATS:
+        raise ValueError(f"a picture's name must end in .{', .'.join(FORMATS)}, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ImportError(_HOW) from None
+
+
+def save(result: Result, path: Path) -> None:
+    """Draw ``result`` and write it to ``path``."""
+    from matplotlib.figure import Figure
+
+    layers = result.network.layers
+    probes = result.experiment.probes
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    parts: Any = figure.subfigures(3, 1, height_ratios=(1, 1.3, 1.2))
+    top, middle, bottom = parts
+    figure.suptitle(
+        f"{result.experiment.title}: {result.variant.architecture} (seed {result.seed})",
+        fontsize=11,
+    )
+    middle.suptitle("Weights (Hinton diagrams: white positive, black negative)", fontsize=9)
+    _errors(top.subplots(), result)
+    matrices = [
+        [[n.bias.data, *(w.data for w in n.weights)] for n in layer.neurons]
+        for layer in layers.values()
+    ]
+    ratios = [max(3, len(matrix[0])) for matrix in matrices]
+    for axes, name, matrix in zip(_row(middle, len(layers), ratios), layers, matrices, strict=True):
+        _hinton(axes, matrix)
+        axes.set_title(f"to {name}", fontsize=9)
+        axes.set_xlabel("bias, then inputs", fontsize=7)
+    for axes, probe in zip(
+        _row(bottom, len(probes), [len(p.patterns) for p in probes]), probes, strict=True
+    ):
+        codes = [result.network.activities(p.inputs)[probe.group] for p in probe.patterns]
+        _codes(axes, codes, [p.name for p in probe.patterns])
+        axes.set_title(f"activities of {probe.group} (white 0, black 1)", fontsize=9)
+    figure.savefig(path, dpi=150)
+
+
+def _row(part: Any, count: int, ratios: list[int]) -> list[Any]:
+    return list(part.subplots(1, count, squeeze=False, width_ratios=ratios)[0])
+
+
+def _errors(axes: Any, result: Result) -> None:
+    history = result.history
+    sweeps = range(1, history.sweeps + 1)
+    axes.semilogy(sweeps, history.errors, color="#1d4ed8", linewidth=1.2)
+    axes.set(xlabel="sweep", ylabel="error of a sweep")
+    axes.grid(alpha=0.3)
+    right = axes.twinx()
+    right.plot(sweeps, history.right, color="#c2410c", linewidth=0.8, alpha=0.8)
+    right.set_ylabel(f"patterns right, of {len(result.training)}", color="#c2410c")
+    right.set_ylim(0, len(result.training) * 1.05)
+
+
+def _hinton(axes: Any, matrix: list[list[float]]) -> None:
+    """Squares with an area proportional to the weight: white positive, black negative."""
+    from matplotlib.patches import Rectangle
+
+    largest = max(abs(w) for row in matrix for w in row) or 1.0
+    for y, row in enumerate(matrix):
+        for x, weight in enumerate(row):
+            side = 0.95 * (abs(weight) / largest) ** 0.5
+            color = "white" if weight > 0 else "black"
+            axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, color=color, lw=0))
+    axes.set(xlim=(-0.6, len(matrix[0]) - 0.4), ylim=(len(matrix) - 0.4, -0.6))
+    axes.set_facecolor("#9ca3af")
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    axes.set_yticks(range(len(matrix)), [str(i + 1) for i in range(len(matrix))], fontsize=6)
+
+
+def _codes(axes: Any, codes: list[list[float]], names: list[str]) -> None:
+    columns = [list(unit) for unit in zip(*codes)]
+    axes.imshow(columns, cmap="gray_r", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.set_xticks([x - 0.5 for x in range(1, len(names))], minor=True)
+    axes.set_yticks([y - 0.5 for y in range(1, len(columns))], minor=True)
+    axes.grid(which="minor", color="#9ca3af", linewidth=0.6)
+    axes.tick_params(which="minor", length=0)
+    rotation = 90 if max(map(len, names)) > 3 else 0
+    axes.set_xticks(range(len(names)), names, rotation=rotation, fontsize=7)
+    axes.set_yticks(range(len(columns)), [f"unit {i + 1}" for i in range(len(columns))], fontsize=7)

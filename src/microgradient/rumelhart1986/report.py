@@ -1,0 +1,137 @@
+"""What a run came to, as tables: data first (rows of text), shown by whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Figure, Recipe, Variant
+from microgradient.rumelhart1986.trial import Result
+
+_WIDEST = 12  # columns of a weight table; a wider layer is for the picture
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, the heads of the columns, and rows of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def outcome(result: Result) -> str:
+    """Return one sentence: whether the criterion was met, and when."""
+    history, recipe, total = result.history, result.recipe, len(result.training)
+    which = f"within {recipe.tolerance:g} of {recipe.off:g} and {recipe.on:g}"
+    if result.learned:
+        met_at = history.met_at or history.sweeps
+        went_on = f", and trained for {history.sweeps:,}" if history.sweeps > met_at else ""
+        sentence = f"Learned: all {total} patterns {which} after {met_at:,} sweeps{went_on}"
+    else:
+        count = f"{result.right} of {total} patterns"
+        sentence = f"Not learned: {count} {which} after {history.sweeps:,} sweeps"
+    return f"{sentence} (seed {result.seed}).{_ended(result)}"
+
+
+def _ended(result: Result) -> str:
+    if result.history.stopped == "interrupted":
+        return " Interrupted; what was learned is kept."
+    return "" if result.learned else " Another seed or more sweeps may do; some starts get stuck."
+
+
+def figures(result: Result) -> Table:
+    """Return this run's numbers beside the original's and the modern survey page's."""
+    history = result.history
+    ours = [Figure("sweeps until the criterion", _count(history.met_at), f"seed {result.seed}")]
+    ours.append(Figure("training patterns right", f"{result.right} of {len(result.training)}", ""))
+    if result.test:
+        names = ", ".join(pattern.name for pattern in result.test)
+        ours.append(
+            Figure("held-out patterns right", f"{result.test_right} of {len(result.test)}", names)
+        )
+    sets = (
+        ("here", ours),
+        ("original", result.variant.original),
+        ("survey page", result.experiment.page),
+    )
+    rows = tuple(
+        (who if f is items[0] else "", f.what, f.value, f.source)
+        for who, items in sets
+        for f in items
+    )
+    return Table("Numbers side by side", ("who", "what", "value", "source or remark"), rows)
+
+
+def weights(result: Result) -> list[Table]:
+    """Return the weights of every layer narrow enough to print: a row for each unit."""
+    net = result.network.architecture
+    tables = []
+    for group in net.layers:
+        if max(net.fan_in(group), group.size) > _WIDEST:
+            continue
+        prefix = {name: f"{name[0]}" if len(group.reads) > 1 else "" for name in group.reads}
+        columns = [f"{prefix[name]}{i + 1}" for name in group.reads for i in range(net.size(name))]
+        rows = [
+            (str(i + 1), *_numbers([neuron.bias.data, *(w.data for w in neuron.weights)]))
+            for i, neuron in enumerate(result.network.layers[group.name].neurons)
+        ]
+        title = f"Weights to {group.name} from {' and '.join(group.reads)}"
+        tables.append(Table(title, ("unit", "bias", *columns), tuple(rows)))
+    return tables
+
+
+def codes(result: Result) -> list[Table]:
+    """Return the activities of the hidden groups that the experiment asks to be shown."""
+    tables = []
+    for probe in result.experiment.probes:
+        rows = []
+        for pattern in probe.patterns:
+            activities = result.network.activities(pattern.inputs)
+            answers = activities["output"] if len(activities["output"]) == 1 else []
+            rows.append((pattern.name, *_numbers(activities[probe.group] + answers)))
+        size = result.network.architecture.size(probe.group)
+        columns = [f"unit {i + 1}" for i in range(size)]
+        if len(rows[0]) > size + 1:
+            columns.append("output")
+        tables.append(Table(f"Activities of {probe.group}", ("pattern", *columns), tuple(rows)))
+    return tables
+
+
+def error_line(errors: Sequence[float], width: int = 60) -> str:
+    """Return the error curve as one line of block characters."""
+    if not errors:
+        return ""
+    top = max(errors) or 1.0
+    step = max(1, len(errors) // width)
+    return "".join(_BARS[min(7, int(8 * e / top))] for e in errors[::step])
+
+
+def recipe_table(experiment: Experiment, name: str, variant: Variant) -> Table:
+    """Return every setting of a variant with the place in the literature that it comes from."""
+    recipe = variant.recipe
+    rows = tuple(
+        (setting, str(getattr(recipe, setting)), recipe.sources[setting])
+        for setting in SETTINGS
+        if setting in recipe.sources
+    )
+    title = f"{experiment.name}, variant {name}: {variant.note}\n{variant.architecture}"
+    return Table(title, ("setting", "value", "source"), rows)
+
+
+def changed(recipe: Recipe, default: Recipe) -> str:
+    """Return what a run set otherwise than its variant, as ``rate=0.5, …``."""
+    return ", ".join(
+        f"{name}={getattr(recipe, name)}"
+        for name in SETTINGS
+        if getattr(recipe, name) != getattr(default, name)
+    )
+
+
+def _numbers(xs: Sequence[float]) -> list[str]:
+    return [f"{x:.2f}" if abs(x) < 1e4 else f"{x:.2g}" for x in xs]
+
+
+def _count(n: int | None) -> str:
+    return "not met" if n is None else f"{n:,}"
