@@ -80,6 +80,9 @@ def _train(options: argparse.Namespace, console: Console) -> int:
         settings["sweeps"] = options.sweeps
     if options.variant and len(experiments) > 1:
         raise ValueError("--variant goes with one network, not with all")
+    for path in (options.plot, options.save):
+        if path and not path.parent.is_dir():
+            raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
     if options.plot:
         picture.check(options.plot)
     status = 0

@@ -61,12 +61,16 @@ def check_sweep(order: Sequence[Any], adjoint: Mapping[Any, Any]) -> None:
                 )
 
 
-def describe(node: Any) -> str:
-    """Return ``label = op(operands)`` with numbers, bounded in length."""
-    shown = [f"{p.label} = {p.data!r}" if p.label else repr(p.data) for p in node.parents[:6]]
-    more = [f"… {len(node.parents) - 6} more"] if len(node.parents) > 6 else []
+def describe(node: Any, limit: int = 6) -> str:
+    """Return ``label = op(operands)`` with at most ``limit`` operands, those not finite first."""
+    operands = sorted(node.parents, key=lambda p: isfinite(p.data))[:limit]
+    if len(node.parents) <= limit:
+        operands = node.parents
+    shown = [f"{p.label} = {p.data!r}" if p.label else repr(p.data) for p in operands]
+    if len(node.parents) > limit:
+        shown.append(f"… {len(node.parents) - limit} more")
     label = f"{node.label} = " if node.label else ""
-    return f"{label}{node.op.name if node.op else 'leaf'}({', '.join(shown + more)})"
+    return f"{label}{node.op.name}({', '.join(shown)})"
 
 
 def _number(x: Any) -> float:

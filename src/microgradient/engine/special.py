@@ -39,7 +39,7 @@ def polygamma(n: float, x: float) -> float:
     """
     if n == 0:
         return digamma(x)
-    if n < 0 or n != math.floor(n) or x != x or x == -inf:
+    if not (n >= 0 and n % 1 == 0) or x != x or x == -inf:
         return nan
     if x <= 0 and x == math.floor(x):
         return inf if n % 2 == 1 else nan

@@ -15,7 +15,7 @@ from typing import Any
 
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
-from microgradient.engine.number import shown
+from microgradient.engine.number import as_float, shown
 from microgradient.engine.sweeps import adjoints, dependents, tangents
 from microgradient.engine.trees import Tree, leaves, matching_leaves, rebuild, tree_map
 from microgradient.engine.value import Value, constant
@@ -53,11 +53,7 @@ def value_and_grad(
     def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         run = _Recording(f, args, kwargs, argnums)
         output, aux = _split(run.output) if has_aux else (run.output, None)
-        if len(leaves(output)) != 1 or leaves(output)[0] is not output:
-            raise TypeError(
-                f"grad expects a function that returns one number, got {shown(output)}; "
-                "write jacobian(f) for several"
-            )
+        output = _scalar(output)
         gradients = run.like_inputs(run.reverse({output: 1.0} if type(output) is Value else {}))
         value = run.result(output)
         return ((value, tree_map(run.result, aux)) if has_aux else value), gradients
@@ -231,6 +227,16 @@ def _split(output: Any) -> tuple[Any, Any]:
     if not isinstance(output, tuple) or len(output) != 2:
         raise TypeError(f"with has_aux, f must return (number, anything), got {shown(output)}")
     return output
+
+
+def _scalar(output: Any) -> Any:
+    try:
+        return output if type(output) is Value else as_float(output)
+    except TypeError:
+        raise TypeError(
+            f"grad expects a function that returns one number, got {shown(output)}; "
+            "write jacobian(f) for several"
+        ) from None
 
 
 def _units(n: int) -> Iterator[list[float]]:

@@ -173,7 +173,7 @@ class MLP(Module):
         if not sizes:
             raise ValueError("an MLP needs at least one layer, got no sizes")
         if isinstance(activation, str) or callable(activation):
-            activation = [activation] * (len(sizes) - 1) + [output]
+            activation = [activation_of(activation)] * (len(sizes) - 1) + [output]
         if len(activation) != len(sizes):
             raise ValueError(
                 f"expected one activation for each of {len(sizes)} layers, got {len(activation)}"

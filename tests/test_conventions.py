@@ -1,0 +1,295 @@
+"""The policy on kinks, special values, leaves, comparison: each line of docs/conventions.md."""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from math import inf, isnan, nan
+
+import numpy as np
+import pytest
+
+import microgradient as mg
+from microgradient import OPS, Value, grad, where
+
+NAN = "nan"
+LOG = (  # row, operands, value, partials
+    ("log", (0.0,), -inf, (inf,)),
+    ("log", (-1.0,), nan, (nan,)),
+    ("log2", (0.0,), -inf, (inf,)),
+    ("log10", (-1.0,), nan, (nan,)),
+    ("log1p", (-1.0,), -inf, (inf,)),
+    ("log1p", (-2.0,), nan, (nan,)),
+    ("exp", (1000.0,), inf, (inf,)),
+    ("exp", (-1000.0,), 0.0, (0.0,)),
+    ("expm1", (1000.0,), inf, (inf,)),
+    ("div", (1.0, 0.0), inf, (inf, -inf)),
+    ("div", (1.0, -0.0), -inf, (-inf, -inf)),
+    ("div", (0.0, 0.0), nan, (nan, nan)),
+    ("sqrt", (0.0,), 0.0, (inf,)),
+    ("sqrt", (-1.0,), nan, (nan,)),
+    ("cbrt", (0.0,), 0.0, (inf,)),
+    ("cbrt", (-8.0,), -2.0, (1 / 12,)),
+    ("sin", (inf,), nan, (nan,)),
+    ("asin", (2.0,), nan, (nan,)),
+    ("acosh", (0.5,), nan, (nan,)),
+    ("atanh", (1.0,), inf, (inf,)),
+    ("atanh", (2.0,), nan, (nan,)),
+    ("cosh", (1000.0,), inf, (inf,)),
+    ("sinh", (-1000.0,), -inf, (inf,)),
+    ("lgamma", (0.0,), inf, (nan,)),
+    ("digamma", (-1.0,), nan, (nan,)),
+    ("polygamma", (1.0, 0.0), inf, (nan, nan)),
+    ("erf", (inf,), 1.0, (0.0,)),
+    ("erf", (-1e308,), -1.0, (0.0,)),
+)
+POW = (
+    ("pow", (0.0, 0.0), 1.0, (0.0, 0.0)),
+    ("pow", (-2.0, 0.5), nan, (nan, nan)),
+    ("pow", (-2.0, 3.0), -8.0, (12.0, nan)),
+    ("pow", (0.0, 2.0), 0.0, (0.0, 0.0)),
+    ("pow", (0.0, 1.0), 0.0, (1.0, 0.0)),
+    ("pow", (0.0, 0.5), 0.0, (inf, 0.0)),
+    ("pow", (0.0, -1.0), inf, (-inf, -inf)),
+    ("pow", (-0.0, -1.0), -inf, (-inf, -inf)),
+    ("pow", (5.0, 0.0), 1.0, (0.0, math.log(5))),
+    ("pow", (10.0, 400.0), inf, (inf, inf)),
+    ("pow", (-10.0, 401.0), -inf, (inf, nan)),
+    ("pow", (nan, 0.0), 1.0, (0.0, nan)),
+)
+KINKS = (
+    ("relu", (0.0,), 0.0, (0.0,)),
+    ("relu", (-0.0,), 0.0, (0.0,)),
+    ("relu", (nan,), nan, (nan,)),
+    ("abs", (0.0,), 0.0, (0.0,)),
+    ("abs", (-0.0,), 0.0, (0.0,)),
+    ("sign", (0.0,), 0.0, (0.0,)),
+    ("floor", (3.0,), 3.0, (0.0,)),
+    ("ceil", (-0.5,), -0.0, (0.0,)),
+    ("floor", (inf,), inf, (0.0,)),
+    ("step", (0.0,), 0.0, (0.0,)),
+    ("leaky_relu", (0.0, 0.01), 0.0, (0.01, 0.0)),
+    ("elu", (0.0, 1.0), 0.0, (1.0, 0.0)),
+    ("maximum", (1.0, 1.0), 1.0, (0.5, 0.5)),
+    ("minimum", (1.0, 1.0), 1.0, (0.5, 0.5)),
+    ("maximum", (2.0, 1.0), 2.0, (1.0, 0.0)),
+    ("minimum", (2.0, 1.0), 1.0, (0.0, 1.0)),
+    ("maximum", (0.0, nan), nan, (nan, nan)),
+    ("maximum", (0.0, -0.0), 0.0, (0.5, 0.5)),
+    ("clip", (1.0, 0.0, 1.0), 1.0, (0.0, 0.0, 0.0)),
+    ("clip", (0.0, 0.0, 1.0), 0.0, (0.0, 0.0, 0.0)),
+    ("clip", (0.5, 0.0, 1.0), 0.5, (1.0, 0.0, 0.0)),
+    ("clip", (2.0, 0.0, 1.0), 1.0, (0.0, 0.0, 1.0)),
+    ("clip", (-2.0, 0.0, 1.0), 0.0, (0.0, 1.0, 0.0)),
+    ("hypot", (0.0, 0.0), 0.0, (0.0, 0.0)),
+    ("hypot", (3e200, 4e200), 5e200, (0.6, 0.8)),
+    ("atan2", (0.0, 0.0), 0.0, (nan, nan)),
+    ("softsign", (0.0,), 0.0, (1.0,)),
+)
+ENDS = (
+    ("sigmoid", (1000.0,), 1.0, (0.0,)),
+    ("sigmoid", (-1000.0,), 0.0, (0.0,)),
+    ("tanh", (1000.0,), 1.0, (0.0,)),
+    ("tanh", (-1000.0,), -1.0, (0.0,)),
+    ("softplus", (1000.0,), 1000.0, (1.0,)),
+    ("softplus", (-1000.0,), 0.0, (0.0,)),
+    ("logsigmoid", (-1000.0,), -1000.0, (1.0,)),
+    ("logsumexp", (1000.0, 1000.0), 1000.0 + math.log(2), (0.5, 0.5)),
+    ("logsumexp", (-inf, 0.0), 0.0, (0.0, 1.0)),
+    ("logsumexp", (-inf, -inf), -inf, (nan, nan)),
+    ("logsumexp", (inf, 0.0), inf, (nan, 0.0)),
+    ("prod", (0.0, 3.0), 0.0, (3.0, 0.0)),
+    ("prod", (0.0, 0.0, 3.0), 0.0, (0.0, 0.0, 0.0)),
+    ("fsum", (1e308, 1e308, -1e308), inf, (1.0, 1.0, 1.0)),
+    ("fsum", (1e16, 1.0, -1e16), 1.0, (1.0, 1.0, 1.0)),
+    ("dot", (inf, 0.0, 0.0, 1.0), nan, (nan,) * 4),
+)
+
+
+@pytest.mark.parametrize(("name", "x", "value", "partials"), LOG + POW + KINKS + ENDS)
+def test_special_values(name, x, value, partials):
+    node = Value(x[0]).record(OPS[name], x)
+    assert _same(node.data, value), node
+    assert all(_same(got, want) for got, want in zip(node.partials, partials)), node.partials
+    assert len(node.partials) == len(partials)
+    assert _same(OPS[name].fast(*x), value)
+
+
+def _same(x, y):
+    if isnan(y):
+        return isnan(x)
+    zeros_agree = x != 0 or math.copysign(1, x) == math.copysign(1, y) or y == 0
+    return math.isclose(x, y, rel_tol=1e-15) and zeros_agree
+
+
+def test_confident_cross_entropy_keeps_its_digits():
+    """log(1 + e^-40) and its slope are 4.2e-18, not 0."""
+    logits = [Value(40.0), Value(0.0)]
+    loss = mg.softmax_cross_entropy(logits, 0)
+    loss.backward()
+    assert loss.data == pytest.approx(math.exp(-40), rel=1e-15)
+    assert logits[0].grad == pytest.approx(-math.exp(-40), rel=1e-15)
+
+
+@pytest.mark.parametrize("order", range(1, 7))
+def test_derivatives_of_any_order_at_zero(order):
+    """Formulas with |x| in them would lose the third derivative here."""
+    tanh = [1, 0, -2, 0, 16, 0]
+    sigmoid = [1 / 4, 0, -1 / 8, 0, 1 / 4, 0]
+    erf = [x * 2 / math.sqrt(math.pi) for x in (1, 0, -2, 0, 12, 0)]
+    softplus = [1 / 2, 1 / 4, 0, -1 / 8, 0, 1 / 4]
+    for f, exact in ((mg.tanh, tanh), (mg.sigmoid, sigmoid), (mg.erf, erf), (mg.softplus, softplus)):
+        assert mg.derivative(f, order)(0.0) == pytest.approx(exact[order - 1], abs=1e-14)
+
+
+# --- leaves -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        3,
+        Fraction(1, 3),
+        Decimal("0.1"),
+        np.float64(2),
+        np.float32(0.5),
+        np.int8(100),
+        np.float16(1),
+        np.array(2.5),
+        np.longdouble(1.5),
+        np.uint64(7),
+    ],
+)
+def test_real_numbers_become_floats(number):
+    for value in (Value(number), Value(1.0) * number, number * Value(1.0)):
+        assert type(value) is Value
+        assert type(value.data) is float
+        assert value.data == float(number)
+    leaf = Value(0.0)
+    leaf.data = number
+    assert type(leaf.data) is float
+
+
+@pytest.mark.parametrize(
+    ("thing", "hint"),
+    [
+        (True, "where"),
+        (np.True_, "where"),
+        (1j, "real"),
+        ("1", "float"),
+        (None, "None"),
+        (np.array([1.0, 2.0]), "map"),
+        ([1.0], "map"),
+        (object(), "real number"),
+        (b"1", "real number"),
+    ],
+)
+def test_what_is_no_real_number_is_refused(thing, hint):
+    makers = [
+        lambda: Value(thing),
+        lambda: Value(1.0) + thing,
+        lambda: thing * Value(1.0),
+        lambda: mg.sin(thing),
+        lambda: setattr(Value(1.0), "data", thing),
+        lambda: Value(1.0) < thing,
+    ]
+    for make in makers:
+        with pytest.raises(TypeError, match=hint):
+            make()
+
+
+def test_a_value_of_a_value_is_refused():
+    with pytest.raises(TypeError, match="data"):
+        Value(Value(1.0))
+
+
+@pytest.mark.parametrize("huge", [10**400, Fraction(10**400), -(10**400)])
+def test_huge_numbers_are_refused(huge):
+    with pytest.raises(OverflowError, match="fit a float"):
+        Value(huge)
+
+
+def test_int8_does_not_wrap_around():
+    assert (Value(np.int8(100)) + np.int8(100)).data == 200.0
+
+
+# --- comparison, truth, conversion --------------------------------------------------------------
+
+
+def test_comparison_is_of_numbers_and_equality_of_identity():
+    x, y = Value(1.0), Value(1.0)
+    assert x <= y
+    assert not x < y
+    assert x < 2
+    assert 2 > x
+    assert x >= Fraction(1, 2)
+    assert x != y
+    assert x == x
+    assert len({x, y}) == 2
+
+
+@pytest.mark.parametrize("convert", [bool, float, int, math.sin, math.floor, complex, round])
+def test_dropping_the_gradient_silently_is_refused(convert):
+    with pytest.raises(TypeError):
+        convert(Value(0.5))
+
+
+def test_message_of_math_functions_names_ours():
+    with pytest.raises(TypeError, match=r"microgradient\.sin"):
+        math.sin(Value(0.5))
+
+
+def test_numpy_scalar_times_value_is_a_value_and_ufuncs_are_refused():
+    assert type(np.float64(2) * Value(3.0)) is Value
+    assert type(np.float64(2) - Value(3.0)) is Value
+    with pytest.raises(TypeError):
+        np.sin(Value(1.0))
+
+
+# --- where --------------------------------------------------------------------------------------
+
+
+def test_where_records_only_the_branch_taken():
+    for x, expected in ((4.0, 0.25), (0.0, 0.0)):
+        leaf = Value(x)
+        y = where(leaf > 0, mg.sqrt(leaf), 0.0)
+        y.backward()
+        assert (leaf.grad or 0.0) == expected
+    assert where(True, 1, 2) == 1.0
+    assert type(where(False, Value(1.0), 2)) is Value
+    assert where(np.True_, 1, 2) == 1.0
+
+
+@pytest.mark.parametrize("condition", [Value(1.0), 1, None, "x"])
+def test_where_expects_a_bool(condition):
+    with pytest.raises(TypeError, match="bool"):
+        where(condition, 1.0, 2.0)
+
+
+def test_clip_expects_ordered_bounds():
+    with pytest.raises(ValueError, match="low <= high"):
+        mg.clip(Value(1.0), 2.0, 1.0)
+
+
+def test_constant_exponent_has_no_derivative():
+    x = Value(-2.0)
+    y = x**2
+    assert y.partials == (-4.0, 0.0)
+    assert grad(lambda t: t**0)(0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mg.dot([1.0], [1.0, 2.0]),
+        lambda: mg.softmax_cross_entropy([1.0, 2.0], 2),
+        lambda: mg.softmax_cross_entropy([1.0, 2.0], [1.0]),
+        lambda: mg.logsumexp([]),
+    ],
+)
+def test_wrong_sizes_are_refused(call):
+    with pytest.raises(ValueError, match="got"):
+        call()
+
+
+def test_empty_sums_are_numbers():
+    assert (mg.fsum([]), mg.prod([]), mg.dot([], [])) == (0.0, 1.0, 0.0)

@@ -1,0 +1,126 @@
+"""Every row of the table: against mpmath, against its spelled-out forms, and with planted faults."""
+
+import operator
+from dataclasses import replace
+from math import isnan
+
+import pytest
+from rows import OPS, faults, points
+
+from microgradient import Op, Value, hessian, jvp, vjp
+from microgradient.engine.op import FLOATS
+
+ROWS = list(OPS.values())
+DIFFERENTIABLE_BY_ALL = [op for op in ROWS if op.name != "polygamma"]
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_row_agrees_with_mpmath(op: Op) -> None:
+    assert faults(op) == []
+
+
+def _relative(x, factor):
+    return x * factor if not (isinstance(x, float) and x == 0) else x + (factor - 1)
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+@pytest.mark.parametrize("factor", [1 + 1e-9, -1.0], ids=["1e-9", "sign"])
+def test_planted_fault_in_a_partial_is_found(op: Op, factor: float) -> None:
+    """A test of the tests: no row can be wrong by a relative 1e-9, or in sign, unnoticed."""
+    wrong = replace(
+        op, partials=lambda m, v, *x: [_relative(d, factor) for d in op.partials(m, v, *x)]
+    )
+    assert faults(wrong, count=10)
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_planted_fault_in_the_value_is_found(op: Op) -> None:
+    wrong = replace(op, fast=lambda *x: _relative(op.fast(*x), 1 + 1e-9))
+    assert faults(wrong, count=10)
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_spelled_out_value_equals_the_formula(op: Op) -> None:
+    for x in points(op, 50):
+        assert op.fast(*x) == pytest.approx(op.value(FLOATS, *x), rel=4e-16, abs=0)
+
+
+UNARY = {"neg": operator.neg, "abs": abs}
+BINARY = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "pow": operator.pow,
+}
+SPECIAL = [0.0, -0.0, 1.0, -2.0, 0.5, float("inf"), -float("inf"), float("nan"), 1e308, 5e-324]
+
+
+def _same(x, y):
+    return x == y or (isnan(x) and isnan(y))
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("x", SPECIAL)
+@pytest.mark.parametrize("y", SPECIAL)
+def test_operator_equals_its_row(name: str, x: float, y: float) -> None:
+    both = BINARY[name](Value(x), Value(y))
+    row = Value(x).record(OPS[name], (Value(x), Value(y)))
+    assert _same(both.data, row.data)
+    assert all(map(_same, both.partials, row.partials))
+    for mixed, checked in (
+        (BINARY[name](Value(x), y), [0]),
+        (BINARY[name](x, Value(y)), [1]),
+    ):
+        assert _same(mixed.data, row.data)
+        assert all(_same(mixed.partials[i], row.partials[i]) for i in checked)
+
+
+METHODS = [op for op in ROWS if len(op.domain) == 1 and hasattr(Value, op.name)]
+
+
+def test_most_rows_are_methods() -> None:
+    assert len(METHODS) > 35
+
+
+@pytest.mark.parametrize("op", METHODS, ids=repr)
+def test_method_equals_its_row(op: Op) -> None:
+    for number in [*SPECIAL, *(x[0] for x in points(op, 20))]:
+        if op.name in ("maximum", "minimum"):
+            continue
+        method, row = getattr(Value(number), op.name)(), Value(number).record(op, [number])
+        assert _same(method.data, row.data)
+        assert all(map(_same, method.partials, row.partials))
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_floats_in_float_out(op: Op) -> None:
+    x = next(points(op, 1))
+    assert type(op.fast(*x)) is float
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE_BY_ALL, ids=repr)
+def test_forward_equals_reverse_and_hessian_is_symmetric(op: Op) -> None:
+    for x in points(op, 10):
+
+        def f(xs, op=op):
+            return xs[0].record(op, xs)
+
+        gradient = vjp(f, x)[1](1.0)[0]
+        for i in range(len(x)):
+            unit = [float(i == j) for j in range(len(x))]
+            assert jvp(f, (x,), (unit,))[1] == pytest.approx(gradient[i], rel=1e-14)
+        second = hessian(f)(x)
+        for i in range(len(x)):
+            for j in range(i):
+                assert second[i][j] == pytest.approx(second[j][i], rel=1e-11, abs=1e-13)
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_nan_in_nan_partials_out(op: Op) -> None:
+    """Where a value is nan, every partial is: a nan can be traced to where it came from."""
+    for x in points(op, 1):
+        for i in range(len(x)):
+            operands = [Value(float("nan")) if i == j else Value(t) for j, t in enumerate(x)]
+            node = operands[0].record(op, operands)
+            assert not isnan(node.data) or all(map(isnan, node.partials))

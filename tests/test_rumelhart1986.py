@@ -1,0 +1,204 @@
+"""The networks of 1986: the data, and that each learns from a fixed seed."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from microgradient.rumelhart1986 import EXPERIMENTS, Architecture, Recipe, family_trees, report, run
+from microgradient.rumelhart1986.experiment import SETTINGS, Experiment
+from microgradient.rumelhart1986.network import Group
+
+XOR, SYMMETRY = EXPERIMENTS["xor"], EXPERIMENTS["symmetry"]
+
+
+# --- the family trees' data ---------------------------------------------------------------------
+
+
+def test_112_facts_in_104_cases():
+    assert len(set(family_trees.FACTS)) == len(family_trees.FACTS) == 112
+    assert len(family_trees.CASES) == len(family_trees.PATTERNS) == 104
+    assert Counter(map(len, family_trees.CASES.values())) == {1: 96, 2: 8}
+
+
+def test_two_answers_are_uncles_and_aunts_of_four_children():
+    double = {case for case, answers in family_trees.CASES.items() if len(answers) == 2}
+    children = ("Colin", "Charlotte", "Alfonso", "Sophia")
+    assert double == {(child, kin) for child in children for kin in ("uncle", "aunt")}
+    assert set(family_trees.CASES["Colin", "aunt"]) == {"Jennifer", "Margaret"}
+
+
+def test_cases_of_each_relation():
+    counts = Counter(relation for _, relation in family_trees.CASES)
+    assert counts == {
+        **dict.fromkeys(["father", "mother", "son", "daughter"], 12),
+        **dict.fromkeys(["husband", "wife"], 10),
+        **dict.fromkeys(["nephew", "niece"], 8),
+        **dict.fromkeys(["brother", "sister"], 6),
+        **dict.fromkeys(["uncle", "aunt"], 4),
+    }
+
+
+def test_the_trees_are_isomorphic():
+    english = family_trees.ENGLISH_MEN + family_trees.ENGLISH_WOMEN
+    italian = family_trees.ITALIAN_MEN + family_trees.ITALIAN_WOMEN
+    to_italian = dict(zip(english, italian))
+    facts = set(family_trees.FACTS)
+    ours = {fact for fact in facts if fact[0] in to_italian}
+    assert {(to_italian[a], r, to_italian[b]) for a, r, b in ours} == facts - ours
+    assert len(ours) == 56
+
+
+def test_every_fact_has_its_converse():
+    converse = {
+        "husband": {"wife"},
+        "wife": {"husband"},
+        **dict.fromkeys(["father", "mother"], {"son", "daughter"}),
+        **dict.fromkeys(["son", "daughter"], {"father", "mother"}),
+        **dict.fromkeys(["brother", "sister"], {"brother", "sister"}),
+        **dict.fromkeys(["uncle", "aunt"], {"nephew", "niece"}),
+        **dict.fromkeys(["nephew", "niece"], {"uncle", "aunt"}),
+    }
+    facts = set(family_trees.FACTS)
+    for a, relation, b in facts:
+        assert any((b, back, a) in facts for back in converse[relation])
+
+
+# --- architectures and recipes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "text", "parameters"),
+    [
+        ("xor", "2-2-1", "2 input -> 2 hidden -> 1 output", 9),
+        ("xor", "2-1-1", "2 input -> 1 hidden -> 1 output", 7),
+        ("symmetry", "nature", "6 input -> 2 hidden -> 1 output", 17),
+        ("encoder", "8-3-8", "8 input -> 3 hidden -> 8 output", 59),
+        (
+            "family-trees",
+            "learns",
+            "24 person + 12 relation -> 6 person code -> 6 relation code -> 12 central "
+            "-> 6 answer code -> 24 output",
+            576 + 54,
+        ),
+    ],
+)
+def test_architecture(name, variant, text, parameters):
+    result = run(EXPERIMENTS[name], variant, settings={"sweeps": 0})
+    assert str(result.variant.architecture) == text
+    assert len(result.network.parameters()) == parameters
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_every_setting_has_a_source(experiment: Experiment):
+    for variant in experiment.variants.values():
+        assert variant.original
+        assert all(variant.recipe.sources.values())
+        assert set(variant.recipe.sources) <= set(SETTINGS)
+    recipe = next(iter(experiment.variants.values())).recipe
+    with pytest.raises(ValueError, match="source of each setting"):
+        replace(recipe, sources={})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"update": "epoch"},
+        {"rate": 0.0},
+        {"rate": math.nan},
+        {"momentum": 1.0},
+        {"decay": -0.1},
+        {"tolerance": math.inf},
+        {"sweeps": -1},
+        {"off": 0.9},
+        {"loss": "hinge"},
+    ],
+)
+def test_recipes_are_checked(change):
+    recipe: Recipe = XOR.variants["2-2-1"].recipe
+    with pytest.raises(ValueError, match=f"{next(iter(change))} must be"):
+        replace(recipe, **change)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([Group("a", 2), Group("b", 1, ("c",))], "reads"),
+        ([Group("a", 2), Group("a", 1, ("a",))], "twice"),
+        ([Group("a", 0), Group("b", 1, ("a",))], "at least one unit"),
+        ([Group("a", 1)], "input group and a group"),
+    ],
+)
+def test_architectures_are_checked(groups, message):
+    with pytest.raises(ValueError, match=message):
+        Architecture(tuple(groups))
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="2-2-1, 2-1-1"):
+        run(XOR, "3-3-1")
+    with pytest.raises(ValueError, match=r"no setting 'rte'.*rate"):
+        run(XOR, settings={"rte": 1.0})
+
+
+# --- learning -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "seed"),
+    [
+        ("xor", "2-2-1", 1986),
+        ("xor", "2-1-1", 1986),
+        ("symmetry", "nature", 1986),
+        ("symmetry", "pdp", 1),
+        ("encoder", "8-3-8", 1986),
+    ],
+)
+def test_network_learns(name, variant, seed):
+    result = run(EXPERIMENTS[name], variant, seed=seed)
+    assert result.learned
+    assert result.history.stopped == "criterion"
+    for pattern in result.training:
+        for output, target in zip(result.network(pattern.inputs), pattern.targets):
+            assert (output.data > 0.5) == (target > 0.5)
+
+
+def test_family_trees_learn():
+    """All of 100 cases; on the 4 held out, the number right is what it is."""
+    result = run(EXPERIMENTS["family-trees"], settings={"full": False})
+    assert result.learned
+    assert (len(result.training), len(result.test)) == (100, 4)
+    assert not set(result.training) & set(result.test)
+    assert len(set(result.training) | set(result.test)) == 104
+
+
+def test_symmetry_weights_are_in_the_ratio_of_nature():
+    """Fig. 1: for each hidden unit 1 : 2 : 4, equal and opposite about the middle."""
+    result = run(SYMMETRY)
+    for neuron in result.network.layers["hidden"].neurons:
+        w = [weight.data for weight in neuron.weights]
+        assert [-x for x in w[3:][::-1]] == pytest.approx(w[:3], rel=0.05)
+        small, middle, large = sorted(map(abs, w[:3]))
+        assert middle / small == pytest.approx(2, rel=0.15)
+        assert large / small == pytest.approx(4, rel=0.15)
+
+
+def test_same_seed_same_result_and_another_seed_another():
+    one, two, other = (run(XOR, seed=s) for s in (5, 5, 6))
+    assert one.network.state() == two.network.state()
+    assert one.history == two.history
+    assert one.network.state() != other.network.state()
+
+
+@pytest.mark.parametrize("variant", ["decay", "literal"])
+def test_the_other_family_recipes_stay_selectable(variant):
+    result = run(EXPERIMENTS["family-trees"], variant, settings={"sweeps": 1})
+    assert result.recipe.decay == 0.002
+    assert not result.learned
+    assert "Not learned: " in report.outcome(result)
+
+
+def test_direct_links_reach_the_output():
+    result = run(XOR, "2-1-1")
+    assert len(result.network.layers["output"].neurons[0].weights) == 3

@@ -1,0 +1,279 @@
+"""train: updates, criterion, history, progress, Ctrl-C, divergence. Checkpoints."""
+
+import json
+import math
+import random
+
+import pytest
+
+from microgradient import Value, nn
+from microgradient.nn.training import count_right
+
+XOR = [((a, b), (float(a != b),)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
+
+
+def _model(seed=1):
+    return nn.MLP(2, [2, 1], "sigmoid", output="sigmoid", bias_initializer=nn.uniform(1.0), rng=seed)
+
+
+def _train(model, **keywords):
+    settings = {
+        "loss": nn.half_squared_error,
+        "optimizer": nn.Momentum(model.parameters(), 0.5, 0.9),
+        "sweeps": 2000,
+        "criterion": nn.within(0.1),
+        "progress": False,
+    }
+    return nn.train(model, XOR, **{**settings, **keywords})
+
+
+@pytest.mark.parametrize("update", ["sweep", "presentation", 2])
+def test_xor_is_learned(update):
+    model = _model()
+    history = _train(model, update=update)
+    assert (history.stopped, history.met_at) == ("criterion", history.sweeps)
+    assert count_right(model, XOR, nn.within(0.1)) == 4
+    assert len(history.right) == history.sweeps
+    assert history.errors[-1] < history.errors[0]
+
+
+def test_a_sweep_sums_the_gradient_over_the_patterns():
+    model, other = _model(), _model()
+    _train(model, sweeps=1, optimizer=nn.GradientDescent(model.parameters(), 0.1))
+    other.zero_grad()
+    for inputs, targets in XOR:
+        nn.half_squared_error(other(inputs), targets).backward()
+    for parameter in other.parameters():
+        parameter.data -= 0.1 * parameter.grad
+    assert model.state() == other.state()
+
+
+def test_presentations_change_the_weights_after_each_pattern():
+    model, other = _model(), _model()
+    _train(model, sweeps=1, update="presentation", optimizer=nn.GradientDescent(model.parameters(), 1))
+    for inputs, targets in XOR:
+        other.zero_grad()
+        nn.half_squared_error(other(inputs), targets).backward()
+        for parameter in other.parameters():
+            parameter.data -= parameter.grad
+    assert model.state() == other.state()
+
+
+def test_shuffling_depends_on_its_seed_alone():
+    states = []
+    for shuffle in (1, random.Random(1), 2):
+        model = _model()
+        _train(model, sweeps=5, update=1, shuffle=shuffle)
+        states.append(model.state())
+    assert states[0] == states[1] != states[2]
+
+
+def test_training_goes_on_after_the_criterion_if_asked():
+    history = _train(_model(), stop_when_met=False)
+    assert (history.stopped, history.sweeps) == ("sweeps", 2000)
+    assert 0 < history.met_at < 2000
+
+
+def test_schedule_sets_the_optimizer():
+    model = _model()
+    optimizer = nn.Momentum(model.parameters(), 0.1, 0.5)
+    schedule = {0: {"rate": 0.01}, 3: {"rate": 0.2, "momentum": 0.9}}
+    _train(model, sweeps=3, optimizer=optimizer, schedule=schedule)
+    assert (optimizer.rate, optimizer.momentum) == (0.01, 0.5)
+    _train(model, sweeps=4, optimizer=optimizer, schedule=schedule)
+    assert (optimizer.rate, optimizer.momentum) == (0.2, 0.9)
+    with pytest.raises(ValueError, match="no setting 'speed'"):
+        _train(model, schedule={0: {"speed": 1.0}})
+
+
+class _Interrupting(nn.Momentum):
+    """Ctrl-C in the middle of the third update."""
+
+    def step(self):
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == 3:
+            self.parameters[0].data += 5.0
+            raise KeyboardInterrupt
+        super().step()
+
+
+def test_ctrl_c_keeps_the_last_whole_sweep():
+    model, other = _model(), _model()
+    history = _train(model, optimizer=_Interrupting(model.parameters(), 0.5, 0.9))
+    assert (history.stopped, history.sweeps) == ("interrupted", 2)
+    _train(other, sweeps=2)
+    assert model.state() == other.state()
+
+
+def test_divergence_names_the_node_and_keeps_the_last_whole_sweep():
+    model = nn.MLP(1, [1], rng=0)
+
+    def loss(output, target):
+        return (output - target) ** 2
+
+    before = model.state()
+    with pytest.raises(nn.TrainingDiverged) as caught:
+        nn.train(
+            model,
+            [((1e200,), 0.0)],
+            loss=loss,
+            optimizer=nn.GradientDescent(model.parameters(), 0.1),
+            sweeps=5,
+        )
+    message = str(caught.value)
+    assert "sweep 1" in message
+    assert "pow(" in message
+    assert "gave inf" in message
+    assert "return (output - target) ** 2" in message
+    assert caught.value.history.sweeps == 0
+    assert model.state() == before
+
+
+def test_divergence_after_some_sweeps():
+    model = nn.MLP(1, [1], rng=0)
+    with pytest.raises(FloatingPointError, match="sweep"):
+        nn.train(
+            model,
+            [((3.0,), 1.0)],
+            loss=nn.half_squared_error,
+            optimizer=nn.GradientDescent(model.parameters(), 1e10),
+            sweeps=100,
+        )
+    assert all(math.isfinite(x) for x in model.state().values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"update": "epoch"}, "update must be"),
+        ({"update": 0}, "update must be"),
+        ({"update": True}, "update must be"),
+        ({"sweeps": -1}, "sweeps must be"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        _train(_model(), **settings)
+
+
+def test_no_patterns():
+    model = _model()
+    with pytest.raises(ValueError, match="at least one pattern"):
+        nn.train(
+            model,
+            [],
+            loss=nn.half_squared_error,
+            optimizer=nn.Adam(model.parameters()),
+            sweeps=1,
+        )
+
+
+def test_progress_bar_shows_sweep_error_and_patterns_right(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    _train(_model(), sweeps=3000, progress=True, stop_when_met=False, description="XOR")
+    shown = capsys.readouterr().err
+    for part in ("XOR", "sweep", "/3,000", "error", "right", "/4"):
+        assert part in shown
+
+
+def test_zero_sweeps_change_nothing():
+    model = _model()
+    before = model.state()
+    assert _train(model, sweeps=0).sweeps == 0
+    assert model.state() == before
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def test_checkpoint_goes_round_exactly(tmp_path):
+    model, other = _model(1), _model(2)
+    nn.save(model, tmp_path / "a.json")
+    nn.load(other, tmp_path / "a.json")
+    assert other.state() == model.state()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_saving_what_is_not_finite_leaves_the_old_file(tmp_path):
+    model = _model()
+    nn.save(model, tmp_path / "a.json")
+    content = (tmp_path / "a.json").read_bytes()
+    model.parameters()[0].data = math.nan
+    with pytest.raises(ValueError, match=r"layers\.0\.neurons\.0\.weights\.0.*nothing was written"):
+        nn.save(model, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == content
+
+
+def _spoiled(content, **changes):
+    return json.dumps({**content, **changes}).encode()
+
+
+def test_spoiled_files_are_refused_and_change_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    nn.save(_model(1), path)
+    whole = path.read_bytes()
+    content = json.loads(whole)
+    name = next(iter(content["parameters"]))
+    model = _model(2)
+    before = model.state()
+    spoiled = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "not JSON": b"\x80\x04K\x01.",
+        "a list": b"[]",
+        "another format": _spoiled(content, format="x"),
+        "a later version": _spoiled(content, version=2),
+        "no parameters": _spoiled(content, parameters=None),
+        "missing": _spoiled(content, parameters={}),
+        "unknown": _spoiled(content, parameters={**content["parameters"], "x": 1.0}),
+        "text": _spoiled(content, parameters={**content["parameters"], name: "1.0"}),
+        "truth": _spoiled(content, parameters={**content["parameters"], name: True}),
+        "huge": _spoiled(content, parameters={**content["parameters"], name: 10**400}),
+        "nan": whole.replace(b": 1,", b": NaN,", 1),
+        "infinite": _spoiled(content, parameters={**content["parameters"], name: math.inf}),
+        "deep": b"[" * 100_000,
+    }
+    for what, data in spoiled.items():
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"a\.json"):
+            nn.load(model, path)
+            pytest.fail(what)
+        assert model.state() == before
+
+
+def test_flipped_bits_never_pass_silently_as_another_structure(tmp_path):
+    path = tmp_path / "a.json"
+    nn.save(_model(1), path)
+    whole = bytearray(path.read_bytes())
+    model = _model(2)
+    rng = random.Random(0)
+    for _ in range(300):
+        flipped = bytearray(whole)
+        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        before = model.state()
+        try:
+            nn.load(model, path)
+        except ValueError:
+            assert model.state() == before
+        else:
+            assert all(math.isfinite(x) for x in model.state().values())
+
+
+def test_missing_file():
+    with pytest.raises(FileNotFoundError):
+        nn.load(_model(), "no/such/file.json")
+
+
+def test_a_model_may_be_any_callable():
+    w = Value(0.0)
+    history = nn.train(
+        lambda x: w * x[0],
+        [((1.0,), 3.0), ((2.0,), 6.0)],
+        loss=nn.half_squared_error,
+        optimizer=nn.GradientDescent([w], 0.1),
+        sweeps=100,
+    )
+    assert w.data == pytest.approx(3.0)
+    assert history.right == []

@@ -1,0 +1,224 @@
+"""Value and backward: accumulation, order, mutation, copying, threads."""
+
+import copy
+import gc
+import pickle
+import sys
+import threading
+
+import pytest
+
+import microgradient as mg
+from microgradient import OPS, Op, Value, topological_order
+
+
+def test_gradient_is_none_until_a_sweep_reaches_the_node():
+    x, unused = Value(2.0), Value(1.0)
+    y = x * x
+    assert (x.grad, y.grad) == (None, None)
+    y.backward()
+    assert (x.grad, y.grad, unused.grad) == (4.0, 1.0, None)
+
+
+def test_a_node_used_twice_gets_both_contributions_before_it_passes_them_on():
+    """The case that recursion without an order gets wrong."""
+    x = Value(3.0)
+    a = x * x
+    y = a * a + a
+    y.backward()
+    assert x.grad == 4 * 27 + 2 * 3
+
+
+def test_two_backward_passes_double_leaf_gradients_and_nothing_else():
+    x = Value(3.0)
+    a = x * x
+    y = a * 2
+    y.backward()
+    y.backward()
+    assert (x.grad, a.grad, y.grad) == (24.0, 2.0, 1.0)
+    x.grad = 0.0
+    y.backward()
+    assert x.grad == 12.0
+
+
+def test_two_results_that_share_a_node_add_up_on_the_leaf():
+    x = Value(2.0)
+    a = x * x
+    (a * 3).backward()
+    (a * 5).backward()
+    assert x.grad == 4.0 * 8
+
+
+def test_backward_of_a_leaf():
+    x = Value(2.0)
+    x.backward()
+    x.backward()
+    assert x.grad == 2.0
+
+
+def test_changing_a_leaf_afterwards_cannot_corrupt_a_gradient():
+    x = Value(3.0)
+    y = x * x
+    x.data = 100.0
+    y.backward()
+    assert x.grad == 6.0
+
+
+def test_parents_keep_order_and_duplicates():
+    x, y = Value(2.0), Value(3.0)
+    assert (x - y).parents == (x, y)
+    assert (x * x).parents == (x, x)
+    assert (x * x).partials == (2.0, 2.0)
+
+
+def test_order_of_several_roots_and_of_any_nodes():
+    x = Value(1.0)
+    y, z = x + 1, x * 2
+    order = topological_order(y, z)
+    assert order.index(x) < order.index(y) < order.index(z)
+    assert len(order) == 5
+
+
+def test_diamonds_are_visited_once():
+    x = y = Value(1.0)
+    for _ in range(200):
+        y = y + y
+    assert len(topological_order(y)) == 201
+    y.backward()
+    assert x.grad == 2.0**200
+
+
+def test_repr_is_short():
+    assert repr(Value(2, label="w")) == "Value(data=2.0, grad=None, label='w')"
+    assert repr(Value(2) * 3) == "Value(data=6.0, grad=None)"
+
+
+def test_label_must_be_text():
+    with pytest.raises(TypeError, match="label"):
+        Value(1.0, label=3)
+
+
+def _graph():
+    x = Value(2.0, label="x")
+    y = mg.tanh(x) * x + mg.where(x > 0, x, 0.0)
+    y.backward()
+    return x, y
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda y: pickle.loads(pickle.dumps(y))])
+def test_deep_copies_are_whole_and_independent(twin):
+    x, y = _graph()
+    other = twin(y)
+    ours, theirs = topological_order(y), topological_order(other)
+    assert [(v.data, v.grad, v.label, v.op, v.partials) for v in ours] == [
+        (v.data, v.grad, v.label, v.op, v.partials) for v in theirs
+    ]
+    assert not set(ours) & set(theirs)
+    theirs[0].data = 7.0
+    assert x.data == 2.0
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda y: pickle.loads(pickle.dumps(y))])
+def test_copies_made_together_share_their_leaves(twin):
+    x = Value(2.0)
+    y, z = twin((x * 3, x + 1))
+    assert y.parents[0] is z.parents[0]
+
+
+def test_shallow_copy_shares_parents():
+    x, y = _graph()
+    other = copy.copy(y)
+    assert other is not y
+    assert other.parents == y.parents
+
+
+def test_an_operation_outside_the_table_is_not_pickled():
+    with pytest.raises(TypeError, match="table"):
+        pickle.dumps(Op("mine", lambda m, v, x: (1.0,), lambda m, x: x)(Value(1.0)))
+
+
+def test_graph_is_freed_without_the_garbage_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(o) is Value for o in gc.get_objects())
+        _, y = _graph()
+        m = mg.nn.MLP(3, [4, 2], rng=0)
+        loss = mg.nn.half_squared_error(m([1.0, 2.0, 3.0]), [0.0, 1.0])
+        loss.backward()
+        _ = mg.hessian(lambda x: mg.sin(x[0]) * x[1])([1.0, 2.0])
+        del y, m, loss, _
+        assert sum(type(o) is Value for o in gc.get_objects()) == before
+    finally:
+        gc.enable()
+
+
+def test_no_recursion_in_a_thread_with_a_small_stack():
+    def work():
+        y = Value(1.0)
+        for _ in range(20_000):
+            y = y * 1.0 + 0.0
+        y.backward()
+        done.append(repr(y))
+
+    done = []
+    size = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+    assert done
+
+
+def test_transforms_are_right_in_eight_threads():
+    def second(x):
+        return mg.grad(mg.grad(lambda t: mg.sin(t) * t**3))(x)
+
+    def work(k):
+        for i in range(100):
+            x = 0.1 + k + i / 100
+            results.append(second(x) == expected[k, i])
+
+    expected = {(k, i): second(0.1 + k + i / 100) for k in range(8) for i in range(100)}
+    results = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(results) == 800
+    assert all(results)
+
+
+# --- operations of one's own --------------------------------------------------------------------
+
+
+def test_an_operation_of_ones_own_works_everywhere():
+    cube = Op("cube", lambda m, v, x: (3 * x * x,), lambda m, x: x * x * x)
+    assert cube(2.0) == 8.0
+    assert mg.grad(cube)(2.0) == 12.0
+    assert mg.derivative(cube, 3)(2.0) == 6.0
+
+
+def test_a_wrong_number_of_partials_is_an_error():
+    broken = Op("broken", lambda m, v, x, y: (1.0,), lambda m, x, y: x + y)
+    with pytest.raises(ValueError, match="one partial for each of its 2 operands, got 1"):
+        broken(Value(1.0), 2.0)
+
+
+def test_an_operation_needs_a_formula_and_a_name():
+    with pytest.raises(ValueError, match="formula"):
+        Op("mystery", lambda m, v, x: (1.0,))
+    with pytest.raises(ValueError, match="identifier"):
+        Op("not a name", lambda m, v, x: (1.0,), lambda m, x: x)
+
+
+def test_every_row_of_the_table_is_exported():
+    assert all(getattr(mg, name) is op for name, op in OPS.items())
