@@ -8,15 +8,29 @@ from typing import Any
 
 import mpmath
 from hypothesis import strategies as st
-from mp import ORACLES
 from mpmath import mp, mpf
 
 from microgradient import OPS
+from mp import ORACLES
 
 # Each maps the reals to the reals, smoothly and without growing beyond reason.
-UNARY = "sin cos tanh atan asinh sigmoid softplus erf gelu silu logsigmoid expm1 neg".split()
-BINARY = "add sub mul hypot1 div1 maximum_smooth".split()
-NARY = "fsum dot logsumexp prod".split()
+UNARY = [
+    "sin",
+    "cos",
+    "tanh",
+    "atan",
+    "asinh",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "gelu",
+    "silu",
+    "logsigmoid",
+    "expm1",
+    "neg",
+]
+BINARY = ["add", "sub", "mul", "hypot1", "div1", "maximum_smooth"]
+NARY = ["fsum", "dot", "logsumexp", "prod"]
 
 Step = tuple[str, tuple[int, ...]]
 

@@ -6,11 +6,11 @@ import math
 import random
 from collections.abc import Iterator
 
-from mp import DIGITS, ORACLES, ulps
 from mpmath import mp, mpf
 
 from microgradient import OPS, Op, Value, hessian
 from microgradient.engine.op import FLOATS
+from mp import DIGITS, ORACLES, ulps
 
 ARITY = {"fsum": 5, "prod": 5, "dot": 7, "logsumexp": 5, "softmax_cross_entropy": 8}
 ULPS = 2.0  # what 99 % of the points must keep
@@ -64,7 +64,9 @@ def faults(op: Op, count: int = 100) -> list[str]:
             found += _second_order_faults(op, x)
     for what, number in misses.items():
         if number > max(1, count * arity(op) // 100):
-            found.append(f"{op.name}: {what} derivative off by more than {allowed} ulps {number} times")
+            found.append(
+                f"{op.name}: {what} derivative off by more than {allowed} ulps {number} times"
+            )
     return found
 
 

@@ -33,7 +33,7 @@ def test_forward():
 )
 def test_every_way_to_make_a_node_is_watched(make):
     make()
-    with pytest.raises(FloatingPointError, match="test_anomaly.py"), detect_anomaly():
+    with pytest.raises(FloatingPointError, match=r"test_anomaly\.py"), detect_anomaly():
         make()
 
 

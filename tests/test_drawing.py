@@ -25,7 +25,7 @@ def _pip_engine(monkeypatch):
 
 @pytest.fixture(params=["pip", *(["system"] if shutil.which("dot") else [])])
 def engine(request, monkeypatch):
-    """graphviz-pure always (the extra `test` installs it), and the system's dot where there is one."""
+    """graphviz-pure always (extra `test` installs it), and the system's dot if it has one."""
     found = _pip_engine(monkeypatch) if request.param == "pip" else shutil.which("dot")
     monkeypatch.undo()
     monkeypatch.setenv("MICROGRADIENT_DOT", str(found))
@@ -46,7 +46,13 @@ def test_dot_has_values_gradients_operations_labels_and_local_derivatives():
     y.backward()
     source = draw(y).source
     assert "grad not yet" not in source
-    for part in ('"w | value 0.5 | grad 1"', "y = +", "tanh | value 0", "label=\" -2 \"", "rankdir=LR"):
+    for part in (
+        '"w | value 0.5 | grad 1"',
+        "y = +",
+        "tanh | value 0",
+        'label=" -2 "',
+        "rankdir=LR",
+    ):
         assert part in source
     assert source.count("->") == sum(len(v.parents) for v in mg.topological_order(y))
 

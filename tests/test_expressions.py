@@ -3,10 +3,10 @@
 import math
 from random import Random
 
-from expressions import Expression, exact_gradient, expressions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from expressions import Expression, exact_gradient, expressions
 from microgradient import Value, derivative, grad, hessian, hvp, jvp, topological_order
 
 

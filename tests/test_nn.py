@@ -123,7 +123,8 @@ def _written_out(loss):
         nn.half_squared_error: lambda ys, ds: sum(0.5 * (y - d) ** 2 for y, d in zip(ys, ds)),
         nn.hinge: lambda ys, ds: sum((1 - y * d).relu() for y, d in zip(ys, ds)),
         nn.margin_error: lambda ys, ds: sum(
-            0.5 * where((y < 0.8) if d > 0.5 else (y > 0.2), y - (0.8 if d > 0.5 else 0.2), 0.0) ** 2
+            0.5
+            * where((y < 0.8) if d > 0.5 else (y > 0.2), y - (0.8 if d > 0.5 else 0.2), 0.0) ** 2
             for y, d in zip(ys, ds)
         ),
         nn.cross_entropy: lambda ys, ds: (
@@ -144,11 +145,11 @@ def _written_out(loss):
 )
 def test_loss_equals_its_formula_in_value_and_gradient(loss, targets):
     rng = random.Random(0)
+    plain = _written_out(loss)
     for _ in range(50):
         ys = [rng.uniform(-0.5, 1.5) for _ in targets]
-        plain = _written_out(loss)
-        one = grad(lambda ys: loss(ys, targets))(ys)
-        two = grad(lambda ys: plain(ys, targets))(ys)
+        one = grad(loss)(ys, targets)
+        two = grad(plain)(ys, targets)
         assert one == pytest.approx(two, rel=1e-12, abs=1e-15)
         assert loss(ys, targets) == pytest.approx(
             detach(plain([Value(y) for y in ys], targets)), rel=1e-12, abs=1e-15

@@ -1,14 +1,14 @@
-"""Every row of the table: against mpmath, against its spelled-out forms, and with planted faults."""
+"""Every row: against mpmath, against its spelled-out forms, and with planted faults."""
 
 import operator
 from dataclasses import replace
 from math import isnan
 
 import pytest
-from rows import OPS, faults, points
 
 from microgradient import Op, Value, hessian, jvp, vjp
 from microgradient.engine.op import FLOATS
+from rows import OPS, faults, points
 
 ROWS = list(OPS.values())
 DIFFERENTIABLE_BY_ALL = [op for op in ROWS if op.name != "polygamma"]

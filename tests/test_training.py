@@ -13,7 +13,9 @@ XOR = [((a, b), (float(a != b),)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
 
 
 def _model(seed=1):
-    return nn.MLP(2, [2, 1], "sigmoid", output="sigmoid", bias_initializer=nn.uniform(1.0), rng=seed)
+    return nn.MLP(
+        2, [2, 1], "sigmoid", output="sigmoid", bias_initializer=nn.uniform(1.0), rng=seed
+    )
 
 
 def _train(model, **keywords):
@@ -50,7 +52,9 @@ def test_a_sweep_sums_the_gradient_over_the_patterns():
 
 def test_presentations_change_the_weights_after_each_pattern():
     model, other = _model(), _model()
-    _train(model, sweeps=1, update="presentation", optimizer=nn.GradientDescent(model.parameters(), 1))
+    _train(
+        model, sweeps=1, update="presentation", optimizer=nn.GradientDescent(model.parameters(), 1)
+    )
     for inputs, targets in XOR:
         other.zero_grad()
         nn.half_squared_error(other(inputs), targets).backward()

@@ -126,7 +126,7 @@ def test_copies_made_together_share_their_leaves(twin):
 
 
 def test_shallow_copy_shares_parents():
-    x, y = _graph()
+    _, y = _graph()
     other = copy.copy(y)
     assert other is not y
     assert other.parents == y.parents

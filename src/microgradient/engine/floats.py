@@ -149,7 +149,14 @@ def fsum(xs: Iterable[float]) -> float:
 
     (The built-in ``sum`` of floats rounds differently before and after Python 3.12.)
     """
-    terms = list(xs)
+    return _fsum(list(xs))
+
+
+def dot(ws: Sequence[float], xs: Sequence[float], bias: float = 0.0) -> float:
+    return _fsum([*map(mul, ws, xs), bias])
+
+
+def _fsum(terms: list[float]) -> float:
     try:
         return math.fsum(terms)
     except (OverflowError, ValueError):  # an intermediate beyond the largest float, or inf - inf
@@ -157,10 +164,6 @@ def fsum(xs: Iterable[float]) -> float:
         for term in terms:
             total += term
         return total
-
-
-def dot(ws: Sequence[float], xs: Sequence[float], bias: float = 0.0) -> float:
-    return fsum([*map(mul, ws, xs), bias])
 
 
 # Three rows whose formula costs several calls; each is held equal to its formula by a test.

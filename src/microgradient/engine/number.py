@@ -28,7 +28,7 @@ def as_float(x: object) -> float:
     """
     if type(x) is float:
         return x
-    if isinstance(x, (Real, Decimal)) and not isinstance(x, bool):
+    if type(x) is int or (isinstance(x, (Real, Decimal)) and not isinstance(x, bool)):
         try:
             return float(cast(SupportsFloat, x))
         except OverflowError:

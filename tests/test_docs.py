@@ -1,0 +1,71 @@
+"""Every example runs, every generated page is up to date, every link leads somewhere."""
+
+import doctest
+import importlib.util
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import microgradient as mg
+from microgradient import Op
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *map(str, Path(ROOT, "docs").glob("*.md"))]
+
+
+def _module(path: str):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_examples_of_the_readme():
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert result.attempted > 12
+    assert result.failed == 0
+
+
+def test_table_of_operations_is_up_to_date():
+    page = _module("docs/operations.py").page()
+    assert (ROOT / "docs/operations.md").read_text(encoding="utf-8") == page, (
+        "run: python docs/operations.py"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_the_operation_that_contributing_adds():
+    code = re.search(r"```python\n(sinc = .*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
+    names = {"Op": Op}
+    exec(code[1], names)
+    sinc = names["sinc"]
+    assert sinc(0.0) == 1.0
+    assert mg.grad(sinc)(2.0) == pytest.approx(mg.grad(lambda x: mg.sin(x) / x)(2.0))
+    assert mg.grad(sinc)(0.0) == 0.0
+    assert mg.derivative(sinc, 2)(1.5) == pytest.approx(
+        mg.derivative(lambda x: mg.sin(x) / x, 2)(1.5)
+    )
+
+
+def test_a_transformer_of_scalars_learns(capsys):
+    gpt = _module("examples/scalar_gpt.py")
+    _, losses = gpt.train(steps=60)
+    first, last = sum(losses[:10]) / 10, sum(losses[-10:]) / 10
+    assert last < first - 0.4
+    assert "loss" in capsys.readouterr().out
+
+
+def test_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
