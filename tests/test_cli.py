@@ -96,6 +96,7 @@ def test_unknown_network_lists_the_known(capsys):
     assert caught.value.code == 2
     error = capsys.readouterr().err
     assert all(name in error for name in (*EXPERIMENTS, "all"))
+    assert error.count("\n") == 1
 
 
 def test_variant_goes_with_one_network(capsys):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training import TrainingDiverged
@@ -41,8 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"microgradient: {message} (see: {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="microgradient", description=__doc__)
+    parser = _Parser(prog="microgradient", description="The networks of 1986: train them, see how.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     names = (*EXPERIMENTS, "all")
     train = commands.add_parser("train", help="train a network and show what it learned")

@@ -41,7 +41,9 @@ class Arithmetic:
 
 OPS: dict[str, Op] = {}  # the table: filled by engine/ops.py, in the order of its rows
 MARKS: dict[str, Op] = {}  # what a node can be besides the result of a row
-FLOATS = Arithmetic({k: v for k, v in vars(floats).items() if callable(v) and k[0] != "_"})
+FLOATS = Arithmetic(
+    {k: v for k, v in vars(floats).items() if callable(v) and k.islower() and k[0] != "_"}
+)
 
 
 class Operand(ABC):

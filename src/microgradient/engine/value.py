@@ -130,11 +130,8 @@ class Value(Operand):
         slope = p * floats.pow(x, p - 1) if p != 0 else 0.0
         return new_node(data, ops.pow, (self, exponent), (slope, 0.0))
 
-    def __neg__(self) -> Value:
-        return self.record(ops.neg, (self,))
-
-    def __abs__(self) -> Value:
-        return self.record(ops.abs, (self,))
+    __neg__ = _method(ops.neg)
+    __abs__ = _method(ops.abs)
 
     def __pos__(self) -> Value:
         return self

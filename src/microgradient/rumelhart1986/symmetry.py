@@ -19,7 +19,8 @@ PATTERNS = tuple(
     Pattern("".join(map(str, bits)), tuple(map(float, bits)), (float(bits == bits[::-1]),))
     for bits in product((0, 1), repeat=6)
 )
-SHOWN = tuple(p for p in PATTERNS if p.targets == (1.0,) or sum(p.inputs) == 1)
+SYMMETRIC = tuple(p for p in PATTERNS if p.targets == (1.0,))
+SHOWN = SYMMETRIC + tuple(p for p in PATTERNS if sum(p.inputs) == 1)
 ARCHITECTURE = Architecture(
     (Group("input", 6), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))
 )
