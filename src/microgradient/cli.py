@@ -133,7 +133,9 @@ def _print(table: report.Table, console: Console) -> None:
     from rich import box
     from rich.table import Table
 
-    shown = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = Table(
+        title=table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for i, name in enumerate(table.columns):
         number = i > 0 and all(_is_number(row[i]) for row in table.rows)
         shown.add_column(name, justify="right" if number else "left")

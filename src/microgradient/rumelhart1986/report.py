@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Figure, Recipe, Variant
+from microgradient.rumelhart1986.network import Group
 from microgradient.rumelhart1986.trial import Result
 
-_WIDEST = 12  # columns of a weight table; a wider layer is for the picture
+_MANY = 8  # columns, beyond which a table has one decimal to fit a terminal
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -65,21 +66,43 @@ def figures(result: Result) -> Table:
 
 
 def weights(result: Result) -> list[Table]:
-    """Return the weights of every layer narrow enough to print: a row for each unit."""
+    """Return the weights of every layer: units across or down, whichever makes fewer columns."""
     net = result.network.architecture
     tables = []
     for group in net.layers:
-        if max(net.fan_in(group), group.size) > _WIDEST:
-            continue
-        prefix = {name: f"{name[0]}" if len(group.reads) > 1 else "" for name in group.reads}
-        columns = [f"{prefix[name]}{i + 1}" for name in group.reads for i in range(net.size(name))]
-        rows = [
-            (str(i + 1), *_numbers([neuron.bias.data, *(w.data for w in neuron.weights)]))
-            for i, neuron in enumerate(result.network.layers[group.name].neurons)
+        matrix = [
+            [neuron.bias.data, *(w.data for w in neuron.weights)]
+            for neuron in result.network.layers[group.name].neurons
         ]
+        inputs = _names_of_inputs(result, group)
+        units = [f"{group.name} {i + 1}" for i in range(group.size)]
         title = f"Weights to {group.name} from {' and '.join(group.reads)}"
-        tables.append(Table(title, ("unit", "bias", *columns), tuple(rows)))
+        if group.size <= len(inputs):
+            columns = [list(column) for column in zip(*matrix)]
+            tables.append(_matrix(title, units, ["bias", *inputs], columns))
+        else:
+            tables.append(_matrix(title, ["bias", *inputs], units, matrix))
     return tables
+
+
+def _names_of_inputs(result: Result, layer: Group) -> list[str]:
+    """Name them as the probe does that switches on one input at a time, or by number."""
+    net = result.network.architecture
+    for probe in result.experiment.probes:
+        if probe.group == layer.name and len(probe.patterns) == net.fan_in(layer):
+            return [pattern.name for pattern in probe.patterns]
+    return [f"{name} {i + 1}" for name in layer.reads for i in range(net.size(name))]
+
+
+def _matrix(title: str, across: list[str], down: list[str], rows: list[list[float]]) -> Table:
+    """Make a table whose columns have short names: the numbers alone, if all share one word."""
+    words = {name.rpartition(" ")[0] for name in across if name != "bias"}
+    heads = [name.rpartition(" ")[2] if len(words) == 1 else name for name in across]
+    corner, digits = ("from" if "bias" in down else "to"), 2
+    if len(across) > _MANY:
+        digits, down = 1, ["".join(w[0] if w.isalpha() else w for w in n.split()) for n in down]
+    cells = tuple((name, *_numbers(row, digits)) for name, row in zip(down, rows))
+    return Table(title, (corner, *heads), cells)
 
 
 def codes(result: Result) -> list[Table]:
@@ -129,8 +152,8 @@ def changed(recipe: Recipe, default: Recipe) -> str:
     )
 
 
-def _numbers(xs: Sequence[float]) -> list[str]:
-    return [f"{x:.2f}" if abs(x) < 1e4 else f"{x:.2g}" for x in xs]
+def _numbers(xs: Sequence[float], digits: int = 2) -> list[str]:
+    return [f"{x:.{digits}f}" if abs(x) < 1e4 else f"{x:.2g}" for x in xs]
 
 
 def _count(n: int | None) -> str:
