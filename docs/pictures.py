@@ -18,7 +18,7 @@ def main() -> None:
     loss = (y - 1) ** 2
     loss.label = "loss"
     loss.backward()
-    mg.draw(loss).render(HERE / "graph", format="svg", cleanup=True)
+    mg.draw(loss).render(HERE / "graph.svg")
     picture.save(run(EXPERIMENTS["symmetry"]), HERE / "symmetry.png")
 
 

@@ -80,6 +80,9 @@ def test_describe_gives_each_setting_its_source(capsys):
         (["--plot", "x.gif"], ".png, .svg, .pdf"),
         (["--plot", "no/such/folder/x.png"], "no folder"),
         (["--save", "no/such/folder/x.json"], "no folder"),
+        (["--save", "."], "name of a file"),
+        (["--save", "/dev/null"], "name of a file"),
+        (["--save", "x.png", "--plot", "x.png"], "two files"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, message, capsys):

@@ -7,6 +7,7 @@ from math import inf, isnan, nan
 
 import numpy as np
 import pytest
+from mpmath import mp
 
 import microgradient as mg
 from microgradient import OPS, Value, grad, where
@@ -186,6 +187,8 @@ def test_real_numbers_become_floats(number):
         ([1.0], "map"),
         (object(), "real number"),
         (b"1", "real number"),
+        (np.array("2020-01-01", "datetime64[ns]"), "real number"),
+        (np.array(True), "real number"),
     ],
 )
 def test_what_is_no_real_number_is_refused(thing, hint):
@@ -207,10 +210,28 @@ def test_a_value_of_a_value_is_refused():
         Value(Value(1.0))
 
 
-@pytest.mark.parametrize("huge", [10**400, Fraction(10**400), -(10**400)])
+@pytest.mark.parametrize(
+    "huge", [10**400, Fraction(10**400), -(10**400), Decimal("1e400"), np.longdouble("1e4000")]
+)
 def test_huge_numbers_are_refused(huge):
     with pytest.raises(OverflowError, match="fit a float"):
         Value(huge)
+
+
+def test_infinities_and_nans_are_numbers():
+    assert Value(Decimal("-Infinity")).data == -inf
+    assert isnan(Value(Decimal("sNaN")).data)
+    assert isnan(Value(np.float32("nan")).data)
+
+
+def test_polygamma_far_out():
+    with mp.workdps(30):
+        for n, x in ((171, 10.0), (2, -1e-5), (1, -0.5), (3, -250.25), (0, -1e-300), (0, -7.75)):
+            exact = mp.psi(n, mp.mpf(x))
+            assert mg.polygamma(n, x) == pytest.approx(float(exact), rel=1e-11)
+    assert mg.polygamma(2, -1e-200) == inf
+    assert mg.polygamma(200, 1e5) == 0.0
+    assert mg.digamma(-1e-320) == inf
 
 
 def test_int8_does_not_wrap_around():

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -70,9 +71,12 @@ def test_both_directions_stack_the_fields():
 
 @pytest.mark.parametrize("format", ["svg", "png"])
 def test_render(engine, format, tmp_path):
-    path = draw(_y()).render(tmp_path / "y", format=format, cleanup=True)
-    content = (tmp_path / f"y.{format}").read_bytes()
-    assert str(path).endswith(f"y.{format}")
+    names = {"y": {"format": format}, f"z.{format}": {}, "a.b": {"format": format}}
+    for name, keywords in names.items():
+        path = draw(_y()).render(tmp_path / name, **keywords)
+        content = Path(path).read_bytes()
+    files = {p.name for p in tmp_path.iterdir()}
+    assert files == {f"y.{format}", f"z.{format}", f"a.b.{format}"}
     assert content.startswith(b"\x89PNG") if format == "png" else b"</svg>" in content
 
 
@@ -152,6 +156,11 @@ def test_without_any_engine_there_is_a_sentence_and_the_text(monkeypatch):
     with pytest.raises(RuntimeError, match="pip install"):
         drawing.pipe()
     assert "rankdir" in drawing.source
+
+
+def test_what_the_engine_cannot_draw_is_one_sentence(engine):
+    with pytest.raises((RuntimeError, ValueError), match=r"draw|format"):
+        draw(_y()).pipe("no-such-format")
 
 
 def test_graphviz_is_imported_only_when_something_is_drawn():

@@ -9,7 +9,7 @@ import random
 import pytest
 
 THEIRS = "from micrograd.engine import Value\nfrom micrograd.nn import MLP, Layer, Neuron, Module\n"
-OURS = "from microgradient import Value\nfrom microgradient.nn import MLP, Layer, Neuron, Module\n"
+OURS = THEIRS.replace("micrograd", "microgradient")
 
 OPERATORS = """
 u, v = Value(1.5), Value(-2.25)

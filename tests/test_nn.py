@@ -1,6 +1,8 @@
 """Modules, initializers, losses, optimizers."""
 
+import copy
 import math
+import pickle
 import random
 import statistics
 
@@ -51,9 +53,10 @@ def test_state_goes_round_and_faults_change_nothing():
         (lambda: nn.Neuron(3)([1.0]), "3 inputs, got 1"),
         (lambda: nn.Layer(3, 2)([1.0] * 10), "3 inputs, got 10"),
         (lambda: nn.MLP(3, [2, 1])([]), "3 inputs, got 0"),
-        (lambda: nn.Neuron(0), "at least one input"),
-        (lambda: nn.Layer(2, 0), "at least one neuron"),
+        (lambda: nn.Neuron(0), "inputs, at least one, got 0"),
+        (lambda: nn.Layer(2, 0), "neurons, at least one, got 0"),
         (lambda: nn.MLP(2, []), "at least one layer"),
+        (lambda: nn.MLP(2, [2.0]), "whole number"),
         (lambda: nn.MLP(2, [1], "rleu"), "rleu"),
         (lambda: nn.MLP(2, [2, 1], ["tanh"]), "2 layers, got 1"),
         (lambda: nn.MLP(2, [2], initializer="xavier"), "glorot"),
@@ -112,6 +115,37 @@ def test_initializers_have_their_variance(initializer, variance):
     weights = [w.data for neuron in layer.neurons for w in neuron.weights]
     assert statistics.pvariance(weights) == pytest.approx(variance, rel=0.1)
     assert statistics.fmean(weights) == pytest.approx(0.0, abs=0.02)
+
+
+def test_things_of_the_wrong_kind():
+    for call, message in (
+        (lambda: nn.MLP(2, 3), "sizes"),
+        (lambda: nn.MLP(1, [1])(1.0), "sequence of 1 inputs"),
+        (lambda: nn.MLP(1, [1], rng=True), "seed"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_modules_may_refer_to_themselves_but_names_must_differ():
+    class Odd(nn.Module):
+        def __init__(self):
+            self.w = Value(1.0)
+            self.me = self
+
+    assert list(Odd().named_parameters()) == ["w"]
+    odd = Odd()
+    odd.twice = {1: Value(1.0), "1": Value(2.0)}
+    with pytest.raises(ValueError, match=r"two parameters have the name 'twice\.1'"):
+        odd.parameters()
+
+
+def test_models_are_pickled_and_copied():
+    model = nn.MLP(2, [2, 1], "tanh", rng=0)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert twin([1.0, 2.0]).data == model([1.0, 2.0]).data
+        assert not set(twin.parameters()) & set(model.parameters())
+    assert copy.deepcopy(nn.half_squared_error) is nn.half_squared_error
 
 
 # --- losses -------------------------------------------------------------------------------------
@@ -228,6 +262,10 @@ def test_adam_by_hand():
         (lambda: nn.Momentum([Value(1.0)], 0.1, 1.5), ValueError),
         (lambda: nn.Momentum([Value(1.0)], math.nan), ValueError),
         (lambda: nn.Adam([Value(1.0)], beta1=1.0), ValueError),
+        (lambda: nn.Adam([Value(1.0)], epsilon=0.0), ValueError),
+        (lambda: nn.GradientDescent([Value(1.0)], math.inf), ValueError),
+        (lambda: nn.GradientDescent([Value(1.0)], "0.1"), TypeError),
+        (lambda: nn.GradientDescent([Value(1.0)] * 2, 0.1), ValueError),
     ],
 )
 def test_bad_settings_are_refused(make, fault):

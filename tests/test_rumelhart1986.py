@@ -77,7 +77,7 @@ def test_every_fact_has_its_converse():
         (
             "family-trees",
             "learns",
-            "24 person + 12 relation -> 6 person code -> 6 relation code -> 12 central "
+            "24 person + 12 relation -> 6 person code + 6 relation code -> 12 central "
             "-> 6 answer code -> 24 output",
             576 + 54,
         ),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 
 import pytest
@@ -86,8 +87,18 @@ def test_schedule_sets_the_optimizer():
     assert (optimizer.rate, optimizer.momentum) == (0.01, 0.5)
     _train(model, sweeps=4, optimizer=optimizer, schedule=schedule)
     assert (optimizer.rate, optimizer.momentum) == (0.2, 0.9)
-    with pytest.raises(ValueError, match="no setting 'speed'"):
-        _train(model, schedule={0: {"speed": 1.0}})
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [{9: {"speed": 1.0}}, {9: {"rate": -1.0}}, {9: {"rate": math.nan}}, {-1: {"rate": 1.0}}],
+)
+def test_a_schedule_is_checked_before_the_first_sweep(schedule):
+    model = _model()
+    before = model.state()
+    with pytest.raises(ValueError, match=r"schedule|rate"):
+        _train(model, schedule=schedule)
+    assert model.state() == before
 
 
 class _Interrupting(nn.Momentum):
@@ -146,6 +157,49 @@ def test_divergence_after_some_sweeps():
     assert all(math.isfinite(x) for x in model.state().values())
 
 
+def test_a_gradient_that_is_not_finite_is_found_before_it_stays():
+    """sqrt(0) is fine, its slope is not: the loss is finite, the new weight would not be."""
+    w = Value(1.0)
+    optimizer = nn.Momentum([w], 0.1)
+    with pytest.raises(nn.TrainingDiverged, match=r"weight is not finite in sweep 1: .*sqrt\("):
+        nn.train(
+            lambda x: w * x[0],
+            [((1.0,), 0.0)],
+            loss=lambda y, d: ((y - 1) * (y - 1)).sqrt(),
+            optimizer=optimizer,
+            sweeps=1,
+        )
+    assert w.data == 1.0
+    assert optimizer.changes == [0.0]
+
+
+def test_any_other_exception_leaves_the_last_whole_sweep_too():
+    model, calls = _model(), []
+
+    def criterion(outputs, targets):
+        calls.append(1)
+        if len(calls) == 6:
+            raise LookupError
+        return False
+
+    other = _model()
+    optimizer = nn.Momentum(model.parameters(), 0.5, 0.9)
+    with pytest.raises(LookupError):
+        _train(model, criterion=criterion, update=1, optimizer=optimizer)
+    _train(other, update=1, sweeps=1)
+    assert model.state() == other.state()
+    assert any(optimizer.changes)
+
+
+def test_loss_and_criterion_must_be_what_they_are_for():
+    with pytest.raises(TypeError, match="must return a Value"):
+        _train(_model(), loss=lambda y, d: 1.0)
+    with pytest.raises(TypeError, match=r"nn\.within"):
+        _train(_model(), criterion=0.1)
+    with pytest.raises(TypeError, match="seed"):
+        _train(_model(), shuffle=True)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -199,6 +253,27 @@ def test_checkpoint_goes_round_exactly(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_saving_follows_links_and_keeps_permissions(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    nn.save(_model(1), target)
+    target.chmod(0o640)
+    link.symlink_to(target)
+    nn.save(_model(2), link)
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+    model = _model(3)
+    nn.load(model, target)
+    assert model.state() == _model(2).state()
+
+
+def test_saving_replaces_nothing_but_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ValueError, match="not a regular file"):
+            nn.save(_model(), place)
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_saving_what_is_not_finite_leaves_the_old_file(tmp_path):
     model = _model()
     nn.save(model, tmp_path / "a.json")
@@ -234,6 +309,7 @@ def test_spoiled_files_are_refused_and_change_nothing(tmp_path):
         "text": _spoiled(content, parameters={**content["parameters"], name: "1.0"}),
         "truth": _spoiled(content, parameters={**content["parameters"], name: True}),
         "huge": _spoiled(content, parameters={**content["parameters"], name: 10**400}),
+        "a name twice": whole.replace(b'"version": 1', b'"version": 1, "version": 1'),
         "nan": whole.replace(b": 1,", b": NaN,", 1),
         "infinite": _spoiled(content, parameters={**content["parameters"], name: math.inf}),
         "deep": b"[" * 100_000,

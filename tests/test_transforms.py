@@ -2,6 +2,7 @@
 
 from collections import namedtuple
 
+import numpy as np
 import pytest
 
 import microgradient as mg
@@ -40,6 +41,8 @@ def test_argnums():
     assert grad(f, (0, 1))(2.0, 3.0, c=10.0) == (30.0, 20.0)
     assert grad(f, -1)(2.0, 3.0) == 2.0
     assert hessian(f, (0, 1))(2.0, 3.0) == ((0.0, 1.0), (1.0, 0.0))
+    with pytest.raises(ValueError, match="once"):
+        grad(f, (0, -2))(2.0, 3.0)
     with pytest.raises(ValueError, match="2 positional"):
         grad(f, 2)(2.0, 3.0)
 
@@ -155,6 +158,38 @@ def test_hvp_of_several_arguments():
 def test_grad_of_something_else_than_a_number(result):
     with pytest.raises(TypeError):
         grad(lambda x: result)(1.0)
+
+
+@pytest.mark.parametrize("result", [None, "x", np.array([1.0]), True, 1j, {"a": [None]}])
+def test_no_derivative_of_what_is_no_number(result):
+    """A forgotten return would otherwise have the derivative 0."""
+    for transform in (
+        jacobian(lambda x: result),
+        derivative(lambda x: result),
+        lambda x: vjp(lambda t: result, x),
+        lambda x: jvp(lambda t: result, (x,), (1.0,)),
+    ):
+        with pytest.raises(TypeError, match="real number"):
+            transform(2.0)
+
+
+def test_directions_must_be_numbers():
+    with pytest.raises(TypeError, match="real number"):
+        hvp(lambda x: x**3, (2.0,), (1j,))
+    with pytest.raises(TypeError, match="real number"):
+        vjp(lambda x: x**3, 2.0)[1]("a")
+
+
+def test_after_an_exception_everything_is_as_before():
+    kept = []
+
+    def fails(x):
+        kept.append(x)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        grad(fails)(1.0)
+    assert grad(lambda x: x * kept[0])(2.0) == 1.0
 
 
 def test_grad_at_something_else_than_a_number():

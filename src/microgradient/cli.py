@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, TrainingDiverged) as fault:
         print(f"microgradient: {fault}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("microgradient: interrupted", file=sys.stderr)
+        return 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,23 +91,27 @@ def _train(options: argparse.Namespace, console: Console) -> int:
         settings["sweeps"] = options.sweeps
     if options.variant and len(experiments) > 1:
         raise ValueError("--variant goes with one network, not with all")
-    for path in (options.plot, options.save):
-        if path and not path.parent.is_dir():
-            raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
+    for path in filter(None, (options.plot, options.save)):
+        _check_writable(path)
     if options.plot:
         picture.check(options.plot)
+        if options.plot == options.save:
+            raise ValueError(f"--plot and --save must be two files, got {options.save} for both")
     status = 0
     for experiment in experiments:
         result = run(experiment, options.variant, seed=options.seed, settings=settings)
-        _show(result, console)
-        if options.plot:
-            path = _named(options.plot, experiment, len(experiments))
-            picture.save(result, path)
-            console.print(f"Picture: {path}")
+        written = []  # before anything is printed: the terminal may be gone
         if options.save:
             path = _named(options.save, experiment, len(experiments))
             save_checkpoint(result.network, path)
-            console.print(f"Weights: {path}")
+            written.append(f"Weights: {path}")
+        if options.plot:
+            path = _named(options.plot, experiment, len(experiments))
+            picture.save(result, path)
+            written.append(f"Picture: {path}")
+        _show(result, console)
+        for line in written:
+            console.print(line)
         if result.history.stopped == "interrupted":
             return 130
         status = max(status, 0 if result.learned else 1)
@@ -156,6 +164,16 @@ def _console() -> Console:
 
 def _chosen(name: str) -> list[Experiment]:
     return list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
+
+
+def _check_writable(path: Path) -> None:
+    """Raise ValueError now for a file that could not be written after minutes of training."""
+    if not path.name or path.is_dir() or (path.exists() and not path.is_file()):
+        raise ValueError(f"expected the name of a file to write, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"the folder {str(path.parent)!r} does not allow writing {path.name}")
 
 
 def _named(path: Path, experiment: Experiment, count: int) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from itertools import accumulate
+from numbers import Integral
 from operator import add, mul
 from typing import Any
 
@@ -108,7 +109,8 @@ logsumexp = Op("logsumexp", _logsumexp_partials, _logsumexp, operands=_logsumexp
 
 def _cross_entropy_operands(logits: Iterable[X], target: X) -> tuple[X, ...]:
     logits = tuple(logits)
-    if isinstance(target, int) and not isinstance(target, bool):
+    if isinstance(target, Integral) and not isinstance(target, bool):
+        target = int(target)
         if not 0 <= target < len(logits):
             raise ValueError(
                 f"softmax_cross_entropy expects a class from 0 to {len(logits) - 1}, got {target}"

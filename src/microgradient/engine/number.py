@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import inf, nan
 from numbers import Real
 from typing import Any, SupportsFloat, cast
 
@@ -30,20 +31,28 @@ def as_float(x: object) -> float:
         return x
     if type(x) is int or (isinstance(x, (Real, Decimal)) and not isinstance(x, bool)):
         try:
-            return float(cast(SupportsFloat, x))
+            number = float(cast(SupportsFloat, x))
         except OverflowError:
-            raise OverflowError(
-                f"a number must fit a float (at most about 1.8e308), got {_kind(x)} beyond it; "
-                "scale it, or write math.inf"
-            ) from None
-    if getattr(x, "shape", None) == () and hasattr(x, "item"):  # a 0-d array of any library
-        return as_float(cast(Any, x).item())
+            number = inf
+        except ValueError:  # a signalling nan
+            return nan
+        if number - number == 0 or x != x or x == number:
+            return number
+        raise OverflowError(
+            f"a number must fit a float (at most about 1.8e308), got {_kind(x)} beyond it; "
+            "scale it, or write math.inf"
+        )
+    if getattr(x, "shape", None) == () and getattr(getattr(x, "dtype", None), "kind", "") in "iuf":
+        return float(cast(Any, x).item())  # a 0-d array of any library
     raise TypeError(f"expected a real number, got {shown(x)}{_hint(x)}")
 
 
 def shown(x: object, limit: int = 60) -> str:
     """Return the type and a bounded repr of ``x``, for an error message."""
-    text = repr(x)
+    try:
+        text = repr(x)
+    except Exception:  # some repr fails: the message about it must not
+        text = "(not printable)"
     return f"{_kind(x)} {text if len(text) <= limit else text[: limit - 1] + '…'}"
 
 

@@ -121,6 +121,12 @@ class Op:
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
 
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Op:
+        return self
+
     def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
         if (OPS | MARKS).get(self.name) is not self:
             raise TypeError(

@@ -16,7 +16,8 @@ from math import inf, nan
 from typing import Any
 
 from microgradient.engine import floats, nary
-from microgradient.engine.op import MARKS, OPS, Op
+from microgradient.engine.number import as_float
+from microgradient.engine.op import MARKS, OPS, Op, Operand
 
 M = Any  # an Arithmetic
 X = Any  # an operand: float, Value, mpf, …
@@ -219,6 +220,7 @@ minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x))
 
 
 def _clip_operands(x: X, low: X = -inf, high: X = inf) -> tuple[X, X, X]:
+    low, high = (b if isinstance(b, Operand) else as_float(b) for b in (low, high))
     if low > high:
         raise ValueError(f"clip expects low <= high, got low = {low!r} and high = {high!r}")
     return x, low, high

@@ -7,6 +7,7 @@ from math import inf, nan
 
 # Bernoulli numbers B2, B4, … (Abramowitz and Stegun, table 23.2).
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+_MANY = 100  # terms to sum one by one left of 0, before symmetry is worth its cancellation
 _LARGE = 16.0  # beyond it, eight terms of the asymptotic series reach the last bit
 
 
@@ -19,8 +20,8 @@ def digamma(x: float) -> float:
         return nan
     if x == inf:
         return inf
-    if x < 0:
-        return digamma(1 - x) - math.pi / math.tan(math.pi * (x - math.floor(x)))
+    if x < -1:
+        return digamma(1 - x) - math.pi / math.tan(math.pi * (x - round(x)))
     terms = []
     while x < _LARGE:
         terms.append(-1 / x)
@@ -44,25 +45,41 @@ def polygamma(n: float, x: float) -> float:
     if x <= 0 and x == math.floor(x):
         return inf if n % 2 == 1 else nan
     sign = 1.0 if n % 2 == 1 else -1.0
+    zeta = _hurwitz_zeta(int(n) + 1, x)
     try:
-        return sign * math.gamma(n + 1) * _hurwitz_zeta(int(n) + 1, x)
+        return sign * math.gamma(n + 1) * zeta
+    except OverflowError:  # n! is beyond a float, the product need not be
+        return sign * zeta if zeta in (0, inf) else sign * _scaled_up(n, zeta)
+
+
+def _scaled_up(n: float, zeta: float) -> float:
+    """Return n! zeta by logarithms: right to about n ulps."""
+    try:
+        return math.copysign(math.exp(math.lgamma(n + 1) + math.log(abs(zeta))), zeta)
     except OverflowError:
-        return sign * inf
+        return math.copysign(inf, zeta)
+
+
+def _power(q: float, s: int) -> float:
+    try:
+        return q**s
+    except OverflowError:
+        return -inf if q < 0 and s % 2 else inf
 
 
 def _hurwitz_zeta(s: int, q: float) -> float:
     """Return the sum of 1/(q+k)^s over k >= 0, for s >= 2 and q no pole (Euler-Maclaurin)."""
-    if q < 0:  # the sum over all integers has period 1; take away the part to the left of q
+    if q < -_MANY:  # the sum over all integers has period 1; take away the part to the left of q
         fraction = q - math.floor(q)
         left = _hurwitz_zeta(s, 1 - fraction) - _hurwitz_zeta(s, 1 - q)
         return _hurwitz_zeta(s, fraction) + (left if s % 2 == 0 else -left)
     terms = []
     while q < _LARGE + s:
-        terms.append(q**-s)
+        terms.append(_power(q, -s))
         q += 1
-    terms += [q ** (1 - s) / (s - 1), 0.5 * q**-s]
+    terms += [_power(q, 1 - s) / (s - 1), 0.5 * _power(q, -s)]
     rising = float(s)  # s (s+1) … (s+2j-2) / (2j)!
     for j, bernoulli in enumerate(_BERNOULLI, 1):
         rising = rising if j == 1 else rising * (s + 2 * j - 3) * (s + 2 * j - 2)
-        terms.append(bernoulli / math.factorial(2 * j) * rising * q ** (1 - s - 2 * j))
+        terms.append(bernoulli / math.factorial(2 * j) * rising * _power(q, 1 - s - 2 * j))
     return math.fsum(terms)

@@ -66,8 +66,8 @@ def derivative(f: Callable[[Any], Any], order: int = 1) -> Callable[[Any], Any]:
 
     ``f`` may return a nested structure; the result then has the same structure.
     """
-    if order < 0:
-        raise ValueError(f"derivative expects an order of 0 or more, got {order}")
+    if not isinstance(order, int) or order < 0:
+        raise ValueError(f"derivative expects an order of 0, 1, 2, …, got {order!r}")
 
     def slope(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return wraps(f)(lambda x: jvp(g, (x,), (1.0,))[1])
@@ -84,11 +84,12 @@ def vjp(f: Callable[..., Any], *primals: Tree) -> tuple[Any, Callable[[Tree], tu
     The cotangent has the structure of the output. Reverse mode: vector times Jacobian.
     """
     run = _Recording(f, primals, {}, tuple(range(len(primals))))
+    run.check_output("vjp")
 
     def pull_back(cotangent: Tree) -> tuple[Any, ...]:
         seeds: dict[Value, Any] = {}
         weights = matching_leaves(cotangent, run.output, "a cotangent")
-        for node, weight in zip(leaves(run.output), weights):
+        for node, weight in zip(leaves(run.output), map(_number, weights)):
             if type(node) is Value:
                 seeds[node] = seeds[node] + weight if node in seeds else weight
         return tuple(run.like_inputs(run.reverse(seeds)))
@@ -103,8 +104,9 @@ def jvp(
 
     One tangent for each primal, of the same structure. Forward mode: Jacobian times vector.
     """
-    directions = matching_leaves(tuple(tangents), tuple(primals), "tangents")
+    directions = [_number(x) for x in matching_leaves(tuple(tangents), tuple(primals), "tangents")]
     run = _Recording(f, primals, {}, tuple(range(len(primals))))
+    run.check_output("jvp")
     return tree_map(run.result, run.output), run.like_output(run.forward(directions))
 
 
@@ -119,6 +121,7 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         run = _Recording(f, args, kwargs, argnums)
+        run.check_output("jacobian")
         outputs = leaves(run.output)
         if len(run.inputs) < len(outputs):
             columns = [leaves(run.like_output(run.forward(e))) for e in _units(len(run.inputs))]
@@ -164,6 +167,8 @@ class _Recording:
         self._single = isinstance(argnums, int)
         places = (argnums,) if isinstance(argnums, int) else argnums
         chosen = [_position(i, len(args)) for i in places]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"argnums must name each argument once, got {argnums}")
         self._arguments = [args[i] for i in chosen]
         given = leaves(self._arguments)
         self.inputs = [_variable(x) for x in given]
@@ -171,14 +176,27 @@ class _Recording:
         arguments = list(args)
         for i, argument in zip(chosen, fresh):
             arguments[i] = argument
-        self.output = f(*arguments, **kwargs)
-        for x in self.inputs:
-            x.op = ops.passed if x.parents else None  # no longer a variable: f has returned
+        try:
+            self.output = f(*arguments, **kwargs)
+        finally:
+            for x in self.inputs:
+                x.op = ops.passed if x.parents else None  # no longer a variable: f has ended
         self._order = topological_order(*(y for y in leaves(self.output) if type(y) is Value))
         self._active = dependents(self._order, self.inputs)
         self._nested = any(type(x) is Value for x in given) or any(
             node.op is ops.argument for node in self._order
         )
+
+    def check_output(self, transform: str) -> None:
+        """Raise TypeError unless the output is made of numbers: anything else has no derivative."""
+        for y in leaves(self.output):
+            try:
+                _number(y)
+            except TypeError as fault:
+                raise TypeError(
+                    f"{transform} expects a function that returns numbers, or nested lists, tuples "
+                    f"and dicts of them: {fault}"
+                ) from None
 
     def reverse(self, seeds: dict[Value, Any]) -> list[Any]:
         """Return the adjoint of each input, given those of the outputs."""
@@ -231,12 +249,16 @@ def _split(output: Any) -> tuple[Any, Any]:
 
 def _scalar(output: Any) -> Any:
     try:
-        return output if type(output) is Value else as_float(output)
+        return _number(output)
     except TypeError:
         raise TypeError(
             f"grad expects a function that returns one number, got {shown(output)}; "
             "write jacobian(f) for several"
         ) from None
+
+
+def _number(x: Any) -> Any:
+    return x if type(x) is Value else as_float(x)
 
 
 def _units(n: int) -> Iterator[list[float]]:

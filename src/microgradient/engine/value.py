@@ -26,6 +26,7 @@ def _method(op: Op) -> Callable[[Value], Value]:
         return new_node(data, op, (self,), partials)  # type: ignore[arg-type]
 
     method.__name__ = op.name
+    method.__qualname__ = f"Value.{op.name}"  # so that a module with an activation can be pickled
     method.__doc__ = f"Return {op.name}(self); see the row in engine/ops.py."
     return method
 
@@ -198,6 +199,9 @@ class Value(Operand):
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label is not None else ""
         return f"Value(data={self._data}, grad={self.grad}{label})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
 
     def __copy__(self) -> Value:
         return _twin(self, self.parents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import threading
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,12 @@ def load(module: Module, path: str | Path) -> None:
     if (size := path.stat().st_size) > _LARGEST:
         raise ValueError(f"{path} has {size:,} bytes; a checkpoint has at most {_LARGEST:,}")
     try:
-        content = json.loads(path.read_bytes(), parse_constant=_refuse)
+        content = json.loads(path.read_bytes(), parse_constant=_refuse, object_pairs_hook=_object)
     except (ValueError, RecursionError) as fault:
         raise ValueError(f"{path} is not a checkpoint: {fault}") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f"{path} is not a checkpoint: it lacks the format {_FORMAT!r}")
-    if content.get("version") != _VERSION:
+    if content.get("version") is True or content.get("version") != _VERSION:
         raise ValueError(
             f"{path} has version {shown(content.get('version'))}; this release reads {_VERSION}"
         )
@@ -54,17 +54,34 @@ def load(module: Module, path: str | Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to a temporary file beside ``path`` and rename it: whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write ``content`` to a temporary file beside ``path`` and rename it: whole or not at all.
+
+    Follows links and keeps an existing file's permissions. Raises ValueError for what is no
+    regular file (a folder, a device).
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file; nothing was written")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            os.chmod(temporary, path.stat().st_mode)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("it holds the same name twice")
+    return found
 
 
 def _numbers(parameters: Any) -> dict[str, float]:

@@ -5,6 +5,7 @@ Each takes the outputs (one Value or a sequence) and as many targets, and return
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from microgradient.engine.op import Op
@@ -27,7 +28,7 @@ def _paired(outputs: Any, targets: Any, *settings: X) -> tuple[X, ...]:
 
 
 def _sequence(x: Any) -> tuple[X, ...]:
-    return tuple(x) if isinstance(x, (list, tuple)) else (x,)
+    return tuple(x) if isinstance(x, Iterable) else (x,)
 
 
 def _half_of_squares(m: M, errors: list[X]) -> X:

@@ -15,8 +15,13 @@ from microgradient.nn.initializers import Initializer, initializer_of, uniform, 
 
 Activation = Callable[[Value], Value]
 
+
+def _linear(x: Value) -> Value:
+    return x
+
+
 ACTIVATIONS: Mapping[str, Activation] = {
-    "linear": lambda x: x,
+    "linear": _linear,
     "relu": Value.relu,
     "leaky_relu": Value.leaky_relu,
     "elu": Value.elu,
@@ -33,14 +38,19 @@ _MICROGRAD = uniform(1.0)  # its initial weights; the biases start at 0
 
 
 class Module:
-    """Something with parameters: every Value among its attributes, and those of its modules."""
+    """Something with parameters: every Value among its attributes, and those of its modules.
+
+    Also those in lists, tuples and dicts of them; not in sets or arrays.
+    """
 
     def named_parameters(self) -> dict[str, Value]:
         """Return the parameters by name, such as ``layers.0.neurons.2.weights.1``, each once."""
         named: dict[str, Value] = {}
         seen: set[Value] = set()
-        for name, value in _values(vars(self), ""):
+        for name, value in _values(self, "", set()):
             if value not in seen and value.op is not ops.constant:
+                if name in named:
+                    raise ValueError(f"two parameters have the name {name!r}")
                 seen.add(value)
                 named[name] = value
         return named
@@ -93,8 +103,10 @@ class Neuron(Module):
         fan_out: int = 1,
         rng: random.Random | int | None = None,
     ) -> None:
-        if inputs < 1:
-            raise ValueError(f"a neuron needs at least one input, got {inputs}")
+        if not isinstance(inputs, int) or inputs < 1:
+            raise ValueError(
+                f"a neuron needs a whole number of inputs, at least one, got {inputs!r}"
+            )
         rng = generator(rng)
         weight = initializer_of(initializer)
         bias = initializer_of(bias_initializer)
@@ -130,8 +142,10 @@ class Layer(Module):
         rng: random.Random | int | None = None,
         **keywords: Any,
     ) -> None:
-        if outputs < 1:
-            raise ValueError(f"a layer needs at least one neuron, got {outputs}")
+        if not isinstance(outputs, int) or outputs < 1:
+            raise ValueError(
+                f"a layer needs a whole number of neurons, at least one, got {outputs!r}"
+            )
         rng = generator(rng)
         self.inputs = inputs
         self.neurons = [
@@ -170,6 +184,8 @@ class MLP(Module):
         rng: random.Random | int | None = None,
         **keywords: Any,
     ) -> None:
+        if not isinstance(sizes, Sequence):
+            raise TypeError(f"expected the layers' sizes, such as [16, 1], got {shown(sizes)}")
         if not sizes:
             raise ValueError("an MLP needs at least one layer, got no sizes")
         if isinstance(activation, str) or callable(activation):
@@ -210,22 +226,30 @@ def activation_of(activation: str | Activation) -> Activation:
 
 def generator(rng: random.Random | int | None) -> random.Random:
     """Return ``rng``, a new generator from a seed, or an unseeded one for None."""
+    if isinstance(rng, bool):
+        raise TypeError(f"expected a seed or a random.Random, got {shown(rng)}")
     return rng if isinstance(rng, random.Random) else random.Random(rng)
 
 
 def operands(inputs: Iterable[Any], expected: int, who: str) -> list[Value]:
     """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
+    if not isinstance(inputs, Iterable):
+        raise TypeError(f"{who} takes a sequence of {expected} inputs, got {shown(inputs)}")
     xs = [x if type(x) is Value else constant(x) for x in inputs]
     if len(xs) != expected:
         raise ValueError(f"{who} has {expected} inputs, got {len(xs)}")
     return xs
 
 
-def _values(thing: Any, name: str) -> Iterator[tuple[str, Value]]:
+def _values(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Value]]:
+    """Yield the Values in ``thing`` with their names; a module within itself is skipped."""
     if type(thing) is Value:
         yield name, thing
         return
     if isinstance(thing, Module):
+        if id(thing) in inside:
+            return
+        inside = inside | {id(thing)}
         thing = vars(thing)
     if isinstance(thing, Mapping):
         parts: Iterable[tuple[Any, Any]] = thing.items()
@@ -234,7 +258,7 @@ def _values(thing: Any, name: str) -> Iterator[tuple[str, Value]]:
     else:
         return
     for key, part in parts:
-        yield from _values(part, f"{name}.{key}" if name else str(key))
+        yield from _values(part, f"{name}.{key}" if name else str(key), inside)
 
 
 def _listed(names: Iterable[str], limit: int = 5) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from math import nextafter, sqrt
+from math import inf, nextafter, sqrt
 
-from microgradient.engine.number import shown
+from microgradient.engine.number import as_float, shown
 from microgradient.engine.value import Value
 
 _BELOW_ONE = nextafter(1.0, 0.0)
+_LARGEST = nextafter(inf, 0.0)
 
 
 class Optimizer(ABC):
@@ -25,7 +26,9 @@ class Optimizer(ABC):
                 raise TypeError(f"expected Values as parameters, got {shown(parameter)}")
         if not self.parameters:
             raise ValueError("an optimizer needs at least one parameter, got none")
-        self.rate = _checked("rate", rate, 0.0, float("inf"))
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError("an optimizer moves each parameter once, got one that stands twice")
+        self.rate = _checked("rate", rate, 0.0, _LARGEST)
 
     @abstractmethod
     def step(self) -> None:
@@ -92,8 +95,8 @@ class Adam(Optimizer):
         super().__init__(parameters, rate)
         self.beta1 = _checked("beta1", beta1, 0.0, _BELOW_ONE)
         self.beta2 = _checked("beta2", beta2, 0.0, _BELOW_ONE)
-        self.epsilon = _checked("epsilon", epsilon, 0.0, float("inf"))
-        self.decay = _checked("decay", decay, 0.0, float("inf"))
+        self.epsilon = _checked("epsilon", epsilon, 5e-324, _LARGEST)
+        self.decay = _checked("decay", decay, 0.0, _LARGEST)
         self.steps = 0
         self.means = [0.0] * len(self.parameters)
         self.squares = [0.0] * len(self.parameters)
@@ -126,7 +129,8 @@ class AdamW(Adam):
 
 
 def _checked(name: str, x: float, low: float, high: float) -> float:
-    if not low <= x <= high:
-        bounds = f"from {low:g} to {high:g}" if high < float("inf") else f"of at least {low:g}"
-        raise ValueError(f"{name} must be a number {bounds}, got {x!r}")
-    return x
+    number = as_float(x)
+    if not low <= number <= high:
+        bounds = f"from {low:g} to {high:g}" if high < _LARGEST else f"of at least {low:g}"
+        raise ValueError(f"{name} must be a finite number {bounds}, got {x!r}")
+    return number

@@ -40,7 +40,7 @@ def progress_bar(
         ) from None
     bar = Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         TextColumn("sweep {task.completed:,}/{task.total:,}  {task.fields[state]}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),

@@ -9,8 +9,9 @@ from math import isfinite
 from typing import Any
 
 from microgradient.engine.anomaly import detect_anomaly
-from microgradient.engine.number import shown
+from microgradient.engine.number import as_float, shown
 from microgradient.engine.value import Value, constant
+from microgradient.nn.module import generator
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.progress import progress_bar
 
@@ -30,8 +31,8 @@ class History:
     "sweeps" or "interrupted". ``met_at`` is the first sweep after which all patterns were right.
     """
 
-    errors: list[float] = field(default_factory=list)
-    right: list[int] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list, repr=False)
+    right: list[int] = field(default_factory=list, repr=False)
     stopped: str = "sweeps"
     met_at: int | None = None
 
@@ -72,20 +73,27 @@ def train(
     ``{20: {"rate": 0.05}}``. ``shuffle`` reorders the patterns before each sweep. ``progress``
     shows a bar; None shows it on a terminal or in a notebook if the run takes more than a moment.
 
-    Ctrl-C ends training, not the program: the model has the weights of the last whole sweep.
-    Raises TrainingDiverged, naming the node at fault, at the first loss that is not finite; the
-    model then has the weights of the last whole sweep too. Raises ValueError for bad settings.
+    Ctrl-C ends training, not the program. Raises TrainingDiverged, naming the node at fault, at the
+    first loss or weight that is not finite; ValueError or TypeError for bad settings. However it
+    ends, model and optimizer are as they were after the last whole sweep.
     """
     size = _batch_size(update, len(patterns))
-    if sweeps < 0:
-        raise ValueError(f"sweeps must be 0 or more, got {sweeps}")
+    if not isinstance(sweeps, int) or sweeps < 0:
+        raise ValueError(f"sweeps must be a whole number of at least 0, got {sweeps!r}")
+    if criterion is not None and not callable(criterion):
+        raise TypeError(
+            "criterion must be a function of outputs and targets, such as nn.within(0.1), "
+            f"got {shown(criterion)}"
+        )
+    changes = _checked_schedule(schedule or {}, optimizer)
+    rng = None if shuffle is None else generator(shuffle)
     run = _Run(model, loss, optimizer, criterion, patterns, size)
-    rng = random.Random(shuffle) if isinstance(shuffle, int) else shuffle
     history = History()
     with progress_bar(description, sweeps, len(patterns), progress) as show:
         try:
             for sweep in range(sweeps):
-                _set(optimizer, (schedule or {}).get(sweep, {}))
+                for name, value in changes.get(sweep, {}).items():
+                    setattr(optimizer, name, value)
                 error, right = run.sweep(rng)
                 history.errors.append(error)
                 if criterion is not None:
@@ -100,18 +108,20 @@ def train(
             history.stopped = "interrupted"
             run.restore()
         except _Diverged as fault:
-            reason = run.diagnosis(*fault.args)
             run.restore()
             raise TrainingDiverged(
-                f"the loss is not finite in sweep {history.sweeps + 1}: {reason}; a smaller rate "
-                "or smaller initial weights may help",
+                f"{fault} in sweep {history.sweeps + 1}: {run.diagnosis()}; a smaller rate or "
+                "smaller initial weights may help",
                 history,
             ) from None
+        except BaseException:
+            run.restore()
+            raise
     return history
 
 
 class _Run:
-    """What stays the same from sweep to sweep, and the weights after the last whole one."""
+    """What stays the same from sweep to sweep, and the state after the last whole one."""
 
     def __init__(
         self,
@@ -126,7 +136,22 @@ class _Run:
         self.criterion, self.size = criterion, size
         self.patterns = [([constant(x) for x in inputs], targets) for inputs, targets in patterns]
         self.order = list(range(len(patterns)))
-        self.weights = [parameter.data for parameter in optimizer.parameters]
+        self.keep()
+
+    def keep(self) -> None:
+        """Remember weights and optimizer as they are now."""
+        self.weights = [parameter.data for parameter in self.optimizer.parameters]
+        self.state = {
+            name: list(value) if isinstance(value, list) else value
+            for name, value in vars(self.optimizer).items()
+            if name != "parameters"
+        }
+
+    def restore(self) -> None:
+        """Go back to the weights and the optimizer of the last whole sweep."""
+        for parameter, weight in zip(self.optimizer.parameters, self.weights):
+            parameter.data = weight
+        vars(self.optimizer).update(self.state)
 
     def sweep(self, rng: random.Random | None) -> tuple[float, int]:
         """Present every pattern once, with an update after each batch; return error, right."""
@@ -138,36 +163,45 @@ class _Run:
             for i in self.order[start : start + self.size]:
                 inputs, targets = self.patterns[i]
                 outputs = self.model(inputs)
-                node = self.loss(outputs, targets)
+                node = self.error_of(outputs, targets)
                 if not isfinite(node.data):
-                    raise _Diverged(inputs, targets)
+                    raise _Diverged("the loss is not finite")
                 node.backward()
                 error += node.data
                 if self.criterion is not None:
-                    right += self.criterion(_numbers(outputs), targets)
+                    right += bool(self.criterion(_numbers(outputs), targets))
             self.optimizer.step()
-        self.weights = [parameter.data for parameter in self.optimizer.parameters]
+        if not all(isfinite(parameter.data) for parameter in self.optimizer.parameters):
+            raise _Diverged("a weight is not finite")
+        self.keep()
         return error, right
+
+    def error_of(self, outputs: Any, targets: Any) -> Value:
+        node = self.loss(outputs, targets)
+        if type(node) is not Value:
+            raise TypeError(f"loss must return a Value, got {shown(node)}")
+        return node
+
+    def diagnosis(self) -> str:
+        """Go through the same sweep again from its start, in the same order, and look."""
+        kept = self.weights, self.state
+        try:
+            with detect_anomaly():
+                self.sweep(None)
+        except FloatingPointError as fault:
+            return str(fault)
+        except _Diverged:
+            pass
+        finally:
+            self.weights, self.state = kept
+            self.restore()
+        return "an update made a weight too large"
 
     def all_right(self) -> bool:
         """Return whether the weights as they are now meet the criterion everywhere."""
         return self.criterion is not None and (
             count_right(self.model, self.patterns, self.criterion) == len(self.patterns)
         )
-
-    def restore(self) -> None:
-        """Go back to the weights after the last whole sweep."""
-        for parameter, weight in zip(self.optimizer.parameters, self.weights):
-            parameter.data = weight
-
-    def diagnosis(self, inputs: Any, targets: Any) -> str:
-        """Evaluate once more and look: the weights have not changed since."""
-        try:
-            with detect_anomaly():
-                self.loss(self.model(inputs), targets)
-        except FloatingPointError as fault:
-            return str(fault)
-        return "it could not be reproduced (does the model draw random numbers?)"
 
 
 def count_right(model: Any, patterns: Sequence[tuple[Any, Any]], criterion: Criterion) -> int:
@@ -183,18 +217,33 @@ def within(tolerance: float) -> Criterion:
 
 
 class _Diverged(Exception):
-    """The inputs and targets at which the loss was not finite."""
+    """What is not finite."""
 
 
 def _numbers(outputs: Any) -> list[float]:
     return [y.data for y in outputs] if isinstance(outputs, (list, tuple)) else [outputs.data]
 
 
-def _set(optimizer: Optimizer, settings: Mapping[str, float]) -> None:
-    for name, value in settings.items():
-        if not hasattr(optimizer, name):
-            raise ValueError(f"{type(optimizer).__name__} has no setting {name!r} to schedule")
-        setattr(optimizer, name, value)
+def _checked_schedule(
+    schedule: Mapping[int, Mapping[str, float]], optimizer: Optimizer
+) -> dict[int, dict[str, float]]:
+    """Return the schedule with floats, once every sweep, name and number in it is known to fit."""
+    settings = [name for name, value in vars(optimizer).items() if type(value) is float]
+    for sweep, changes in schedule.items():
+        if type(sweep) is not int or sweep < 0:
+            raise ValueError(f"a schedule's keys are sweeps 0, 1, 2, …, got {shown(sweep)}")
+        for name, value in changes.items():
+            if name not in settings:
+                raise ValueError(
+                    f"{type(optimizer).__name__} has no setting {name!r} to schedule; "
+                    f"it has {', '.join(settings)}"
+                )
+            if not 0 <= as_float(value) < float("inf"):
+                raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+    return {
+        sweep: {name: as_float(value) for name, value in changes.items()}
+        for sweep, changes in schedule.items()
+    }
 
 
 def _batch_size(update: str | int, patterns: int) -> int:

@@ -50,15 +50,17 @@ ENCODER = Experiment(
                 Figure("sweeps", "no count given", f"{PDP8}, pp. 335-337"),
                 Figure("hidden codes", "binary but for some 0.5", f"{PDP8}, p. 337, Table 5"),
             ),
+            page=(
+                Figure(
+                    "learns in",
+                    "about 1,810 epochs",
+                    "not in the original; a Boltzmann machine's (Ackley et al. 1985, p. 160)",
+                ),
+                Figure(
+                    "fails in", "about 20 % of runs", "not in the original for back-propagation"
+                ),
+            ),
         )
     },
     probes=(Probe("hidden", PATTERNS),),
-    page=(
-        Figure(
-            "learns in",
-            "about 1,810 epochs",
-            "not in the original; a Boltzmann machine's number (Ackley et al. 1985, p. 160)",
-        ),
-        Figure("fails in", "about 20 % of runs", "not in the original for back-propagation"),
-    ),
 )

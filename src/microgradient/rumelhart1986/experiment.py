@@ -85,12 +85,17 @@ class Figure:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run an experiment. ``note`` says what sets it apart."""
+    """One way to run an experiment, and what is on record about it.
+
+    ``original`` holds the figures of 1986; ``page`` what a modern survey page on the web says, true
+    or not, with our verdict. ``note`` says what sets the variant apart.
+    """
 
     architecture: Architecture
     recipe: Recipe
     original: tuple[Figure, ...]
     note: str = ""
+    page: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,7 @@ class Probe:
 class Experiment:
     """A task with its variants, the first being the default.
 
-    ``held_out`` patterns are drawn by the seed and used for a test after training. ``page`` holds
-    what a modern survey page says of this experiment, true or not.
+    ``held_out`` patterns are drawn by the seed and used for a test after training.
     """
 
     name: str
@@ -114,7 +118,6 @@ class Experiment:
     patterns: tuple[Pattern, ...]
     variants: Mapping[str, Variant]
     probes: tuple[Probe, ...]
-    page: tuple[Figure, ...] = ()
     held_out: int = 0
 
     def __post_init__(self) -> None:

@@ -147,6 +147,11 @@ _ORIGINAL = (
     Figure("training cases right", "100 of 100, above 0.8 and below 0.2", HINTON),
     Figure("test cases right", "4 of 4 and 3 of 4, in two runs", HINTON),
 )
+_PAGE = (
+    Figure("architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"),
+    Figure("triples", "104", "104 cases, which hold 112 facts"),
+    Figure("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
+)
 LITERAL = Recipe(
     update="sweep",
     rate=0.01,
@@ -201,28 +206,15 @@ FAMILY_TREES = Experiment(
     patterns=PATTERNS,
     held_out=4,
     variants={
-        "learns": Variant(
-            ARCHITECTURE,
-            LEARNS,
-            _ORIGINAL,
-            "five times the rate, wider initial weights, less decay",
-        ),
-        "decay": Variant(
-            ARCHITECTURE, WITH_DECAY, _ORIGINAL, "five times the rate, wider initial weights"
-        ),
-        "literal": Variant(
-            ARCHITECTURE, LITERAL, _ORIGINAL, "as the caption of Nature's Fig. 4 says"
-        ),
+        name: Variant(ARCHITECTURE, recipe, _ORIGINAL, note, _PAGE)
+        for name, recipe, note in (
+            ("learns", LEARNS, "five times the rate, wider initial weights, less decay"),
+            ("decay", WITH_DECAY, "five times the rate, wider initial weights"),
+            ("literal", LITERAL, "as the caption of Nature's Fig. 4 says"),
+        )
     },
     probes=(
         _probe(PEOPLE, "person code", 0, len(RELATIONS)),
         _probe(RELATIONS, "relation code", len(PEOPLE), 0),
-    ),
-    page=(
-        Figure(
-            "architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"
-        ),
-        Figure("triples", "104", "104 cases, which hold 112 facts"),
-        Figure("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
     ),
 )

@@ -61,8 +61,16 @@ class Architecture:
         return next(group.size for group in self.groups if group.name == name)
 
     def __str__(self) -> str:
-        inputs = " + ".join(f"{group.size} {group.name}" for group in self.inputs)
-        return " -> ".join([inputs, *(f"{layer.size} {layer.name}" for layer in self.layers)])
+        rank: dict[str, int] = {}
+        for group in self.groups:
+            rank[group.name] = 1 + max((rank[name] for name in group.reads), default=-1)
+        sides = [
+            " + ".join(
+                f"{group.size} {group.name}" for group in self.groups if rank[group.name] == r
+            )
+            for r in range(max(rank.values()) + 1)
+        ]
+        return " -> ".join(sides)
 
 
 class FeedForward(Module):

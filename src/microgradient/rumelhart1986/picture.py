@@ -34,7 +34,10 @@ def save(result: Result, path: Path) -> None:
         f"{result.experiment.title}: {result.variant.architecture} (seed {result.seed})",
         fontsize=11,
     )
-    middle.suptitle("Weights (Hinton diagrams: white positive, black negative)", fontsize=9)
+    middle.suptitle(
+        "Weights (Hinton diagrams, each to its own scale: white positive, black negative)",
+        fontsize=9,
+    )
     _errors(top.subplots(), result)
     matrices = [
         [[n.bias.data, *(w.data for w in n.weights)] for n in layer.neurons]

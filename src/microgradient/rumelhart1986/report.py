@@ -39,30 +39,42 @@ def outcome(result: Result) -> str:
 def _ended(result: Result) -> str:
     if result.history.stopped == "interrupted":
         return " Interrupted; what was learned is kept."
-    return "" if result.learned else " Another seed or more sweeps may do; some starts get stuck."
+    if result.learned or not result.history.sweeps:
+        return ""
+    return " Another seed, more sweeps or a smaller rate may do; some starts get stuck."
 
 
 def figures(result: Result) -> Table:
-    """Return this run's numbers beside the original's and the modern survey page's."""
-    history = result.history
-    ours = [Figure("sweeps until the criterion", _count(history.met_at), f"seed {result.seed}")]
-    ours.append(Figure("training patterns right", f"{result.right} of {len(result.training)}", ""))
-    if result.test:
-        names = ", ".join(pattern.name for pattern in result.test)
+    """Return this run's numbers beside the original's and a modern survey page's."""
+    recipe, history = result.recipe, result.history
+    criterion = f"within {recipe.tolerance:g} of {recipe.off:g} and {recipe.on:g}"
+    ours = [
+        Figure("sweeps until the criterion", _count(history.met_at), f"seed {result.seed}"),
+        Figure("training patterns right", f"{result.right} of {len(result.training)}", criterion),
+    ]
+    if recipe.loss == "margin":
+        strict = f"{result.beyond_margin} of {len(result.training)}"
         ours.append(
-            Figure("held-out patterns right", f"{result.test_right} of {len(result.test)}", names)
+            Figure("the same, strictly", strict, f"beyond {recipe.off:g} and {recipe.on:g}")
         )
+    if result.test:
+        names = ", ".join(
+            p.name + ("" if p in result.test_right else " (missed)") for p in result.test
+        )
+        count = f"{len(result.test_right)} of {len(result.test)}"
+        ours.append(Figure("held-out patterns right", count, names))
     sets = (
         ("here", ours),
         ("original", result.variant.original),
-        ("survey page", result.experiment.page),
+        ("survey page", result.variant.page),
     )
     rows = tuple(
         (who if f is items[0] else "", f.what, f.value, f.source)
         for who, items in sets
         for f in items
     )
-    return Table("Numbers side by side", ("who", "what", "value", "source or remark"), rows)
+    title = "Numbers side by side (survey page: a modern web summary, checked claim by claim)"
+    return Table(title, ("who", "what", "value", "source or remark"), rows)
 
 
 def weights(result: Result) -> list[Table]:
@@ -118,7 +130,12 @@ def codes(result: Result) -> list[Table]:
         columns = [f"unit {i + 1}" for i in range(size)]
         if len(rows[0]) > size + 1:
             columns.append("output")
-        tables.append(Table(f"Activities of {probe.group}", ("pattern", *columns), tuple(rows)))
+        total, shown = len(result.experiment.patterns), len(rows)
+        some = (
+            f", {shown} of {total} patterns" if shown < total and probe.patterns[0].targets else ""
+        )
+        title = f"Activities of {probe.group}{some}"
+        tables.append(Table(title, ("pattern", *columns), tuple(rows)))
     return tables
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from microgradient.nn.losses import half_squared_error, margin_error
@@ -15,7 +15,11 @@ from microgradient.rumelhart1986.network import FeedForward
 
 @dataclass(frozen=True)
 class Result:
-    """A trained network with its history, and how many patterns it has right now."""
+    """A trained network with its history, and what it has right now.
+
+    ``right`` counts training patterns that meet the criterion, ``beyond_margin`` those with every
+    output beyond ``on`` or ``off``; ``test_right`` are the held-out patterns that it has right.
+    """
 
     experiment: Experiment
     variant: Variant
@@ -26,7 +30,8 @@ class Result:
     training: tuple[Pattern, ...]
     test: tuple[Pattern, ...]
     right: int
-    test_right: int
+    beyond_margin: int
+    test_right: tuple[Pattern, ...]
 
     @property
     def learned(self) -> bool:
@@ -67,15 +72,26 @@ def run(
         stop_when_met=not recipe.full,
         schedule=_schedule(recipe),
         progress=progress,
-        description=experiment.title,
+        description=experiment.name,
     )
-    right, test_right = (
-        count_right(network, [_trained(p, recipe) for p in patterns], criterion)
-        for patterns in (training, test)
-    )
+    lessons = [_trained(pattern, recipe) for pattern in training]
     return Result(
-        experiment, chosen, recipe, seed, network, history, training, test, right, test_right
+        experiment,
+        chosen,
+        recipe,
+        seed,
+        network,
+        history,
+        training,
+        test,
+        right=count_right(network, lessons, criterion),
+        beyond_margin=count_right(network, lessons, _beyond_margin),
+        test_right=tuple(p for p in test if count_right(network, [_trained(p, recipe)], criterion)),
     )
+
+
+def _beyond_margin(outputs: Sequence[float], targets: Sequence[float]) -> bool:
+    return all(y >= d if d > 0.5 else y <= d for y, d in zip(outputs, targets, strict=True))
 
 
 def _chosen(experiment: Experiment, variant: str | None) -> Variant:

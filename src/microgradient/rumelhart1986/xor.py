@@ -49,6 +49,10 @@ TWO_HIDDEN = Variant(
         Figure("local minima", 'twice in "hundreds of times"', f"{PDP8}, p. 332"),
     ),
     "two hidden units",
+    page=(
+        Figure("learns in", "about 6,587 epochs", "contradicted: that run was stuck"),
+        Figure("stuck", "about 10 of 100 runs", "the original says twice in hundreds"),
+    ),
 )
 
 ONE_HIDDEN = Variant(
@@ -77,8 +81,4 @@ XOR = Experiment(
     patterns=PATTERNS,
     variants={"2-2-1": TWO_HIDDEN, "2-1-1": ONE_HIDDEN},
     probes=(Probe("hidden", PATTERNS),),
-    page=(
-        Figure("2-2-1 learns in", "about 6,587 epochs", "contradicted: that run was stuck"),
-        Figure("stuck", "about 10 of 100 runs", "the original says twice in hundreds"),
-    ),
 )

@@ -29,10 +29,21 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         with _engine():
             return super().pipe(format=format or "svg", **{"quiet": True, **keywords})
 
-    def render(self, *arguments: Any, format: str | None = None, **keywords: Any) -> Any:
-        """Write the picture to a file and return its path: SVG by default."""
+    def render(
+        self, filename: str | Path = "graph.svg", *, format: str | None = None, **keywords: Any
+    ) -> Any:
+        """Write the picture, and nothing else, to a file and return its path.
+
+        The format is that of ``format`` or of the name's ending: "svg" (also without one), "png", …
+        """
+        path = Path(filename)
+        ending = path.suffix[1:].lower()
+        format = format or ending or "svg"
+        if ending != format:
+            path = path.with_name(f"{path.name}.{format}")
         with _engine():
-            return super().render(*arguments, format=format or "svg", **{"quiet": True, **keywords})
+            settings = {"quiet": True, "cleanup": True, **keywords}
+            return super().render(outfile=path, format=format, **settings)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
         if find_engine() is None:
@@ -63,5 +74,7 @@ def _engine() -> Iterator[None]:
         dot_command.DOT_BINARY = engine
         try:
             yield
+        except (graphviz.ExecutableNotFound, graphviz.CalledProcessError) as fault:
+            raise RuntimeError(f"{engine} could not draw this: {fault}") from None
         finally:
             dot_command.DOT_BINARY = before

@@ -28,8 +28,8 @@ def draw(value: Value, *, limit: int = 1000, direction: str = "LR") -> Drawing:
 
     A node shows label, operation, number and gradient ("not yet" until a reverse sweep reached
     it); an edge shows the local derivative, blue where positive, orange where negative, grey where
-    exactly zero. In a notebook it shows itself; ``draw(y).render("y", format="svg")`` or "png"
-    writes a file; ``draw(y).source`` is the DOT text. ``direction`` is "LR" or "TB".
+    exactly zero. In a notebook it shows itself; ``draw(y).render("y.svg")`` or "y.png" writes
+    a file; ``draw(y).source`` is the DOT text. ``direction`` is "LR" or "TB".
 
     Drawn by Graphviz's ``dot`` if there is one, else by the package graphviz-pure (extra ``draw``).
     Raises ValueError above ``limit`` nodes: a layout of thousands takes minutes and says nothing.
