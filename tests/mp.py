@@ -14,6 +14,9 @@ from typing import Any
 import mpmath
 from mpmath import mp, mpf
 
+from microgradient import OPS
+from microgradient.engine.op import Arithmetic
+
 DIGITS = 60
 
 ORACLES: dict[str, Callable[..., Any]] = {
@@ -84,6 +87,17 @@ def _cross_entropy(operands: Sequence[Any]) -> Any:
     n = len(operands) // 2
     total = mp.log(mpmath.fsum(map(mp.exp, operands[:n])))
     return mpmath.fsum(t * (total - z) for z, t in zip(operands[:n], operands[n:]))
+
+
+MP = Arithmetic(  # what rows are written in, over mpmath's numbers
+    {
+        **{name: f for name, f in ORACLES.items() if OPS[name].primitive},
+        "fsum": mpmath.fsum,
+        "where": lambda condition, x, y: x if condition else y,
+        "equal": lambda x, y: x == y,
+        "detach": lambda x: x,
+    }
+)
 
 
 def ulps(got: float, exact: Any) -> float:

@@ -51,6 +51,37 @@ def test_functional_gradient():
         mg.grad(lambda x: mg.sqrt(x) * 1.0)(0.0)
 
 
+def test_forward_mode_and_sums():
+    with pytest.raises(FloatingPointError, match="sqrt"), detect_anomaly():
+        mg.derivative(mg.sqrt)(0.0)
+    with pytest.raises(FloatingPointError, match="beyond a float"), detect_anomaly():
+        x = Value(0.0)
+        (x * 1e308 + x * 1e308).backward()
+
+
+def test_the_first_node_is_named_and_no_later_one():
+    with pytest.raises(FloatingPointError, match=r"in sqrt\(x = 0\.0\)"), detect_anomaly():
+        x = Value(0.0, label="x")
+        mg.sqrt(x).sin().backward()
+
+
+def test_no_false_alarms():
+    """Formulas of derivatives compute branches that they do not take; constants have no slope."""
+    with detect_anomaly():
+        assert mg.hessian(lambda x: x**3)(-2.0) == -12.0
+        assert mg.hessian(mg.elu)(1000.0) == 0.0
+        mg.pow(Value(-2.0), 2).backward()
+        mg.polygamma(1, Value(2.0)).backward()
+        mg.grad(lambda x: x**2)(Value(-2.0))
+
+
+def test_an_inner_block_knows_the_lines_of_the_outer_one():
+    with pytest.raises(FloatingPointError, match="the outer line"), detect_anomaly():
+        y = mg.sqrt(Value(0.0))  # the outer line
+        with detect_anomaly():
+            y.backward()
+
+
 def test_all_is_well():
     with detect_anomaly():
         x = Value(2.0)

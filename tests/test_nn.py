@@ -28,6 +28,8 @@ def test_parameters_have_names_and_stand_once():
             self.a = Value(1.0)
             self.parts = {"b": self.a, "c": (Value(2.0),)}
 
+            self.computed = self.a * 2
+
     assert list(Tied().named_parameters()) == ["a", "parts.c.0"]
 
 
@@ -233,7 +235,7 @@ def test_momentum_is_eq_9_of_nature():
 
 
 def test_decay_takes_its_share_after_each_change():
-    assert _follow(lambda p: nn.Momentum(p, 0.1, 0.0, decay=0.002), [0.0])[0] == 0.998
+    assert _follow(lambda p: nn.Momentum(p, 0.1, 0.0, decay=0.5), [2.0])[0] == (1 - 0.2) * 0.5
 
 
 def test_adam_by_hand():
@@ -248,9 +250,10 @@ def test_adam_by_hand():
 
     gradients = [1.0, -0.5, 0.25, 3.0]
     assert _follow(lambda p: nn.Adam(p, 0.1), gradients) == pytest.approx(by_hand(gradients))
-    assert _follow(lambda p: nn.AdamW(p, 0.1, 0.05), gradients) == pytest.approx(
-        by_hand(gradients, decay=0.05)
-    )
+    for rate in (0.1, 0.02):
+        assert _follow(lambda p, r=rate: nn.AdamW(p, r, decay=0.05), gradients) == pytest.approx(
+            by_hand(gradients, rate, decay=0.05)
+        )
 
 
 @pytest.mark.parametrize(

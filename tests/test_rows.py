@@ -1,14 +1,18 @@
 """Every row: against mpmath, against its spelled-out forms, and with planted faults."""
 
+import math
 import operator
 from dataclasses import replace
 from math import isnan
 
 import pytest
+from mpmath import mp, mpf
 
+import microgradient as mg
 from microgradient import Op, Value, hessian, jvp, vjp
 from microgradient.engine.op import FLOATS
-from rows import OPS, faults, points
+from mp import DIGITS, MP, ORACLES
+from rows import OPS, exact_derivative, faults, points
 
 ROWS = list(OPS.values())
 DIFFERENTIABLE_BY_ALL = [op for op in ROWS if op.name != "polygamma"]
@@ -91,6 +95,36 @@ def test_method_equals_its_row(op: Op) -> None:
         method, row = getattr(Value(number), op.name)(), Value(number).record(op, [number])
         assert _same(method.data, row.data)
         assert all(map(_same, method.partials, row.partials))
+
+
+@pytest.mark.parametrize("x", [-3.0, -1.0, 0.0, 0.5, 1.0, 3.0])
+def test_methods_with_arguments_equal_their_functions(x: float) -> None:
+    pairs = [
+        (Value(x).maximum(1.0), mg.maximum(Value(x), 1.0), max(x, 1.0)),
+        (Value(x).minimum(1.0), mg.minimum(Value(x), 1.0), min(x, 1.0)),
+        (Value(x).clip(-1.0, 1.0), mg.clip(Value(x), -1.0, 1.0), min(max(x, -1.0), 1.0)),
+        (Value(x).clip(low=-1.0), mg.clip(Value(x), low=-1.0), max(x, -1.0)),
+        (Value(x).elu(), mg.elu(Value(x)), x if x > 0 else math.expm1(x)),
+        (Value(x).leaky_relu(), mg.leaky_relu(Value(x)), x if x > 0 else 0.01 * x),
+        (Value(x).elu(2.0), mg.elu(Value(x), 2.0), x if x > 0 else 2 * math.expm1(x)),
+        (Value(x).leaky_relu(0.3), mg.leaky_relu(Value(x), 0.3), x if x > 0 else 0.3 * x),
+    ]
+    for method, function, number in pairs:
+        assert method.data == function.data == number
+        assert method.partials == function.partials
+
+
+@pytest.mark.parametrize("op", DIFFERENTIABLE_BY_ALL, ids=repr)
+def test_row_in_the_arithmetic_of_mpmath_is_exact(op: Op) -> None:
+    """The same row, in 60 digits: its formulas are right, but for the rounding of constants."""
+    for x in points(op, 5):
+        with mp.workdps(DIGITS):
+            exact = [mpf(t) for t in x]
+            v = op.value(MP, *exact)
+            assert abs(v - ORACLES[op.name](*exact)) <= 1e-14 * abs(v)
+            for i, partial in enumerate(op.partials(MP, v, *exact)):
+                wanted = exact_derivative(op, exact, i)
+                assert abs(partial - wanted) <= mpf(10) ** -14 * abs(wanted)
 
 
 @pytest.mark.parametrize("op", ROWS, ids=repr)

@@ -73,6 +73,22 @@ def test_shuffling_depends_on_its_seed_alone():
     assert states[0] == states[1] != states[2]
 
 
+def test_the_criterion_must_still_hold_after_the_last_update():
+    """Each pattern is right when presented, and wrong again after the update that follows."""
+    w = Value(0.0)
+    history = nn.train(
+        lambda x: w * x[0],
+        [((1.0,), (0.0,)), ((1.0,), (0.0,))],
+        loss=lambda y, d: y,
+        optimizer=nn.GradientDescent([w], 0.06),
+        sweeps=3,
+        update=1,
+        criterion=lambda ys, ds: abs(ys[0]) < 0.1,
+    )
+    assert history.right[0] == 2
+    assert history.met_at is None
+
+
 def test_training_goes_on_after_the_criterion_if_asked():
     history = _train(_model(), stop_when_met=False)
     assert (history.stopped, history.sweeps) == ("sweeps", 2000)

@@ -1,5 +1,7 @@
 """grad and its kin: structures, nesting, perturbation confusion, errors."""
 
+import copy
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -190,6 +192,25 @@ def test_after_an_exception_everything_is_as_before():
     with pytest.raises(LookupError):
         grad(fails)(1.0)
     assert grad(lambda x: x * kept[0])(2.0) == 1.0
+
+
+def test_copies_of_the_variable_are_the_variable():
+    for twin in (copy.copy, copy.deepcopy):
+        assert grad(lambda x, twin=twin: twin(x) * x)(2.0) == 4.0
+
+
+def test_derivatives_far_out_are_finite():
+    for f in (mg.tanh, mg.sigmoid, mg.softplus, mg.logsigmoid):
+        for x in (-1000.0, -400.0, 400.0, 1000.0):
+            assert all(math.isfinite(derivative(f, n)(x)) for n in (1, 2, 3))
+    assert derivative(mg.sigmoid, 2)(400.0) == pytest.approx(-math.exp(-400))
+
+
+def test_no_inputs_and_dicts_in_any_order():
+    assert jacobian(lambda x: [1.0])([]) == [[]]
+    assert (
+        jvp(lambda p: p["a"] * p["b"], ({"a": 2.0, "b": 3.0},), ({"b": 0.0, "a": 1.0},))[1] == 3.0
+    )
 
 
 def test_grad_at_something_else_than_a_number():

@@ -138,7 +138,7 @@ def test_shallow_copy_shares_parents():
 
 
 def test_an_operation_outside_the_table_is_not_pickled():
-    with pytest.raises(TypeError, match="table"):
+    with pytest.raises(TypeError, match="package"):
         pickle.dumps(Op("mine", lambda m, v, x: (1.0,), lambda m, x: x)(Value(1.0)))
 
 

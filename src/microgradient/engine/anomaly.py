@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 
 watching = 0  # how many detect_anomaly() blocks are open, in all threads: the cheap first question
 _lines: ContextVar[dict[Any, str] | None] = ContextVar("lines", default=None)
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def detect_anomaly() -> Iterator[None]:
     training.
     """
     global watching
-    token = _lines.set({})
+    token = _lines.set(dict(_lines.get() or {}))
     watching += 1
     try:
         yield
@@ -44,21 +45,56 @@ def check_node(node: Any) -> None:
             raise FloatingPointError(f"{describe(node)} gave {node.data}, at {lines[node]}")
 
 
-def check_sweep(order: Sequence[Any], adjoint: Mapping[Any, Any]) -> None:
-    """Raise if a finite adjoint became nan or infinite on its way through a node."""
-    lines = _lines.get()
-    if lines is None:
-        return
+@contextmanager
+def paused() -> Iterator[None]:
+    """Do not watch the nodes of a derivative: its formula may compute a branch it does not take."""
+    token = _lines.set(None)
+    try:
+        yield
+    finally:
+        _lines.reset(token)
+
+
+def check_adjoints(order: Sequence[Any], adjoint: Mapping[Any, Any]) -> None:
+    """Raise if a finite adjoint became nan or infinite on its way from a node to its parents."""
     for node in reversed(order):
-        if node not in adjoint or not isfinite(_number(adjoint[node])):
-            continue
+        if node in adjoint and isfinite(_number(adjoint[node])):
+            for parent, partial in zip(node.parents, node.partials):
+                if parent in adjoint and not _is_constant(parent):
+                    _check_term(node, "adjoint", _number(adjoint[node]), partial)
+    _check_sums(adjoint)
+
+
+def check_tangents(order: Sequence[Any], tangent: Mapping[Any, Any]) -> None:
+    """Raise if a finite tangent became nan or infinite on its way from parents to a node."""
+    for node in order:
         for parent, partial in zip(node.parents, node.partials):
-            if parent in adjoint and not isfinite(_number(adjoint[node]) * partial):
-                raise FloatingPointError(
-                    f"the gradient went wrong in {describe(node)}: adjoint "
-                    f"{_number(adjoint[node])!r} times local derivative {partial!r}, "
-                    f"at {lines.get(node, 'a line outside the detect_anomaly() block')}"
-                )
+            if parent in tangent and isfinite(_number(tangent[parent])):
+                _check_term(node, "tangent", _number(tangent[parent]), partial)
+    _check_sums(tangent)
+
+
+def _check_term(node: Any, what: str, factor: float, partial: float) -> None:
+    lines = _lines.get()
+    if lines is not None and not isfinite(factor * partial):
+        raise FloatingPointError(
+            f"the gradient went wrong in {describe(node)}: {what} {factor!r} times local "
+            f"derivative {partial!r}, at "
+            f"{lines.get(node, 'a line outside the detect_anomaly() block')}"
+        )
+
+
+def _check_sums(derivative: Mapping[Any, Any]) -> None:
+    for node, number in derivative.items():
+        if _lines.get() is not None and not isfinite(_number(number)) and not _is_constant(node):
+            raise FloatingPointError(
+                f"the gradient at {describe(node)} is {_number(number)}: the sum of its "
+                "contributions is beyond a float"
+            )
+
+
+def _is_constant(node: Any) -> bool:
+    return node.op is not None and node.op.name == "constant"
 
 
 def describe(node: Any, limit: int = 6) -> str:
@@ -70,7 +106,8 @@ def describe(node: Any, limit: int = 6) -> str:
     if len(node.parents) > limit:
         shown.append(f"… {len(node.parents) - limit} more")
     label = f"{node.label} = " if node.label else ""
-    return f"{label}{node.op.name}({', '.join(shown)})"
+    made_by = node.op.name if node.op else "leaf"
+    return f"{label}{made_by}({', '.join(shown) or repr(node.data)})"
 
 
 def _number(x: Any) -> float:

@@ -2,7 +2,7 @@
 
 A row holds the mathematics of one operation, its value and its local derivatives, as plain
 functions over an explicit arithmetic ``m``. With ``m`` = floats the row gives numbers, with ``m`` =
-graphs it gives Values that can be differentiated again; tests put in mpmath and sympy.
+graphs it gives Values that can be differentiated again; the tests put in mpmath, the docs text.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Arithmetic:
 
 
 OPS: dict[str, Op] = {}  # the table: filled by engine/ops.py, in the order of its rows
-MARKS: dict[str, Op] = {}  # what a node can be besides the result of a row
+NAMED: dict[str, Op] = {}  # the table and what else can be pickled, by name
 FLOATS = Arithmetic(
     {k: v for k, v in vars(floats).items() if callable(v) and k.islower() and k[0] != "_"}
 )
@@ -128,9 +128,9 @@ class Op:
         return self
 
     def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
-        if (OPS | MARKS).get(self.name) is not self:
+        if NAMED.get(self.name) is not self:
             raise TypeError(
-                f"only operations of the table can be pickled, {self.name!r} is not one"
+                f"only the package's operations can be pickled, {self.name!r} is not one"
             )
         return _row, (self.name,)
 
@@ -143,4 +143,4 @@ def _primitive(name: str) -> Formula:
 
 
 def _row(name: str) -> Op:
-    return (OPS | MARKS)[name]
+    return NAMED[name]

@@ -6,7 +6,7 @@ the result. A row never branches with Python's ``if``: that would freeze a choic
 Policy (docs/conventions.md): at a kink the minimum-norm subgradient; ties of maximum and minimum
 share equally; where the result is nan, every local derivative is nan (applied by the caller, once).
 Derivative formulas are smooth where the function is, so that they can be differentiated again, and
-avoid cancellation: tanh' is 2 / (1 + cosh 2x), for 1 - tanh^2 has no correct digit beyond x = 19.
+avoid cancellation: sigmoid' is s(x) s(-x), for s (1 - s) has no correct digit beyond x = 37.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from microgradient.engine import floats, nary
 from microgradient.engine.number import as_float
-from microgradient.engine.op import MARKS, OPS, Op, Operand
+from microgradient.engine.op import NAMED, OPS, Op, Operand
 
 M = Any  # an Arithmetic
 X = Any  # an operand: float, Value, mpf, …
@@ -70,7 +70,7 @@ sinh = Op("sinh", lambda m, v, x: (m.cosh(x),), domain=_WIDE)
 cosh = Op("cosh", lambda m, v, x: (m.sinh(x),), domain=_WIDE)
 
 
-tanh = Op("tanh", lambda m, v, x: (m.div(2, 1 + m.cosh(2 * x)),), domain=((-30, 30),))
+tanh = Op("tanh", lambda m, v, x: (4 * m.sigmoid(2 * x) * m.sigmoid(-2 * x),), domain=((-30, 30),))
 asinh = Op("asinh", lambda m, v, x: (m.div(1, m.hypot(1, x)),), domain=_WIDE)
 acosh = Op(
     "acosh", lambda m, v, x: (m.div(1, m.sqrt(x - 1) * m.sqrt(x + 1)),), domain=((1.01, 50),)
@@ -152,7 +152,7 @@ def _elu_partials(m: M, v: X, x: X, alpha: X) -> tuple[X, X]:
 
 sigmoid = Op(
     "sigmoid",
-    lambda m, v, x: (m.div(0.5, 1 + m.cosh(x)),),
+    lambda m, v, x: (v * m.sigmoid(-x),),
     _sigmoid,
     domain=((-30, 30),),
     fast=floats.sigmoid,
@@ -189,9 +189,7 @@ elu = Op(
 )
 gelu = Op("gelu", _gelu_partials, _gelu)
 silu = Op("silu", _silu_partials, lambda m, x: x * m.sigmoid(x))
-softsign = Op(
-    "softsign", _softsign_partials, lambda m, x: m.div(x, 1 + m.abs(x)), domain=_WIDE, kinks=(0,)
-)
+softsign = Op("softsign", _softsign_partials, lambda m, x: m.div(x, 1 + m.abs(x)), domain=_WIDE)
 
 # --- piecewise constant and piecewise linear ----------------------------------------------------
 
@@ -240,6 +238,7 @@ fsum, prod, dot = nary.fsum, nary.prod, nary.dot
 logsumexp, softmax_cross_entropy = nary.logsumexp, nary.softmax_cross_entropy
 
 OPS.update((row.name, row) for row in list(globals().values()) if isinstance(row, Op))
+NAMED.update(OPS)
 
 # --- marks: what a node can be besides the result of a row ----------------------------------------
 
@@ -250,4 +249,4 @@ passed = Op(
 )  # the same, once its function returned
 taken = Op("where", lambda m, v, x: (1.0,), lambda m, x: x)  # the branch that where() took
 
-MARKS.update((mark.name, mark) for mark in (constant, argument, passed, taken))
+NAMED.update((mark.name, mark) for mark in (constant, argument, passed, taken))

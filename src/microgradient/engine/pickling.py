@@ -11,16 +11,17 @@ import copyreg
 from collections.abc import Callable
 from typing import Any, cast
 
+from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.op import Op
-from microgradient.engine.value import Value
+from microgradient.engine.value import Value, rebuilt
 
 _Row = tuple[float, "float | None", "str | None", "Op | None", "list[int]", "tuple[float, ...]"]
 
 
 def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
     if not root.parents:
-        return _node, (root.data, root.grad, root.label, root.op, (), ())
+        return rebuilt, (root.data, root.grad, root.label, _settled(root), (), ())
     order = topological_order(root)
     place = {node: i for i, node in enumerate(order)}
     return _graph, ([_row(node, place) if node.parents else node for node in order],)
@@ -28,7 +29,14 @@ def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
 
 def _row(node: Value, place: dict[Value, int]) -> _Row:
     above = [place[parent] for parent in node.parents]
-    return node.data, node.grad, node.label, node.op, above, node.partials
+    return node.data, node.grad, node.label, _settled(node), above, node.partials
+
+
+def _settled(node: Value) -> Op | None:
+    """Return the operation of ``node``; what varies in a running transform is a leaf in a file."""
+    if node.op is not ops.argument:
+        return node.op
+    return ops.passed if node.parents else None
 
 
 def _graph(rows: list[Value | _Row]) -> Value:
@@ -37,23 +45,10 @@ def _graph(rows: list[Value | _Row]) -> Value:
         if type(row) is tuple:
             data, grad, label, op, above, partials = row
             parents = tuple([nodes[i] for i in above])
-            nodes.append(_node(data, grad, label, op, parents, partials))
+            nodes.append(rebuilt(data, grad, label, op, parents, partials))
         else:
             nodes.append(cast(Value, row))
     return nodes[-1]
-
-
-def _node(
-    data: float,
-    grad: float | None,
-    label: str | None,
-    op: Op | None,
-    parents: tuple[Value, ...],
-    partials: tuple[float, ...],
-) -> Value:
-    node = Value(data, label)
-    node.grad, node.op, node.parents, node.partials = grad, op, parents, partials
-    return node
 
 
 copyreg.pickle(Value, _flattened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from math import nan
 from typing import Any
 
@@ -39,12 +40,12 @@ def adjoints(
                     term = times(adjoint, partial)
                     result[parent] = result[parent] + term if parent in result else term
     if anomaly.watching:
-        anomaly.check_sweep(order, result)
+        anomaly.check_adjoints(order, result)
     return result
 
 
 def tangents(
-    order: Iterable[Any], seeds: Mapping[Any, Any], active: set[Any], *, as_graph: bool
+    order: Sequence[Any], seeds: Mapping[Any, Any], active: set[Any], *, as_graph: bool
 ) -> dict[Any, Any]:
     """Return the tangent of every active node, given those of the inputs: the forward sweep."""
     result = dict(seeds)
@@ -57,6 +58,8 @@ def tangents(
             ]
             if terms:
                 result[node] = terms[0] if len(terms) == 1 else fsum(terms)
+    if anomaly.watching:
+        anomaly.check_tangents(order, result)
     return result
 
 
@@ -66,7 +69,8 @@ def local_derivatives(node: Any, as_graph: bool) -> Sequence[Any]:
         return node.partials  # type: ignore[no-any-return]
     if node.data != node.data:
         return [nan] * len(node.parents)
-    return node.op.partials(GRAPH, node, *node.parents)  # type: ignore[no-any-return]
+    with anomaly.paused() if anomaly.watching else nullcontext():
+        return node.op.partials(GRAPH, node, *node.parents)  # type: ignore[no-any-return]
 
 
 def times(x: Any, y: Any) -> Any:

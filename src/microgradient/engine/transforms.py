@@ -123,7 +123,7 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
         run = _Recording(f, args, kwargs, argnums)
         run.check_output("jacobian")
         outputs = leaves(run.output)
-        if len(run.inputs) < len(outputs):
+        if 0 < len(run.inputs) < len(outputs):
             columns = [leaves(run.like_output(run.forward(e))) for e in _units(len(run.inputs))]
             rows = [run.like_inputs(list(row)) for row in zip(*columns)]
         else:
@@ -147,7 +147,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
     """Return the Hessian of ``f`` at ``primals`` times ``tangents``, without forming the Hessian.
 
     One tangent for each primal, of the same structure; so is the result (a tuple if there are
-    several primals). Forward over reverse: about the cost of three gradients.
+    several primals). Forward over reverse.
     """
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(f, argnums), primals, tangents)[1]

@@ -38,10 +38,11 @@ def tree_map(function: Callable[[Any], Any], tree: Tree) -> Tree:
 
 
 def matching_leaves(tree: Tree, like: Tree, what: str) -> list[Any]:
-    """Return the leaves of ``tree``; raise ValueError unless it is shaped like ``like``."""
-    if not _same_shape(tree, like):
-        raise ValueError(f"{what} must be shaped like {shown(like)}, got {shown(tree)}")
-    return leaves(tree)
+    """Return the leaves of ``tree`` in the order of ``like``'s; ValueError unless of one shape."""
+    try:
+        return list(_matched(tree, like))
+    except _Mismatch:
+        raise ValueError(f"{what} must be shaped like {shown(like)}, got {shown(tree)}") from None
 
 
 def _children(tree: Tree) -> list[Any] | None:
@@ -50,10 +51,23 @@ def _children(tree: Tree) -> list[Any] | None:
     return list(tree) if isinstance(tree, (list, tuple)) else None
 
 
-def _same_shape(tree: Tree, like: Tree) -> bool:
-    ours, theirs = _children(tree), _children(like)
-    if ours is None or theirs is None:
-        return ours is theirs
-    if isinstance(like, dict) and (not isinstance(tree, dict) or list(tree) != list(like)):
-        return False
-    return len(ours) == len(theirs) and all(map(_same_shape, ours, theirs))
+class _Mismatch(Exception):
+    pass
+
+
+def _matched(tree: Tree, like: Tree) -> Iterator[Any]:
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
+            raise _Mismatch
+        pairs = [(tree[key], like[key]) for key in like]
+    elif isinstance(like, (list, tuple)):
+        if not isinstance(tree, (list, tuple)) or len(tree) != len(like):
+            raise _Mismatch
+        pairs = list(zip(tree, like))
+    elif isinstance(tree, (dict, list, tuple)):
+        raise _Mismatch
+    else:
+        yield tree
+        return
+    for part, pattern in pairs:
+        yield from _matched(part, pattern)

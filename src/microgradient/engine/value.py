@@ -86,7 +86,7 @@ class Value(Operand):
                 for parent, partial in zip(node.parents, node.partials):
                     parent.grad += adjoint * partial  # type: ignore[operator]
         if anomaly.watching:
-            anomaly.check_sweep(order, {node: node.grad for node in order})
+            anomaly.check_adjoints(order, {node: node.grad for node in order})
 
     # --- the operators, spelled out for speed; a test holds them equal to their rows --------------
 
@@ -152,8 +152,6 @@ class Value(Operand):
     def __rpow__(self, other: Any) -> Value:
         return constant(other) ** self
 
-    # --- every other operation -------------------------------------------------------------------
-
     def record(self, op: Op, operands: Sequence[Any]) -> Value:
         """Return the node of ``op`` on ``operands``, numbers among them becoming constants."""
         parents = tuple([x if type(x) is Value else constant(x) for x in operands])
@@ -168,8 +166,6 @@ class Value(Operand):
                 f"operands, got {len(partials)}"
             )
         return new_node(data, op, parents, partials)
-
-    # --- comparison, conversion ------------------------------------------------------------------
 
     def __lt__(self, other: Any) -> bool:
         return self._data < _number(other)
@@ -293,6 +289,13 @@ def _number(x: Any) -> float:
 
 
 def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
-    twin = Value(node._data, node.label)
-    twin.grad, twin.op, twin.parents, twin.partials = node.grad, node.op, parents, node.partials
-    return twin
+    if node.op is ops.argument:  # the variable of a running transform has no double
+        return node
+    return rebuilt(node._data, node.grad, node.label, node.op, parents, node.partials)
+
+
+def rebuilt(data: Any, grad: Any, label: Any, op: Any, parents: Any, partials: Any) -> Value:
+    """Return a node with these contents: for copies, which record nothing."""
+    node = Value(data, label)
+    node.grad, node.op, node.parents, node.partials = grad, op, parents, partials
+    return node

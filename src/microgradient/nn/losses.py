@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from microgradient.engine.op import Op
+from microgradient.engine.op import NAMED, Op
 from microgradient.engine.ops import softmax_cross_entropy
 
 M = Any
@@ -111,3 +111,5 @@ hinge = Op(
     operands=_paired,
     doc="Return the sum of max(0, 1 - target * output), for targets of -1 and 1.",
 )
+
+NAMED.update((loss.name, loss) for loss in (half_squared_error, margin_error, hinge))

@@ -38,9 +38,10 @@ _MICROGRAD = uniform(1.0)  # its initial weights; the biases start at 0
 
 
 class Module:
-    """Something with parameters: every Value among its attributes, and those of its modules.
+    """Something with parameters: every leaf among its attributes, and those of its modules.
 
-    Also those in lists, tuples and dicts of them; not in sets or arrays.
+    Also those in lists, tuples and dicts of them; not in sets or arrays. A Value that was computed
+    is no parameter.
     """
 
     def named_parameters(self) -> dict[str, Value]:
@@ -48,7 +49,7 @@ class Module:
         named: dict[str, Value] = {}
         seen: set[Value] = set()
         for name, value in _values(self, "", set()):
-            if value not in seen and value.op is not ops.constant:
+            if value not in seen and not value.parents and value.op is not ops.constant:
                 if name in named:
                     raise ValueError(f"two parameters have the name {name!r}")
                 seen.add(value)
@@ -88,13 +89,14 @@ class Module:
 class Neuron(Module):
     """One unit: the weighted sum of its inputs plus a bias, through an activation.
 
-    ``activation`` is a name of ``ACTIVATIONS`` or a function of a Value; ``nonlin=False`` is
-    micrograd's word for ``activation="linear"``. ``rng`` is a ``random.Random`` or a seed.
+    ``nin`` is the number of inputs. ``activation`` is a name of ``ACTIVATIONS`` or a function of a
+    Value; ``nonlin=False`` is micrograd's word for ``activation="linear"``. ``rng`` is a
+    ``random.Random`` or a seed.
     """
 
     def __init__(
         self,
-        inputs: int,
+        nin: int,
         activation: str | Activation = "relu",
         *,
         nonlin: bool = True,
@@ -103,15 +105,13 @@ class Neuron(Module):
         fan_out: int = 1,
         rng: random.Random | int | None = None,
     ) -> None:
-        if not isinstance(inputs, int) or inputs < 1:
-            raise ValueError(
-                f"a neuron needs a whole number of inputs, at least one, got {inputs!r}"
-            )
+        if not isinstance(nin, int) or nin < 1:
+            raise ValueError(f"a neuron needs a whole number of inputs, at least one, got {nin!r}")
         rng = generator(rng)
         weight = initializer_of(initializer)
         bias = initializer_of(bias_initializer)
-        self.weights = [Value(weight(rng, inputs, fan_out)) for _ in range(inputs)]
-        self.bias = Value(bias(rng, inputs, fan_out))
+        self.weights = [Value(weight(rng, nin, fan_out)) for _ in range(nin)]
+        self.bias = Value(bias(rng, nin, fan_out))
         self.activation = activation_of(activation if nonlin else "linear")
 
     def __call__(self, inputs: Iterable[Any]) -> Value:
@@ -135,35 +135,33 @@ class Layer(Module):
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        nin: int,
+        nout: int,
         activation: str | Activation = "relu",
         *,
         rng: random.Random | int | None = None,
         **keywords: Any,
     ) -> None:
-        if not isinstance(outputs, int) or outputs < 1:
-            raise ValueError(
-                f"a layer needs a whole number of neurons, at least one, got {outputs!r}"
-            )
+        if not isinstance(nout, int) or nout < 1:
+            raise ValueError(f"a layer needs a whole number of neurons, at least one, got {nout!r}")
         rng = generator(rng)
-        self.inputs = inputs
+        self.nin = nin
         self.neurons = [
-            Neuron(inputs, activation, rng=rng, fan_out=outputs, **keywords) for _ in range(outputs)
+            Neuron(nin, activation, rng=rng, fan_out=nout, **keywords) for _ in range(nout)
         ]
 
-    def __call__(self, inputs: Iterable[Any]) -> Value | list[Value]:
+    def __call__(self, inputs: Iterable[Any]) -> Any:
         outputs = self.outputs(inputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def outputs(self, inputs: Iterable[Any]) -> list[Value]:
         """Return the outputs as a list, also for a single neuron."""
-        xs = operands(inputs, self.inputs, "this layer")
+        xs = operands(inputs, self.nin, "this layer")
         numbers = numbers_of(xs)
         return [neuron.respond(xs, numbers) for neuron in self.neurons]
 
     def __repr__(self) -> str:
-        return f"Layer({self.inputs}, {len(self.neurons)})"
+        return f"Layer({self.nin}, {len(self.neurons)})"
 
 
 class MLP(Module):
@@ -176,32 +174,32 @@ class MLP(Module):
 
     def __init__(
         self,
-        inputs: int,
-        sizes: Sequence[int],
+        nin: int,
+        nouts: Sequence[int],
         activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
         output: str | Activation = "linear",
         rng: random.Random | int | None = None,
         **keywords: Any,
     ) -> None:
-        if not isinstance(sizes, Sequence):
-            raise TypeError(f"expected the layers' sizes, such as [16, 1], got {shown(sizes)}")
-        if not sizes:
+        if not isinstance(nouts, Sequence):
+            raise TypeError(f"expected the layers' sizes, such as [16, 1], got {shown(nouts)}")
+        if not nouts:
             raise ValueError("an MLP needs at least one layer, got no sizes")
         if isinstance(activation, str) or callable(activation):
-            activation = [activation_of(activation)] * (len(sizes) - 1) + [output]
-        if len(activation) != len(sizes):
+            activation = [activation_of(activation)] * (len(nouts) - 1) + [output]
+        if len(activation) != len(nouts):
             raise ValueError(
-                f"expected one activation for each of {len(sizes)} layers, got {len(activation)}"
+                f"expected one activation for each of {len(nouts)} layers, got {len(activation)}"
             )
         rng = generator(rng)
-        widths = [inputs, *sizes]
+        widths = [nin, *nouts]
         self.layers = [
             Layer(n_in, n_out, name, rng=rng, **keywords)
-            for n_in, n_out, name in zip(widths, sizes, activation)
+            for n_in, n_out, name in zip(widths, nouts, activation)
         ]
 
-    def __call__(self, inputs: Iterable[Any]) -> Value | list[Value]:
+    def __call__(self, inputs: Iterable[Any]) -> Any:
         xs = inputs
         for layer in self.layers:
             xs = outputs = layer.outputs(xs)
@@ -209,7 +207,7 @@ class MLP(Module):
 
     def __repr__(self) -> str:
         sizes = [len(layer.neurons) for layer in self.layers]
-        return f"MLP({self.layers[0].inputs}, {sizes})"
+        return f"MLP({self.layers[0].nin}, {sizes})"
 
 
 def activation_of(activation: str | Activation) -> Activation:

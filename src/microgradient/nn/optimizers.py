@@ -78,10 +78,7 @@ class Momentum(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adaptive moments. Source: Kingma and Ba 2015, algorithm 1.
-
-    ``decay`` is AdamW's, decoupled from the gradient: see :class:`AdamW`.
-    """
+    """Adaptive moments. Source: Kingma and Ba 2015, algorithm 1."""
 
     def __init__(
         self,
@@ -90,13 +87,12 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
-        decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, rate)
         self.beta1 = _checked("beta1", beta1, 0.0, _BELOW_ONE)
         self.beta2 = _checked("beta2", beta2, 0.0, _BELOW_ONE)
         self.epsilon = _checked("epsilon", epsilon, 5e-324, _LARGEST)
-        self.decay = _checked("decay", decay, 0.0, _LARGEST)
+        self.decay = 0.0
         self.steps = 0
         self.means = [0.0] * len(self.parameters)
         self.squares = [0.0] * len(self.parameters)
@@ -123,9 +119,16 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, parameters: Iterable[Value], rate: float = 1e-3, decay: float = 1e-2
+        self,
+        parameters: Iterable[Value],
+        rate: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        decay: float = 1e-2,
     ) -> None:
-        super().__init__(parameters, rate, decay=decay)
+        super().__init__(parameters, rate, beta1, beta2, epsilon)
+        self.decay = _checked("decay", decay, 0.0, _LARGEST)
 
 
 def _checked(name: str, x: float, low: float, high: float) -> float:

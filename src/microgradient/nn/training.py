@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -211,9 +211,12 @@ def count_right(model: Any, patterns: Sequence[tuple[Any, Any]], criterion: Crit
 
 def within(tolerance: float) -> Criterion:
     """Return the criterion "every output is within ``tolerance`` of its target"."""
-    return lambda outputs, targets: all(
-        abs(y - d) < tolerance for y, d in zip(outputs, targets, strict=True)
-    )
+
+    def met(outputs: Sequence[float], targets: Any) -> bool:
+        wanted = targets if isinstance(targets, Iterable) else [targets]
+        return all(abs(y - d) < tolerance for y, d in zip(outputs, wanted, strict=True))
+
+    return met
 
 
 class _Diverged(Exception):
