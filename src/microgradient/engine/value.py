@@ -261,8 +261,6 @@ class Value(Operand):
         return self.record(ops.minimum, (self, other))
 
 
-# --- making nodes --------------------------------------------------------------------------------
-
 _blank = object.__new__
 
 

@@ -104,6 +104,9 @@ class FeedForward(Module):
     def __call__(self, inputs: Sequence[Any]) -> list[Value]:
         return self._run(inputs)[self.architecture.groups[-1].name]
 
+    def __repr__(self) -> str:
+        return f"FeedForward({self.architecture})"
+
     def activities(self, inputs: Sequence[float]) -> dict[str, list[float]]:
         """Return the activity of every unit by group."""
         return {name: [v.data for v in values] for name, values in self._run(inputs).items()}
