@@ -67,5 +67,6 @@ def test_a_transformer_of_scalars_learns(capsys):
 
 def test_versions_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert mg.__version__ == project["version"]
     assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()

@@ -72,3 +72,5 @@ from microgradient.engine.transforms import value_and_grad as value_and_grad
 from microgradient.engine.transforms import vjp as vjp
 from microgradient.engine.value import Value as Value
 from microgradient.view.drawing import draw as draw
+
+__version__ = "0.1.0"

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from microgradient import __version__
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training import TrainingDiverged
 from microgradient.rumelhart1986 import (
@@ -54,6 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="microgradient", description="The networks of 1986: train them, see how.")
+    parser.add_argument("--version", action="version", version=f"microgradient {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     names = (*EXPERIMENTS, "all")
     train = commands.add_parser("train", help="train a network and show what it learned")

@@ -11,10 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from microgradient.engine import floats
 from microgradient.engine.number import as_float
+
+if TYPE_CHECKING:
+    from microgradient.engine.value import Value
 
 
 class Arithmetic:
@@ -111,7 +114,13 @@ class Op:
         for name, value in fields.items():
             object.__setattr__(self, name, value)  # the dataclass is frozen from here on
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+    @overload
+    def __call__(self, first: Value, /, *rest: Any, **keywords: Any) -> Value: ...
+    @overload
+    def __call__(self, first: float, /, *rest: float, **keywords: Any) -> float: ...
+    @overload
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:  # type: ignore[misc]  # it does
         operands = self.operands(*arguments, **keywords)
         for operand in operands:
             if isinstance(operand, Operand):

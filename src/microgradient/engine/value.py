@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf, nan
-from typing import Any, Final, final
+from typing import Any, Final, SupportsFloat, final
 
 from microgradient.engine import anomaly, floats, ops
 from microgradient.engine.graph import topological_order
@@ -50,7 +50,7 @@ class Value(Operand):
     __slots__ = ("_data", "grad", "label", "op", "parents", "partials")
     __array_ufunc__: Final = None  # NumPy hands `array * v` and `np.float64(2) * v` to __rmul__
 
-    def __init__(self, data: object, label: str | None = None) -> None:
+    def __init__(self, data: SupportsFloat, label: str | None = None) -> None:
         if label is not None and not isinstance(label, str):
             raise TypeError(f"a label must be a string or None, got {shown(label)}")
         self._data = data if type(data) is float else as_float(data)
@@ -65,7 +65,7 @@ class Value(Operand):
         return self._data
 
     @data.setter
-    def data(self, number: object) -> None:
+    def data(self, number: SupportsFloat) -> None:
         self._data = as_float(number)
 
     def backward(self) -> None:
@@ -252,7 +252,7 @@ class Value(Operand):
         return self.record(ops.elu, (self, alpha))
 
     def clip(self, low: Any = -inf, high: Any = inf) -> Value:
-        return ops.clip(self, low, high)  # type: ignore[no-any-return]
+        return ops.clip(self, low, high)
 
     def maximum(self, other: Any) -> Value:
         return self.record(ops.maximum, (self, other))

@@ -1,0 +1,28 @@
+"""What a strict type checker says of a user's code."""
+
+import subprocess
+import sys
+
+USER = """
+import microgradient as mg
+from microgradient import Value, nn
+
+def loss(x: Value) -> Value:
+    return mg.maximum(x, 0.0) + mg.sin(x) * 2 - x ** 2 / 3
+
+def plain(x: float) -> float:
+    return mg.sin(x)
+
+model = nn.MLP(2, [3, 1], "tanh")
+error = (model([1.0, 2.0]) - 1) ** 2
+error.backward()
+grads: list[float | None] = [p.grad for p in model.parameters()]
+"""
+
+
+def test_correct_code_passes_and_a_text_as_number_does_not(tmp_path):
+    for code, faults in ((USER, 0), (USER + 'Value("1.0")\n', 1)):
+        (tmp_path / "user.py").write_text(code)
+        command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "user.py"]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert run.stdout.count("error:") == faults, run.stdout + run.stderr
