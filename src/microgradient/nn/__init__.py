@@ -2,6 +2,7 @@
 
 from microgradient.nn.checkpoint import load as load
 from microgradient.nn.checkpoint import save as save
+from microgradient.nn.history import History as History
 from microgradient.nn.initializers import glorot as glorot
 from microgradient.nn.initializers import he as he
 from microgradient.nn.initializers import normal as normal
@@ -20,7 +21,6 @@ from microgradient.nn.optimizers import AdamW as AdamW
 from microgradient.nn.optimizers import GradientDescent as GradientDescent
 from microgradient.nn.optimizers import Momentum as Momentum
 from microgradient.nn.optimizers import Optimizer as Optimizer
-from microgradient.nn.training import History as History
 from microgradient.nn.training import TrainingDiverged as TrainingDiverged
 from microgradient.nn.training import train as train
 from microgradient.nn.training import within as within

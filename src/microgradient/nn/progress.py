@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from microgradient.nn.training import History
+from microgradient.nn.history import History
 
 _PAUSE = 0.1  # seconds between two redraws, and before the first one: short runs stay silent
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
 from microgradient.engine.anomaly import detect_anomaly
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.value import Value, constant
+from microgradient.nn.history import History
 from microgradient.nn.module import generator
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.progress import progress_bar
@@ -20,25 +20,6 @@ Pattern = tuple[Sequence[float], Any]
 
 Criterion = Callable[[Sequence[float], Any], bool]
 """``criterion(outputs, targets)`` tells whether one pattern is right."""
-
-
-@dataclass
-class History:
-    """What a training run went through: one entry of ``errors`` and ``right`` for each sweep.
-
-    ``errors`` holds the loss summed over the patterns; ``right`` how many patterns met the
-    criterion (empty without one), both as presented in that sweep. ``stopped`` is "criterion",
-    "sweeps" or "interrupted". ``met_at`` is the first sweep after which all patterns were right.
-    """
-
-    errors: list[float] = field(default_factory=list, repr=False)
-    right: list[int] = field(default_factory=list, repr=False)
-    stopped: str = "sweeps"
-    met_at: int | None = None
-
-    @property
-    def sweeps(self) -> int:
-        return len(self.errors)
 
 
 class TrainingDiverged(FloatingPointError):
