@@ -6,9 +6,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from microgradient.nn.history import History
 from microgradient.nn.losses import half_squared_error, margin_error
 from microgradient.nn.optimizers import Momentum
-from microgradient.nn.training import History, count_right, train, within
+from microgradient.nn.training import count_right, train, within
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Pattern, Recipe, Variant
 from microgradient.rumelhart1986.network import FeedForward
 
