@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import math
 import pickle
 import sys
 import threading
@@ -86,6 +87,14 @@ def test_diamonds_are_visited_once():
     assert len(topological_order(y)) == 201
     y.backward()
     assert x.grad == 2.0**200
+
+
+def test_wide_nodes():
+    xs = [Value(1.0) for _ in range(100_000)]
+    y = mg.fsum(xs) + mg.dot(xs, xs) + mg.prod(xs) + mg.logsumexp(xs)
+    y.backward()
+    assert y.data == pytest.approx(200_001 + math.log(100_000))
+    assert xs[0].grad == xs[-1].grad == pytest.approx(1 + 2 + 1 + 1e-5)
 
 
 def test_repr_is_short():
