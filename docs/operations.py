@@ -117,7 +117,7 @@ TEXTS = Arithmetic(
 
 
 def row(op: Op) -> str:
-    names = NAMES.get(op.name, ["x", "y"][: 2 if op.name in TWO else len(op.domain)])
+    names = NAMES.get(op.name, ["x", "y"][: len(op.domain)])
     if op.name in IN_WORDS:
         call, derivatives = CALLS.get(op.name, f"{op.name}(x)"), IN_WORDS[op.name]
     else:
@@ -131,9 +131,6 @@ def row(op: Op) -> str:
     domain = " × ".join(f"[{a:g}, {b:g}]" for a, b in op.domain)
     kinks = "integers" if len(op.kinks) > 1 else ", ".join(f"{k:g}" for k in op.kinks)
     return f"| {call} | {derivatives} | {domain} | {kinks} |"
-
-
-TWO = ("add", "sub", "mul", "maximum", "minimum")
 
 
 def page() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mpmath import mp, mpf
 
-from microgradient import OPS, Op, hessian
+from microgradient import Op, hessian
 from microgradient.engine.op import FLOATS
 from mp import DIGITS, ORACLES, ulps
 
@@ -31,10 +31,7 @@ ALLOWED = {
 
 
 def arity(op: Op) -> int:
-    return ARITY.get(op.name, 2 if op.name in TWO else len(op.domain))
-
-
-TWO = ("add", "sub", "mul", "maximum", "minimum")
+    return ARITY.get(op.name, len(op.domain))
 
 
 def points(op: Op, count: int) -> Iterator[list[float]]:
@@ -102,6 +99,3 @@ def exact_derivative(op: Op, x: list[mpf], *by: int) -> mpf:
 
 def _far(distance: float, allowed: float) -> bool:
     return not distance <= allowed
-
-
-__all__ = ["ALLOWED", "OPS", "ULPS", "arity", "exact_derivative", "faults", "points"]

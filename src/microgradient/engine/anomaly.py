@@ -12,6 +12,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from microgradient.engine import ops
+
 watching = 0  # how many detect_anomaly() blocks are open, in all threads: the cheap first question
 _lines: ContextVar[dict[Any, str] | None] = ContextVar("lines", default=None)
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
@@ -57,16 +59,20 @@ def paused() -> Iterator[None]:
 
 def check_adjoints(order: Sequence[Any], adjoint: Mapping[Any, Any]) -> None:
     """Raise if a finite adjoint became nan or infinite on its way from a node to its parents."""
+    if _lines.get() is None:  # another thread is watching
+        return
     for node in reversed(order):
         if node in adjoint and isfinite(_number(adjoint[node])):
             for parent, partial in zip(node.parents, node.partials):
-                if parent in adjoint and not _is_constant(parent):
+                if parent in adjoint and parent.op is not ops.constant:
                     _check_term(node, "adjoint", _number(adjoint[node]), partial)
     _check_sums(adjoint)
 
 
 def check_tangents(order: Sequence[Any], tangent: Mapping[Any, Any]) -> None:
     """Raise if a finite tangent became nan or infinite on its way from parents to a node."""
+    if _lines.get() is None:
+        return
     for node in order:
         for parent, partial in zip(node.parents, node.partials):
             if parent in tangent and isfinite(_number(tangent[parent])):
@@ -75,8 +81,8 @@ def check_tangents(order: Sequence[Any], tangent: Mapping[Any, Any]) -> None:
 
 
 def _check_term(node: Any, what: str, factor: float, partial: float) -> None:
-    lines = _lines.get()
-    if lines is not None and not isfinite(factor * partial):
+    if not isfinite(factor * partial):
+        lines = _lines.get() or {}
         raise FloatingPointError(
             f"the gradient went wrong in {describe(node)}: {what} {factor!r} times local "
             f"derivative {partial!r}, at "
@@ -86,15 +92,11 @@ def _check_term(node: Any, what: str, factor: float, partial: float) -> None:
 
 def _check_sums(derivative: Mapping[Any, Any]) -> None:
     for node, number in derivative.items():
-        if _lines.get() is not None and not isfinite(_number(number)) and not _is_constant(node):
+        if not isfinite(_number(number)) and node.op is not ops.constant:
             raise FloatingPointError(
                 f"the gradient at {describe(node)} is {_number(number)}: the sum of its "
                 "contributions is beyond a float"
             )
-
-
-def _is_constant(node: Any) -> bool:
-    return node.op is not None and node.op.name == "constant"
 
 
 def describe(node: Any, limit: int = 6) -> str:

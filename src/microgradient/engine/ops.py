@@ -26,12 +26,13 @@ _LN2, _LN10, _SQRT_HALF = math.log(2), math.log(10), math.sqrt(0.5)
 _WIDE = ((-50.0, 50.0),)
 _POSITIVE = ((0.01, 50.0),)
 _UNIT = ((-0.99, 0.99),)
+_PAIR = ((-4.0, 4.0), (-4.0, 4.0))
 
 # --- arithmetic ---------------------------------------------------------------------------------
 
-add = Op("add", lambda m, v, x, y: (1.0, 1.0), lambda m, x, y: x + y, "+")
-sub = Op("sub", lambda m, v, x, y: (1.0, -1.0), lambda m, x, y: x - y, "-")
-mul = Op("mul", lambda m, v, x, y: (y, x), lambda m, x, y: x * y, "*")
+add = Op("add", lambda m, v, x, y: (1.0, 1.0), lambda m, x, y: x + y, "+", _PAIR)
+sub = Op("sub", lambda m, v, x, y: (1.0, -1.0), lambda m, x, y: x - y, "-", _PAIR)
+mul = Op("mul", lambda m, v, x, y: (y, x), lambda m, x, y: x * y, "*", _PAIR)
 div = Op(
     "div", lambda m, v, x, y: (m.div(1, y), -m.div(v, y)), symbol="/", domain=((-4, 4), (0.1, 4))
 )
@@ -68,8 +69,6 @@ acos = Op("acos", lambda m, v, x: (m.div(-1, m.sqrt((1 - x) * (1 + x))),), domai
 atan = Op("atan", lambda m, v, x: (m.div(1, 1 + x * x),), domain=_WIDE)
 sinh = Op("sinh", lambda m, v, x: (m.cosh(x),), domain=_WIDE)
 cosh = Op("cosh", lambda m, v, x: (m.sinh(x),), domain=_WIDE)
-
-
 tanh = Op("tanh", lambda m, v, x: (4 * m.sigmoid(2 * x) * m.sigmoid(-2 * x),), domain=((-30, 30),))
 asinh = Op("asinh", lambda m, v, x: (m.div(1, m.hypot(1, x)),), domain=_WIDE)
 acosh = Op(
@@ -213,8 +212,8 @@ def _clip_partials(m: M, v: X, x: X, low: X, high: X) -> tuple[X, X, X]:
     return inside, at_low, at_high
 
 
-maximum = Op("maximum", _larger_partials)
-minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x))
+maximum = Op("maximum", _larger_partials, domain=_PAIR)
+minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x), domain=_PAIR)
 
 
 def _clip_operands(x: X, low: X = -inf, high: X = inf) -> tuple[X, X, X]:
@@ -244,9 +243,7 @@ NAMED.update(OPS)
 
 constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number that became a leaf
 argument = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)  # the variable of a transform
-passed = Op(
-    "passed", lambda m, v, x: (1.0,), lambda m, x: x
-)  # the same, once its function returned
+passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, its function ended
 taken = Op("where", lambda m, v, x: (1.0,), lambda m, x: x)  # the branch that where() took
 
 NAMED.update((mark.name, mark) for mark in (constant, argument, passed, taken))

@@ -115,19 +115,18 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: w <- w (1 - rate * decay) first.
 
-    Source: Loshchilov and Hutter 2019, algorithm 2.
+    ``settings`` are the betas and the epsilon of :class:`Adam`. Source: Loshchilov and Hutter 2019,
+    algorithm 2.
     """
 
     def __init__(
         self,
         parameters: Iterable[Value],
         rate: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
         decay: float = 1e-2,
+        **settings: float,
     ) -> None:
-        super().__init__(parameters, rate, beta1, beta2, epsilon)
+        super().__init__(parameters, rate, **settings)
         self.decay = _checked("decay", decay, 0.0, _LARGEST)
 
 
