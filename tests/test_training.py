@@ -189,6 +189,22 @@ def test_a_gradient_that_is_not_finite_is_found_before_it_stays():
     assert optimizer.changes == [0.0]
 
 
+def test_the_diagnosis_runs_with_the_settings_of_its_sweep():
+    """Only the rate that the schedule sets makes the second update overflow."""
+    w = Value(1.0, label="w")
+    with pytest.raises(nn.TrainingDiverged, match=r"sweep 2: pow\(.*gave inf"):
+        nn.train(
+            lambda x: w * x[0],
+            [((1.0,), 0.0), ((1.0,), 0.0)],
+            loss=lambda y, d: y**2,
+            optimizer=nn.GradientDescent([w], 0.1),
+            sweeps=3,
+            update=1,
+            schedule={1: {"rate": 1e200}},
+        )
+    assert math.isfinite(w.data)
+
+
 def test_any_other_exception_leaves_the_last_whole_sweep_too():
     model, calls = _model(), []
 

@@ -23,7 +23,7 @@ Criterion = Callable[[Sequence[float], Any], bool]
 
 
 class TrainingDiverged(FloatingPointError):
-    """The loss became nan or infinite; ``history`` holds the sweeps before."""
+    """The loss or a weight became nan or infinite; ``history`` holds the sweeps before."""
 
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
@@ -73,9 +73,7 @@ def train(
     with progress_bar(description, sweeps, len(patterns), progress) as show:
         try:
             for sweep in range(sweeps):
-                for name, value in changes.get(sweep, {}).items():
-                    setattr(optimizer, name, value)
-                error, right = run.sweep(rng)
+                error, right = run.sweep(changes.get(sweep, {}), rng)
                 history.errors.append(error)
                 if criterion is not None:
                     history.right.append(right)
@@ -90,9 +88,10 @@ def train(
             run.restore()
         except _Diverged as fault:
             run.restore()
+            reason = run.diagnosis(changes.get(history.sweeps, {}))
             raise TrainingDiverged(
-                f"{fault} in sweep {history.sweeps + 1}: {run.diagnosis()}; a smaller rate or "
-                "smaller initial weights may help",
+                f"{fault} in sweep {history.sweeps + 1}: {reason}; a smaller rate or smaller initial "
+                "weights may help",
                 history,
             ) from None
         except BaseException:
@@ -134,8 +133,14 @@ class _Run:
             parameter.data = weight
         vars(self.optimizer).update(self.state)
 
-    def sweep(self, rng: random.Random | None) -> tuple[float, int]:
-        """Present every pattern once, with an update after each batch; return error, right."""
+    def sweep(
+        self, settings: Mapping[str, float], rng: random.Random | None = None
+    ) -> tuple[float, int]:
+        """Present every pattern once, with an update after each batch; return error, right.
+
+        ``settings`` are set on the optimizer first; ``rng`` shuffles the patterns.
+        """
+        vars(self.optimizer).update(settings)
         if rng is not None:
             rng.shuffle(self.order)
         error, right = 0.0, 0
@@ -163,12 +168,12 @@ class _Run:
             raise TypeError(f"loss must return a Value, got {shown(node)}")
         return node
 
-    def diagnosis(self) -> str:
+    def diagnosis(self, settings: Mapping[str, float]) -> str:
         """Go through the same sweep again from its start, in the same order, and look."""
         kept = self.weights, self.state
         try:
             with detect_anomaly():
-                self.sweep(None)
+                self.sweep(settings)
         except FloatingPointError as fault:
             return str(fault)
         except _Diverged:

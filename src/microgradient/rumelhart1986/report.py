@@ -25,7 +25,7 @@ class Table:
 def outcome(result: Result) -> str:
     """Return one sentence: whether the criterion was met, and when."""
     history, recipe, total = result.history, result.recipe, len(result.training)
-    which = f"within {recipe.tolerance:g} of {recipe.off:g} and {recipe.on:g}"
+    which = _criterion(recipe)
     if result.learned:
         met_at = history.met_at or history.sweeps
         went_on = f", and trained for {history.sweeps:,}" if history.sweeps > met_at else ""
@@ -44,13 +44,20 @@ def _ended(result: Result) -> str:
     return " Another seed, more sweeps or a smaller rate may do; some starts get stuck."
 
 
+def _criterion(recipe: Recipe) -> str:
+    return f"within {recipe.tolerance:g} of {recipe.off:g} and {recipe.on:g}"
+
+
 def figures(result: Result) -> Table:
     """Return this run's numbers beside the original's and a modern survey page's."""
     recipe, history = result.recipe, result.history
-    criterion = f"within {recipe.tolerance:g} of {recipe.off:g} and {recipe.on:g}"
     ours = [
         Figure("sweeps until the criterion", _count(history.met_at), f"seed {result.seed}"),
-        Figure("training patterns right", f"{result.right} of {len(result.training)}", criterion),
+        Figure(
+            "training patterns right",
+            f"{result.right} of {len(result.training)}",
+            _criterion(recipe),
+        ),
     ]
     if recipe.loss == "margin":
         strict = f"{result.beyond_margin} of {len(result.training)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from microgradient.engine.value import Value
 from microgradient.nn.history import History
 from microgradient.nn.losses import half_squared_error, margin_error
 from microgradient.nn.optimizers import Momentum
@@ -53,7 +55,7 @@ def run(
     ``variant`` is a name out of ``experiment.variants``, the first being the default; ``settings``
     replaces settings of its recipe. The same seed and settings give the same result on every
     machine with IEEE floats and the same C library's ``exp``. Raises ValueError for unknown names
-    and bad values, TrainingDiverged if the loss becomes nan or infinite.
+    and bad values, TrainingDiverged if the loss or a weight becomes nan or infinite.
     """
     chosen = _chosen(experiment, variant)
     recipe = _changed(chosen.recipe, settings or {})
@@ -117,7 +119,7 @@ def _trained(pattern: Pattern, recipe: Recipe) -> tuple[tuple[float, ...], list[
     return pattern.inputs, [recipe.on if t > 0.5 else recipe.off for t in pattern.targets]
 
 
-def _loss(recipe: Recipe):  # type: ignore[no-untyped-def]
+def _loss(recipe: Recipe) -> Callable[[Any, Any], Value]:
     if recipe.loss == "margin":
         return lambda outputs, targets: margin_error(outputs, targets, recipe.off, recipe.on)
     return half_squared_error
