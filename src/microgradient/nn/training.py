@@ -90,8 +90,8 @@ def train(
             run.restore()
             reason = run.diagnosis(changes.get(history.sweeps, {}))
             raise TrainingDiverged(
-                f"{fault} in sweep {history.sweeps + 1}: {reason}; a smaller rate or smaller initial "
-                "weights may help",
+                f"{fault} in sweep {history.sweeps + 1}: {reason}; a smaller rate or smaller "
+                "initial weights may help",
                 history,
             ) from None
         except BaseException:
