@@ -60,7 +60,7 @@ def test_dot_has_values_gradients_operations_labels_and_local_derivatives():
 
 def test_a_node_used_twice_has_two_edges():
     x = Value(3.0)
-    assert draw(x * x).source.count("0 -> 1") == 2
+    assert draw(x * x).source.count("n0 -> n1") == 2
 
 
 def test_both_directions_stack_the_fields():
@@ -123,7 +123,7 @@ def _check_text(text):
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= HARMLESS
     attributes = {name for element in root.iter() for name in element.attrib}
     assert not {a for a in attributes if "href" in a or a.startswith("on")}
-    assert sum(element.get("class") == "node" for element in root.iter(f"{SVG}g")) == 3
+    assert sum("node" in element.get("class", "") for element in root.iter(f"{SVG}g")) == 3
     if text.isascii() and text.isprintable() and text == text.strip() and 0 < len(text) <= 40:
         shown = [element.text for element in root.iter(f"{SVG}text")]
         assert " ".join(text.split()) in [" ".join((t or "").split()) for t in shown]
@@ -139,7 +139,7 @@ def test_too_large_a_graph_is_refused():
 
 
 def test_only_values_are_drawn():
-    with pytest.raises(TypeError, match="expects a Value"):
+    with pytest.raises(TypeError, match="expects the Value"):
         draw(3.0)
 
 

@@ -9,7 +9,7 @@ ROOT = Path(microgradient.__file__).parent
 ALLOWED = {
     "engine": set(),
     "nn": {"engine"},
-    "view": {"engine"},
+    "view": {"engine", "nn"},
     "rumelhart1986": {"engine", "nn"},
     "cli": {"nn", "rumelhart1986"},
     "__main__": {"cli"},

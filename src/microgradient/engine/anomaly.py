@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
-from microgradient.engine import ops
-
-watching = 0  # how many detect_anomaly() blocks are open, in all threads: the cheap first question
-_lines: ContextVar[dict[Any, str] | None] = ContextVar("lines", default=None)
-_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+from microgradient.engine import ops, watching
 
 
 @contextmanager
@@ -28,38 +19,22 @@ def detect_anomaly() -> Iterator[None]:
     watched. Costs several times the normal time of an operation: for finding a fault, not for
     training.
     """
-    global watching
-    token = _lines.set(dict(_lines.get() or {}))
-    watching += 1
-    try:
+    with watching.watched(watching.Watch(strict=True)):
         yield
-    finally:
-        watching -= 1
-        _lines.reset(token)
 
 
 def check_node(node: Any) -> None:
-    """Remember the line that made ``node``; raise if its number is not finite."""
-    lines = _lines.get()
-    if lines is not None:
-        lines[node] = _user_line()
-        if not isfinite(node.data):
-            raise FloatingPointError(f"{describe(node)} gave {node.data}, at {lines[node]}")
-
-
-@contextmanager
-def paused() -> Iterator[None]:
-    """Do not watch the nodes of a derivative: its formula may compute a branch it does not take."""
-    token = _lines.set(None)
-    try:
-        yield
-    finally:
-        _lines.reset(token)
+    """Remember the line that made ``node``; raise if its number is not finite and none allowed."""
+    watch = watching.current.get()
+    if watch is not None:
+        line = watch.lines[node] = watching.user_line()
+        if watch.strict and not isfinite(node.data):
+            raise FloatingPointError(f"{describe(node)} gave {node.data}, at {line}")
 
 
 def check_adjoints(order: Sequence[Any], adjoint: Mapping[Any, Any]) -> None:
     """Raise if a finite adjoint became nan or infinite on its way from a node to its parents."""
-    if _lines.get() is None:  # another thread is watching
+    if not _strict():
         return
     for node in reversed(order):
         if node in adjoint and isfinite(_number(adjoint[node])):
@@ -71,7 +46,7 @@ def check_adjoints(order: Sequence[Any], adjoint: Mapping[Any, Any]) -> None:
 
 def check_tangents(order: Sequence[Any], tangent: Mapping[Any, Any]) -> None:
     """Raise if a finite tangent became nan or infinite on its way from parents to a node."""
-    if _lines.get() is None:
+    if not _strict():
         return
     for node in order:
         for parent, partial in zip(node.parents, node.partials):
@@ -82,7 +57,8 @@ def check_tangents(order: Sequence[Any], tangent: Mapping[Any, Any]) -> None:
 
 def _check_term(node: Any, what: str, factor: float, partial: float) -> None:
     if not isfinite(factor * partial):
-        lines = _lines.get() or {}
+        watch = watching.current.get()
+        lines = {} if watch is None else watch.lines
         raise FloatingPointError(
             f"the gradient went wrong in {describe(node)}: {what} {factor!r} times local "
             f"derivative {partial!r}, at "
@@ -116,10 +92,7 @@ def _number(x: Any) -> float:
     return x if type(x) is float else float(getattr(x, "data", x))
 
 
-def _user_line() -> str:
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    name, number = frame.f_code.co_filename, frame.f_lineno
-    source = linecache.getline(name, number).strip()
-    return f"{name}:{number}" + (f": {source}" if source else "")
+def _strict() -> bool:
+    """Return whether this thread, now, is inside of detect_anomaly()."""
+    watch = watching.current.get()
+    return watch is not None and watch.strict

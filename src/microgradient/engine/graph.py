@@ -35,7 +35,7 @@ def topological_order(*roots: Node) -> list[Node]:
             see(node)
             push(node)
             push(None)
-            for parent in node.parents:
+            for parent in reversed(node.parents):  # the stack turns them round again
                 if parent not in seen:
                     if parent.parents:
                         push(parent)

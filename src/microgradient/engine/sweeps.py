@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from math import nan
 from typing import Any
 
-from microgradient.engine import anomaly
+from microgradient.engine import anomaly, watching
 from microgradient.engine.choice import GRAPH
 from microgradient.engine.ops import fsum
 
@@ -39,7 +39,7 @@ def adjoints(
                 if parent in active:
                     term = times(adjoint, partial)
                     result[parent] = result[parent] + term if parent in result else term
-    if anomaly.watching:
+    if watching.open_blocks:
         anomaly.check_adjoints(order, result)
     return result
 
@@ -58,7 +58,7 @@ def tangents(
             ]
             if terms:
                 result[node] = terms[0] if len(terms) == 1 else fsum(terms)
-    if anomaly.watching:
+    if watching.open_blocks:
         anomaly.check_tangents(order, result)
     return result
 
@@ -69,7 +69,7 @@ def local_derivatives(node: Any, as_graph: bool) -> Sequence[Any]:
         return node.partials  # type: ignore[no-any-return]
     if node.data != node.data:
         return [nan] * len(node.parents)
-    with anomaly.paused() if anomaly.watching else nullcontext():
+    with watching.paused() if watching.open_blocks else nullcontext():
         return node.op.partials(GRAPH, node, *node.parents)  # type: ignore[no-any-return]
 
 

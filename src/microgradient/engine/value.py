@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import Any, Final, SupportsFloat, final
 
-from microgradient.engine import anomaly, floats, ops
+from microgradient.engine import anomaly, floats, ops, watching
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import FLOATS, Op, Operand
@@ -85,7 +85,7 @@ class Value(Operand):
                 adjoint = node.grad
                 for parent, partial in zip(node.parents, node.partials):
                     parent.grad += adjoint * partial  # type: ignore[operator]
-        if anomaly.watching:
+        if watching.open_blocks:
             anomaly.check_adjoints(order, {node: node.grad for node in order})
 
     # --- the operators, spelled out for speed; a test holds them equal to their rows --------------
@@ -272,7 +272,7 @@ def new_node(data: float, op: Op, parents: tuple[Value, ...], partials: tuple[fl
     node.op = op
     node.parents = parents
     node.partials = partials
-    if anomaly.watching and parents:
+    if watching.open_blocks and parents:
         anomaly.check_node(node)
     return node
 

@@ -56,6 +56,10 @@ class Module:
                 named[name] = value
         return named
 
+    def named_modules(self) -> dict[str, Module]:
+        """Return this module, as "", and the modules within it by name, such as ``layers.0``."""
+        return dict(_modules(self, "", set()))
+
     def parameters(self) -> list[Value]:
         """Return the parameters in the order of their names' first appearance."""
         return list(self.named_parameters().values())
@@ -243,7 +247,20 @@ def _values(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Valu
     """Yield the Values in ``thing`` with their names; a module within itself is skipped."""
     if type(thing) is Value:
         yield name, thing
-        return
+    for path, part, around in _parts(thing, name, inside):
+        yield from _values(part, path, around)
+
+
+def _modules(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Module]]:
+    """Yield the modules in ``thing`` with their names, each before those within it."""
+    if isinstance(thing, Module) and id(thing) not in inside:
+        yield name, thing
+    for path, part, around in _parts(thing, name, inside):
+        yield from _modules(part, path, around)
+
+
+def _parts(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Any, set[int]]]:
+    """Yield what a module or a container holds: its name, itself, and the modules around it."""
     if isinstance(thing, Module):
         if id(thing) in inside:
             return
@@ -256,7 +273,7 @@ def _values(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Valu
     else:
         return
     for key, part in parts:
-        yield from _values(part, f"{name}.{key}" if name else str(key), inside)
+        yield f"{name}.{key}" if name else str(key), part, inside
 
 
 def _listed(names: Iterable[str], limit: int = 5) -> str:

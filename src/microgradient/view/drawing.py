@@ -1,90 +1,142 @@
-"""The graph as a picture: numbers in the nodes, local derivatives on the edges."""
+"""draw: the graph as a picture, with numbers in the nodes and local derivatives on the edges."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from microgradient.engine import ops
-from microgradient.engine.graph import topological_order
-from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.view.escaping import record_field
+from microgradient.view.folding import fold
+from microgradient.view.numbering import Names, Numbering
+from microgradient.view.picture import Box, Link, every_node, folds, width
 
 if TYPE_CHECKING:
     from microgradient.view.digraph import Drawing
+
+DETAILS = ("auto", "operations", "neurons", "layers")
+MOST_NODES = 300  # of a drawing that shows every node, unless asked for
+MOST_NEURONS = 50  # boxes of a drawing by neurons, unless asked for
+MOST_BOXES = 1000  # of any drawing: a layout of thousands takes minutes and says nothing
 
 _STYLE = (
     'node [shape=Mrecord fontname="Helvetica" fontsize=11 color="#5f6b7a" style=filled '
     'fillcolor="#ffffff"]',
     'edge [fontname="Helvetica" fontsize=10 arrowsize=0.7]',
+    'graph [fontname="Helvetica" fontsize=10 fontcolor="#5f6b7a" color="#cbd5e1"]',
 )
-_LEAF, _CONSTANT, _RESULT = "#dbeafe", "#eeeeee", "#fef3c7"
-_POSITIVE, _NEGATIVE, _ZERO = "#1d4ed8", "#c2410c", "#9ca3af"  # blue, orange, grey: safe for all
+_FILL = {
+    "input": "#dbeafe",
+    "constant": "#eeeeee",
+    "operation": "#ffffff",
+    "result": "#fef3c7",
+    "module": "#f3e8ff",
+}
+_COLOR = {"positive": "#1d4ed8", "negative": "#c2410c", "zero": "#9ca3af"}  # safe for all eyes
 
 
-def draw(value: Value, *, limit: int = 1000, direction: str = "LR") -> Drawing:
+def draw(
+    value: Value,
+    names: Names | None = None,
+    *,
+    detail: str = "auto",
+    sweep: str = "forward",
+    direction: str = "LR",
+    limit: int = MOST_BOXES,
+) -> Drawing:
     """Return the graph that ``value`` was computed by, as a ``graphviz.Digraph``.
 
-    A node shows label, operation, number and gradient ("not yet" until a reverse sweep reached
-    it); an edge shows the local derivative, blue where positive, orange where negative, grey where
-    exactly zero. In a notebook it shows itself; ``draw(y).render("y.svg")`` or "y.png" writes
-    a file; ``draw(y).source`` is the DOT text. ``direction`` is "LR" or "TB".
+    A node shows name, operation, value and gradient ("not yet" until a reverse sweep reached it);
+    an edge shows the local derivative: blue where positive, orange where negative, grey where
+    exactly zero, wider where larger. ``names`` is ``locals()``, or what ``watch`` remembered; a
+    model in it gives its neurons and layers their names. ``sweep="reverse"`` turns the arrows
+    round and shows what flows back: adjoint × local derivative. ``direction`` is "LR" or "TB".
 
-    Drawn by Graphviz's ``dot`` if there is one, else by the package graphviz-pure (extra ``draw``).
-    Raises ValueError above ``limit`` nodes: a layout of thousands takes minutes and says nothing.
+    ``detail`` is "operations" (every node), "neurons" or "layers" (one box for each, the examples
+    of a batch and other repetitions folded together), or "auto": every node of up to 300, else
+    neurons, else layers. To see fused operations taken apart: ``draw(expand(value))``.
+
+    In a notebook it shows itself; ``draw(y).render("y.svg")``, or "y.png", "y.pdf", writes
+    a file; ``draw(y).source`` is the DOT text. Drawn by Graphviz's ``dot`` if there is one, else by
+    the package graphviz-pure (extra ``draw``). Raises ValueError above ``limit`` boxes.
     """
-    if type(value) is not Value:
-        raise TypeError(f"draw expects a Value, got {shown(value)}")
-    if direction not in ("LR", "TB"):
-        raise ValueError(f'direction must be "LR" or "TB", got {direction!r}')
-    order = topological_order(value)
-    if len(order) > limit:
-        raise ValueError(
-            f"this graph has {len(order):,} nodes, and draw stops at {limit:,}; draw a part of it "
-            "(one of its parents, one neuron), or raise limit="
-        )
+    for what, given, known in (
+        ("detail", detail, DETAILS),
+        ("sweep", sweep, ("forward", "reverse")),
+        ("direction", direction, ("LR", "TB")),
+    ):
+        if given not in known:
+            raise ValueError(f"{what} must be one of {', '.join(known)}, got {given!r}")
+    graph = Numbering(value, names, "draw")
+    boxes, links = _picture(graph, detail, sweep == "reverse", limit)
     from microgradient.view.digraph import Drawing
 
-    return Drawing(body=[f"\t{line}\n" for line in _statements(order, direction)])
+    return Drawing(body=dot_lines(boxes, links, sweep == "reverse", direction))
 
 
-def _statements(order: list[Value], direction: str) -> Iterator[str]:
-    yield f"rankdir={direction}"
-    yield from _STYLE
-    number = {node: i for i, node in enumerate(order)}
-    for node in order:
-        fields = " | ".join(_fields(node))
-        label = fields if direction == "LR" else f"{{{fields}}}"  # stacked in either direction
-        yield f'{number[node]} [label="{label}" fillcolor="{_fill(node, order[-1])}"]'
-    for node in order:
-        for parent, partial in zip(node.parents, node.partials):
-            yield f"{number[parent]} -> {number[node]} [{_edge(parent, partial)}]"
+def _picture(
+    graph: Numbering, detail: str, contributions: bool, limit: int
+) -> tuple[list[Box], list[Link]]:
+    size = len(graph.nodes)
+    if detail == "operations" or (detail == "auto" and size <= min(MOST_NODES, limit)):
+        if size <= limit:
+            return every_node(graph, contributions=contributions)
+        raise ValueError(
+            f"this graph has {size:,} nodes, and draw stops at {limit:,}; draw it with "
+            'detail="layers", or a part of it (one of its parents, one neuron), or raise limit='
+        )
+    for by in ("neurons", "layers") if detail == "auto" else (detail,):
+        folded = fold(graph, by)
+        if len(folded.folds) <= (MOST_NEURONS if by == "neurons" and detail == "auto" else limit):
+            return folds(graph, folded)
+    raise ValueError(
+        f"this graph has {size:,} nodes, {len(folded.folds):,} with repetitions folded, and draw "
+        f"stops at {limit:,}; draw a part of it (one of its parents, one neuron), or raise limit="
+    )
 
 
-def _fields(node: Value) -> list[str]:
-    if node.op is ops.constant:
-        return [short(node.data)]
-    symbol = node.op.symbol if node.parents and node.op else ""
-    name = node.label or ""
-    head = f"{name} = {symbol}" if name and symbol else name or symbol
-    gradient = "grad not yet" if node.grad is None else f"grad {short(node.grad)}"
-    return [*([record_field(head)] if head else []), f"value {short(node.data)}", gradient]
+def dot_lines(
+    boxes: Sequence[Box], links: Sequence[Link], reverse: bool, direction: str
+) -> list[str]:
+    """Return the statements of a DOT graph. Identifiers are ours; only labels hold user text."""
+    lines = [f"rankdir={direction}", *_STYLE, *_clusters(boxes)]
+    lines += [f"{box.key} [{_box(box, direction)}]" for box in boxes]
+    lines += [f"{link.source} -> {link.target} [{_edge(link, reverse)}]" for link in links]
+    return [f"\t{line}\n" for line in lines]
 
 
-def _fill(node: Value, result: Value) -> str:
-    if node is result:
-        return _RESULT
-    return "#ffffff" if node.parents else _CONSTANT if node.op is ops.constant else _LEAF
+def _box(box: Box, direction: str) -> str:
+    fields = " | ".join(map(record_field, box.lines))
+    label = fields if direction == "LR" else f"{{{fields}}}"  # stacked in either direction
+    return f'id="{box.key}" class="{box.kind}" label="{label}" fillcolor="{_FILL[box.kind]}"'
 
 
-def _edge(parent: Value, partial: float) -> str:
-    if parent.op is ops.constant:
-        return f'color="{_ZERO}" arrowhead=none'
-    color = _POSITIVE if partial > 0 else _NEGATIVE if partial < 0 else _ZERO
-    return f'label=" {short(partial)} " color="{color}" fontcolor="{color}"'
+def _edge(link: Link, reverse: bool) -> str:
+    slope = link.slope
+    sign = "zero" if not slope or slope != slope else "positive" if slope > 0 else "negative"
+    color = _COLOR[sign]
+    known = f'id="e{link.key}" class="{sign}" color="{color}"'
+    if not link.text:
+        return f"{known} {'dir=none' if reverse else 'arrowhead=none'}"
+    ink = color if slope is not None else "#5f6b7a"
+    label = f'label=" {record_field(link.text)} " fontcolor="{ink}"'
+    return f"{known} {label} penwidth={width(slope):.2g}{' dir=back' if reverse else ''}"
 
 
-def short(x: float) -> str:
-    """Return ``x`` with four significant digits."""
-    return f"{x:.4g}"
+def _clusters(boxes: Sequence[Box]) -> Iterator[str]:
+    """Yield a box around each layer and, within it, around each of its neurons."""
+    tree: dict[str, dict[str, list[str]]] = {}
+    for box in boxes:
+        if box.within:
+            layer = tree.setdefault(box.within[0], {})
+            layer.setdefault(box.within[-1], []).append(box.key)
+    for i, (layer_name, neurons) in enumerate(tree.items()):
+        yield f'subgraph cluster_{i} {{ label="{record_field(layer_name)}" style=rounded'
+        for j, (name, keys) in enumerate(neurons.items()):
+            members = "; ".join(keys)
+            if name == layer_name:
+                yield members
+            else:
+                inner = record_field(name.removeprefix(layer_name).lstrip("., "))
+                yield f'subgraph cluster_{i}_{j} {{ label="{inner}"; {members} }}'
+        yield "}"

@@ -1,0 +1,247 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const $ = (id) => document.getElementById(id);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const number = (x) => (typeof x === "string" ? { nan: NaN, inf: Infinity, "-inf": -Infinity }[x] : x);
+  const show = (x, digits = 6) => {
+    x = number(x);
+    if (Number.isNaN(x)) return "nan";
+    if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
+    if (Object.is(x, -0)) return "-0";
+    const size = Math.abs(x);
+    if (size === 0 || (size >= 1e-4 && size < 10 ** digits)) return Number(x.toPrecision(digits)).toString();
+    const [mantissa, exponent] = x.toExponential(digits - 1).split("e");
+    return `${Number(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
+  };
+
+  const unpack = ([rule, node, giver, operand, before, after, adjoint, partial, contribution, told, why]) =>
+    ({ rule, node, giver, operand, before, after, adjoint, partial, contribution, told, why });
+  const forward = data.forward.map(unpack);
+  const sweeps = {};
+  for (const [name, steps] of Object.entries(data.sweeps))
+    if (typeof steps !== "string") sweeps[name] = steps.map(unpack);
+    else Object.assign(document.querySelector(`option[value="${name}"]`), { disabled: true, title: steps });
+  const final = new Map(sweeps.right.map((step) => [step.node, step.after]));
+
+  let sweep = data.start.sweep, steps = [], position = 0, values = new Map(), adjoints = new Map();
+  let timer = null, asking = false;
+
+  const isReverse = (at) => at >= forward.length;
+  const choose = (name) => {
+    sweep = name;
+    steps = [...forward, ...sweeps[name]];
+    $("sweep").value = name;
+    $("slider").max = steps.length;
+    document.body.classList.toggle("compare", name !== "right");
+  };
+  const goTo = (at) => {
+    const target = Math.max(0, Math.min(steps.length, at));
+    while (position < target) {
+      const step = steps[position];
+      (isReverse(position) ? adjoints : values).set(step.node, step.after);
+      position++;
+    }
+    while (position > target) {
+      position--;
+      const step = steps[position], known = isReverse(position) ? adjoints : values;
+      if (step.before === null) known.delete(step.node);
+      else known.set(step.node, step.before);
+    }
+    draw();
+  };
+
+  const mark = (element, name, on) => element && element.classList.toggle(name, on);
+  const draw = () => {
+    const step = position ? steps[position - 1] : null;
+    data.nodes.forEach((node, i) => {
+      const value = values.get(i), adjoint = adjoints.get(i);
+      const box = $(`n${i}`), row = $(`r${i}`);
+      if (box) {
+        const texts = [...box.querySelectorAll("text")].slice(-2);
+        texts[0].textContent = value === undefined ? "value not yet" : `value ${show(value, 4)}`;
+        texts[1].textContent = adjoint === undefined ? "grad not yet" : `grad ${show(adjoint, 4)}`;
+        mark(box, "unknown", value === undefined);
+        box.setAttribute("aria-label", `${node.symbol}, ${texts[0].textContent}, ${texts[1].textContent}`);
+      }
+      const cells = row.children;
+      cells[3].textContent = value === undefined ? "" : show(value);
+      cells[4].textContent = adjoint === undefined ? "" : show(adjoint);
+      cells[5].textContent = final.has(i) ? show(final.get(i)) : "";
+      const wrong = adjoint !== undefined && position === steps.length && show(adjoint) !== show(final.get(i) ?? NaN);
+      mark(cells[4], "differs", wrong);
+      for (const element of [box, row]) {
+        mark(element, "now", !!step && step.node === i);
+        mark(element, "giver", !!step && step.giver === i);
+      }
+    });
+    for (const edge of document.querySelectorAll(".edge")) {
+      const child = Number(/^en(\d+)-/.exec(edge.id)?.[1] ?? -1);
+      mark(edge, "unknown", !values.has(child));
+      mark(edge, "now", !!step && step.giver >= 0 && edge.id === `en${step.giver}-${step.operand}`);
+    }
+    const line = step ? data.nodes[step.giver >= 0 ? step.giver : step.node].line : -1;
+    document.querySelectorAll(".source li").forEach((item, i) => mark(item, "now", i === line));
+    const rule = step ? data.rules[step.rule] : "";
+    $("told").textContent = step ? step.told : "Nothing has been computed yet: press Step, or the right arrow key.";
+    $("why").textContent = step ? step.why : "";
+    $("rule").textContent = rule + (position === steps.length ? summary() : "");
+    mark($("now"), "wrong", rule.startsWith("Wrong"));
+    $("slider").value = position;
+    $("slider").setAttribute("aria-valuetext", `step ${position} of ${steps.length}`);
+    $("count").textContent = `${position} / ${steps.length}`;
+    $("back").disabled = $("start").disabled = position === 0;
+    $("step").disabled = $("end").disabled = position === steps.length;
+    follow(step);
+    closeQuestion();
+  };
+  const summary = () => {
+    const wrong = data.nodes.filter((_, i) => adjoints.has(i) && show(adjoints.get(i)) !== show(final.get(i) ?? NaN));
+    if (sweep === "right") return " Done: every gradient is complete.";
+    if (!wrong.length) return " Done, and by luck every gradient is right: nothing here is used twice.";
+    return ` Done. Wrong: ${wrong.map((node) => node.by).join(", ")}.`;
+  };
+  const follow = (step) => {
+    if (!step) return;
+    for (const [frame, element] of [[$("picture"), $(`n${step.node}`)], [$("table"), $(`r${step.node}`)]]) {
+      if (!element) continue;
+      const at = element.getBoundingClientRect(), around = frame.getBoundingClientRect();
+      const left = at.left < around.left || at.right > around.right ? at.left - around.left - around.width / 3 : 0;
+      const top = at.top < around.top + 30 || at.bottom > around.bottom ? at.top - around.top - around.height / 3 : 0;
+      if (frame.scrollWidth > frame.clientWidth + 2 && left && element.tagName !== "TR") frame.scrollBy({ left, behavior: calm ? "auto" : "smooth" });
+      if (frame.scrollHeight > frame.clientHeight + 2 && top) frame.scrollBy({ top, behavior: calm ? "auto" : "smooth" });
+    }
+  };
+
+  // --- one step further, with a question before it if the reader wants to predict ---------------
+
+  const advance = () => {
+    if (asking) return $("guess").focus();
+    const next = steps[position];
+    if (next && $("predict").checked && next.giver >= 0) return ask(next);
+    say("");
+    goTo(position + 1);
+  };
+  const ask = (step) => {
+    asking = true;
+    const { by } = data.nodes[step.node];
+    const giver = data.nodes[step.giver];
+    const from = step.before === null ? "nothing has arrived there yet" : `${show(step.before)} has arrived there so far`;
+    $("asked").textContent = `${giver.symbol} passes something on to ${data.nodes[step.node].symbol}: ${giver.by} = ` +
+      `${show(step.adjoint)}, the local derivative is ${show(step.partial)}, and ${from}. What is ${by} after this step?`;
+    $("guess").value = "";
+    $("question").hidden = false;
+    say("");
+    $("guess").focus();
+  };
+  const closeQuestion = () => { asking = false; $("question").hidden = true; };
+  const say = (text, good) => {
+    $("verdict").textContent = text;
+    $("verdict").className = text ? (good ? "good" : "bad") : "";
+  };
+  const check = () => {
+    const step = steps[position], wanted = number(step.after);
+    const text = $("guess").value.trim().replace(",", ".").replace("−", "-");
+    const guess = text.toLowerCase() in { nan: 1, inf: 1, "-inf": 1 } ? number(text.toLowerCase()) : Number(text);
+    if (!text || (Number.isNaN(guess) && text.toLowerCase() !== "nan")) return say("Type a number, such as -0.73.", false);
+    const right = Object.is(guess, wanted) || Math.abs(guess - wanted) <= Math.max(0.01 * Math.abs(wanted), 0.0005);
+    const reason = right ? "" : ` ${hint(step, guess)}`;
+    goTo(position + 1);
+    say(right ? `Right: ${show(wanted)}.` : `Not quite: it is ${show(wanted)}, not ${show(guess)}.${reason}`, right);
+    $("step").focus();
+  };
+  const hint = (step, guess) => {
+    const near = (x) => Math.abs(guess - x) <= Math.max(0.01 * Math.abs(x), 0.0005);
+    const term = number(step.contribution), sum = number(step.after);
+    if (step.before !== null && near(term)) return "That is only what arrives now; what was there is kept, and added.";
+    if (near(-sum)) return "The sign is the wrong way round.";
+    if (near(number(step.partial))) return "That is the local derivative; it is multiplied by the adjoint.";
+    if (near(number(step.adjoint))) return "That is the adjoint; it is multiplied by the local derivative.";
+    return "It is adjoint × local derivative, added to what was there.";
+  };
+
+  // --- what a node's gradient is made of ----------------------------------------------------------
+
+  const about = (i) => {
+    const parts = sweeps.right.filter((step) => step.node === i && step.giver >= 0);
+    const { by, symbol } = data.nodes[i];
+    if (i === data.result) return `${symbol} is the result: ${by} = 1.`;
+    if (!parts.length) return `Nothing flows back to ${symbol}.`;
+    const terms = parts.map((s) => `${show(s.adjoint)} × ${show(s.partial)} from ${data.nodes[s.giver].symbol}`);
+    return `${by} = ${terms.join(" + ")} = ${show(final.get(i))}`;
+  };
+  data.nodes.forEach((node, i) => {
+    const box = $(`n${i}`);
+    if (!box) return;
+    box.setAttribute("tabindex", "0");
+    box.setAttribute("role", "img");
+    for (const event of ["mouseenter", "focus", "click"]) box.addEventListener(event, () => { $("node").textContent = about(i); });
+  });
+
+  // --- nudge --------------------------------------------------------------------------------------
+
+  const leaves = Object.keys(data.nudges).map(Number);
+  for (const i of leaves) $("leaf").add(new Option(data.nodes[i].symbol, i));
+  $("nudging").hidden = !leaves.length;
+  const nudge = () => {
+    const i = Number($("leaf").value), [amounts, results] = data.nudges[i];
+    const at = Number($("nudge").value), by = number(amounts[at]), y = data.nodes[data.result];
+    const actual = number(results[at]) - number(y.value), predicted = number(final.get(i) ?? 0) * by;
+    const leaf = data.nodes[i];
+    $("nudged").textContent = `${leaf.symbol} from ${show(leaf.value)} by ${show(by, 3)}: ${y.symbol} becomes ${show(results[at])}, ` +
+      `an actual change of ${show(actual, 4)}. Gradient × nudge = ${show(final.get(i) ?? 0, 4)} × ${show(by, 3)} = ` +
+      `${show(predicted, 4)}, off by ${show(actual - predicted, 3)}.`;
+    $("nudge").setAttribute("aria-valuetext", `${leaf.symbol} ${by < 0 ? "less" : "plus"} ${show(Math.abs(by), 3)}`);
+  };
+  const chooseLeaf = () => {
+    const count = data.nudges[$("leaf").value][0].length;
+    Object.assign($("nudge"), { min: 0, max: count - 1, step: 1 });
+    $("nudge").value = Math.round((count - 1) * 0.55);
+    nudge();
+  };
+  if (leaves.length) {
+    $("leaf").addEventListener("change", chooseLeaf);
+    $("nudge").addEventListener("input", nudge);
+    chooseLeaf();
+  }
+
+  // --- controls -----------------------------------------------------------------------------------
+
+  const stop = () => { clearInterval(timer); timer = null; $("play").textContent = "▶ Play"; $("play").setAttribute("aria-pressed", "false"); };
+  const play = () => {
+    if (timer) return stop();
+    if (position === steps.length) goTo(0);
+    $("play").textContent = "❚❚ Pause";
+    $("play").setAttribute("aria-pressed", "true");
+    timer = setInterval(() => {
+      advance();
+      if (asking || position === steps.length) stop();
+    }, 900);
+  };
+  const halt = (action) => () => { stop(); say(""); action(); };
+  $("start").addEventListener("click", halt(() => goTo(0)));
+  $("back").addEventListener("click", halt(() => goTo(position - 1)));
+  $("step").addEventListener("click", () => { stop(); advance(); });
+  $("end").addEventListener("click", halt(() => goTo(steps.length)));
+  $("play").addEventListener("click", play);
+  $("slider").addEventListener("input", halt(() => goTo(Number($("slider").value))));
+  $("sweep").addEventListener("change", halt(() => {
+    goTo(Math.min(position, forward.length));
+    choose($("sweep").value);
+    draw();
+  }));
+  $("predict").addEventListener("change", () => { if (!$("predict").checked) closeQuestion(); });
+  $("question").addEventListener("submit", (event) => { event.preventDefault(); check(); });
+  $("reveal").addEventListener("click", () => { goTo(position + 1); say(""); $("step").focus(); });
+  document.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox") return;
+    const keys = { ArrowRight: () => { stop(); advance(); }, ArrowLeft: halt(() => goTo(position - 1)), Home: halt(() => goTo(0)), End: halt(() => goTo(steps.length)) };
+    const action = event.key === " " && !/^(BUTTON|INPUT)$/.test(event.target.tagName) ? play : keys[event.key];
+    if (!action || (event.target.closest(".scroll") && event.key === " ")) return;
+    event.preventDefault();
+    action();
+  });
+
+  choose(data.start.sweep);
+  goTo(data.start.position);
+})();

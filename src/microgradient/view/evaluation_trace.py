@@ -1,0 +1,154 @@
+"""The evaluation trace: every number of the forward sweep, all contributions of the reverse one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from microgradient.engine.value import Value
+from microgradient.view.escaping import cell, plain
+from microgradient.view.formulas import ATOM, LATEX, number
+from microgradient.view.numbering import Names, Numbering
+from microgradient.view.sweep_steps import Step, reverse_steps
+from microgradient.view.tables import Table
+from microgradient.view.telling import Teller, digits
+
+FORWARD = ("variable", "name", "formula", "value")
+REVERSE = ("from", "adjoint", "× local derivative", "", "= contribution", "to", "so far")
+_MOST = 2_000  # rows that text, HTML and LaTeX show
+
+
+def trace(value: Value, names: Names | None = None) -> Trace:
+    """Return the evaluation trace of ``value``: the forward and the reverse sweep as two tables.
+
+    Forward, one row for each variable: v(1-n) … v(0) are the n inputs, v(1) … v(l) what is computed
+    from them. Reverse, from the result down: every contribution ``adjoint × local derivative``,
+    where it goes, and what has arrived there by then. The adjoints are d(value)/d(variable), found
+    afresh; no ``grad`` is read or changed. ``names`` is ``locals()``, or what ``watch`` remembered.
+
+    Prints as text, shows itself as HTML in a notebook; ``.latex()``, ``.csv()``; ``.rows`` and
+    ``.contributions`` are lists of dicts, so that ``pandas.DataFrame(trace(y).rows)`` works.
+    Source: Griewank and Walther, Evaluating Derivatives, tables 2.1 and 3.1.
+    """
+    return Trace(Numbering(value, names, "trace"))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An evaluation trace; see ``trace``."""
+
+    graph: Numbering
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each variable, inputs first."""
+        graph, tell = self.graph, Teller(self.graph)
+        adjoint = {step.node: step.after for step in self._steps()}
+        return [
+            {
+                "variable": graph.variable(node),
+                "name": graph.names.get(node, ""),
+                "operation": node.op.name if node.op and node.parents else "",
+                "formula": tell.formula(node),
+                "value": node.data,
+                "adjoint": adjoint[node],
+                "parents": tuple(graph.variable(p) for _, p, _ in graph.edges(node)),
+                "partials": tuple(partial for _, _, partial in graph.edges(node)),
+                "line": graph.lines[node].text if node in graph.lines else "",
+            }
+            for node in graph.nodes
+        ]
+
+    @property
+    def contributions(self) -> list[dict[str, Any]]:
+        """One dict for each contribution, in the order of the reverse sweep."""
+        return [
+            {
+                "from": self.graph.variable(step.giver),
+                "adjoint": step.adjoint,
+                "partial": step.partial,
+                "contribution": step.contribution,
+                "to": self.graph.variable(step.node),
+                "sum": step.after,
+            }
+            for step in self._steps()
+            if step.giver is not None
+        ]
+
+    def csv(self) -> str:
+        """Return the rows as CSV with a header line; text that starts like a formula gets a '."""
+        out = io.StringIO()
+        columns = ("variable", "name", "operation", "formula", "value", "adjoint")
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        for row in self.rows:
+            texts = [row[c] if isinstance(row[c], float) else cell(row[c]) for c in columns]
+            writer.writerow(texts)
+        return out.getvalue()
+
+    def latex(self) -> str:
+        """Return both sweeps as one ``array`` environment, to be put between dollars."""
+        tell = Teller(self.graph, LATEX)
+        lines = [
+            rf"{tell.symbol(node)} &= {tell.formula(node) or LATEX.number(node.data)} "
+            rf"&{'=' if node.parents else ''} {LATEX.number(node.data) if node.parents else ''} \\"
+            for node in self.graph.nodes[:_MOST]
+        ]
+        lines.append(r"\hline")
+        for step in self._steps()[:_MOST]:
+            sign, how = ("=" if step.before is None else r"\mathrel{+}="), ""
+            if step.giver is not None and step.adjoint is not None and step.partial is not None:
+                factors = tell.by(step.giver), tell.local(step.giver, step.node)
+                numbers = [number(LATEX, x).within(ATOM) for x in (step.adjoint, step.partial)]
+                how = " = ".join(r" \cdot ".join(pair) for pair in (factors, numbers))
+            end = rf"&{'=' if how else ''} {LATEX.number(step.contribution or 1.0)}"
+            lines.append(
+                rf"{tell.by(step.node)} &{sign} {how or '1'} {end if how else '&'} \\[4pt]"
+            )
+        return "\\begin{array}{lll}\n" + "\n".join(lines) + "\n\\end{array}"
+
+    def tables(self) -> tuple[Table, Table]:
+        """Return the forward and the reverse sweep as tables of text."""
+        graph, tell = self.graph, Teller(self.graph)
+        result = tell.symbol(graph.result)
+        forward = [
+            (
+                graph.variable(node),
+                plain(graph.names.get(node, "")),
+                tell.formula(node) or "input",
+                digits(node.data),
+            )
+            for node in graph.nodes[:_MOST]
+        ]
+        reverse = [_reverse_cells(tell, step) for step in self._steps()[:_MOST]]
+        more = len(graph.nodes) > _MOST or len(reverse) == _MOST
+        note = f"; the first {_MOST:,} rows, .rows has all" if more else ""
+        return (
+            Table(f"Forward sweep{note}", FORWARD, tuple(forward), frozenset({3})),
+            Table(
+                f"Reverse sweep: the adjoint of v is d{result}/dv{note}",
+                REVERSE,
+                tuple(reverse),
+                frozenset({1, 3, 4, 6}),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return "\n\n".join(table.text() for table in self.tables())
+
+    def _repr_html_(self) -> str:
+        return "\n".join(table.html() for table in self.tables())
+
+    def _steps(self) -> list[Step]:
+        return reverse_steps(self.graph)
+
+
+def _reverse_cells(tell: Teller, step: Step) -> tuple[str, ...]:
+    to, now = tell.by(step.node), digits(step.after)
+    if step.giver is None:
+        return ("", "", "", "", "1", to, now)
+    numbers = [digits(x or 0.0) for x in (step.adjoint, step.partial, step.contribution)]
+    local = tell.local(step.giver, step.node)
+    return (tell.symbol(step.giver), numbers[0], local, numbers[1], numbers[2], to, now)

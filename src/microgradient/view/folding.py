@@ -1,0 +1,171 @@
+"""A large graph as a small one: neurons or layers as one box each, repetitions folded together."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+from microgradient.engine import ops
+from microgradient.engine.sweeps import adjoints
+from microgradient.engine.value import Value
+from microgradient.view.grouping import Place, places
+from microgradient.view.numbering import Numbering
+
+
+@dataclass
+class Fold:
+    """Nodes that are drawn as one box: what is applied, how often, and to what numbers.
+
+    ``title`` says what they are, ``times`` how often it is repeated. ``outputs`` are the nodes that
+    others use, ``parameters`` the variables inside. ``neurons`` counts those of a layer.
+    """
+
+    title: str
+    kind: str
+    nodes: list[Value] = field(default_factory=list)
+    outputs: dict[Value, None] = field(default_factory=dict)
+    parameters: list[Value] = field(default_factory=list)
+    operations: tuple[str, ...] = ()
+    neurons: int = 0
+    times: int = 1
+
+
+@dataclass
+class Folded:
+    """The boxes, and for each pair of them the edges that run between."""
+
+    folds: list[Fold]
+    links: dict[tuple[int, int], list[float | None]]
+
+
+def fold(graph: Numbering, by: str) -> Folded:
+    """Return ``graph`` with one box for each neuron or layer (``by``) and for each kind of node.
+
+    Nodes are of one kind if they apply the same operation to nodes of the same kinds: the examples
+    of a batch fall together, the layers do not.
+    """
+    return _Folder(graph, by).folded()
+
+
+class _Folder:
+    def __init__(self, graph: Numbering, by: str) -> None:
+        self.graph, self.by = graph, by
+        self.place = places(graph)
+        self.part = _parts(graph, self.place)
+        self.classes: dict[Hashable, int] = {}
+        self.folds: list[Fold] = []
+        self.of: dict[Value, int] = {}
+
+    def folded(self) -> Folded:
+        last = {self.part[node][0]: node for node in self.graph.nodes if node in self.part}
+        for node in self.graph.nodes:
+            if node in self.part:
+                first, members = self.part[node]
+                if last[first] is node:
+                    self._add_module(members)
+            elif not node.parents:
+                if node not in self.place:
+                    self._add_input(node)
+            else:
+                inputs = tuple(sorted({self.of.get(p, -1) for p in node.parents}))
+                name = node.op.name if node.op else ""
+                kind = "result" if node is self.graph.result else "operation"
+                title = self.graph.names.get(node, name) if node is self.graph.result else name
+                self._add((kind, name, inputs), title, kind, node)
+        self._add_constants()
+        links = self._links()
+        self._count(links)
+        return Folded(self.folds, links)
+
+    def _add(self, key: Hashable, title: str, kind: str, *nodes: Value) -> Fold:
+        if key not in self.classes:
+            self.classes[key] = len(self.folds)
+            self.folds.append(Fold(title, kind))
+        fold = self.folds[self.classes[key]]
+        fold.nodes += nodes
+        self.of.update(dict.fromkeys(nodes, self.classes[key]))
+        return fold
+
+    def _add_module(self, members: list[Value]) -> None:
+        where = self.place[members[0]]
+        name = where.layer if self.by == "layers" else where.neuron
+        read = frozenset(self.of[p] for n in members for p in n.parents if p in self.of)
+        fold = self._add((name, read), name, "module", *members)
+        fold.operations = tuple(dict.fromkeys(node.op.name for node in members if node.op))
+
+    def _add_input(self, node: Value) -> None:
+        """Fold ``w1``, ``w2`` and ``w[3]`` into one box for all inputs named w."""
+        name = re.split(r"[\d\[.]", self.graph.names.get(node, ""))[0] or "inputs"
+        self._add(("input", name), name, "input", node)
+
+    def _add_constants(self) -> None:
+        """Show the constants that modules read: a network's inputs."""
+        readers: dict[Value, set[int]] = {}
+        for node in self.graph.nodes:
+            for parent in node.parents:
+                if parent.op is ops.constant and self.folds[self.of[node]].kind == "module":
+                    readers.setdefault(parent, set()).add(self.of[node])
+        for constant, classes in readers.items():
+            self._add(("constants", frozenset(classes)), "inputs", "constant", constant)
+
+    def _links(self) -> dict[tuple[int, int], list[float | None]]:
+        links: dict[tuple[int, int], list[float | None]] = {}
+        for node in self.graph.nodes:
+            target = self.of.get(node)
+            for parent, partial in zip(node.parents, node.partials):
+                source = self.of.get(parent)
+                if source is None or target is None or source == target:
+                    continue
+                plain = self.folds[source].kind != "constant"
+                links.setdefault((source, target), []).append(partial if plain else None)
+                self.folds[source].outputs[parent] = None
+        return links
+
+    def _count(self, links: dict[tuple[int, int], list[float | None]]) -> None:
+        for i, fold in enumerate(self.folds):
+            if self.of.get(self.graph.result) == i:
+                fold.outputs[self.graph.result] = None
+            if fold.kind == "module":
+                inside = {p: self.place[p] for n in fold.nodes for p in n.parents if self._own(p)}
+                fold.parameters = list(inside)
+                fold.neurons = len({where.neuron for where in inside.values()}) or 1
+                fold.times = max(1, len(fold.outputs) // fold.neurons)
+                for key, through in self._through(i, fold):
+                    if key in links:
+                        links[key] = [through]
+            else:
+                fold.times = len(fold.nodes)
+
+    def _own(self, node: Value) -> bool:
+        return not node.parents and node in self.place
+
+    def _through(self, i: int, fold: Fold) -> Iterator[tuple[tuple[int, int], float]]:
+        """Yield the local derivative of a single neuron's output by each single input."""
+        if len(fold.outputs) > 1 or fold.times > 1:
+            return
+        read = {p for n in fold.nodes for p in n.parents if p in self.of and self.of[p] != i}
+        inside = set(fold.nodes) | read
+        found = adjoints(fold.nodes, {next(iter(fold.outputs)): 1.0}, inside, as_graph=False)
+        by_source = Counter(self.of[p] for p in read)
+        for parent in read:
+            if by_source[self.of[parent]] == 1 and parent.op is not ops.constant:
+                yield (self.of[parent], i), found.get(parent, 0.0)
+
+
+def _parts(graph: Numbering, place: dict[Value, Place]) -> dict[Value, tuple[Value, list[Value]]]:
+    """Return for each computed node of a neuron the nodes of the same use of that neuron."""
+    part: dict[Value, tuple[Value, list[Value]]] = {}
+    for node in graph.nodes:
+        if not node.parents or node not in place:
+            continue
+        joined = [part[p] for p in node.parents if p in part and place[p] == place[node]]
+        mine = max(joined, key=lambda j: len(j[1])) if joined else (node, [])
+        mine[1].append(node)
+        part[node] = mine
+        for other in joined:
+            if other[1] is not mine[1]:
+                mine[1].extend(other[1])
+                part.update(dict.fromkeys(other[1], mine))
+    return part

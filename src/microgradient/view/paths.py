@@ -1,0 +1,148 @@
+"""A derivative as the sum over paths of products of local derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from math import log10
+from operator import mul
+
+from microgradient.engine import ops
+from microgradient.engine.number import shown
+from microgradient.engine.value import Value
+from microgradient.view.escaping import markup
+from microgradient.view.formulas import ATOM, LATEX, TEXT, Notation, number
+from microgradient.view.numbering import Names, Numbering
+from microgradient.view.telling import Teller
+
+Edge = tuple[Value, int]  # a node, and the position among its operands of the next one down
+
+
+def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 100) -> Explanation:
+    """Return d(value)/dx written out: for each path from x, the product of its local derivatives.
+
+    Prints as text, symbols first and then numbers; shows itself as LaTeX in a notebook. It also
+    says how many multiplications the paths take one by one, and how many the reverse sweep needs
+    for the derivatives by every input at once: that is why reverse mode. ``names`` is ``locals()``,
+    or what ``watch`` remembered. Raises ValueError, with the number of paths, above ``limit``
+    of them: they may double with every node. Source: Bauer, Computational Graphs and Rounding
+    Error, SIAM J. Numer. Anal. 11 (1974).
+    """
+    graph = Numbering(value, names, "explain")
+    if type(x) is not Value or x.op is ops.constant:
+        raise TypeError(f"explain expects the Value to differentiate by, got {shown(x)}")
+    if x not in graph.number:
+        raise ValueError(
+            f"the result does not depend on {shown(x)}; take one of the Values it was made from"
+        )
+    below = _counts(graph, x)
+    if below[value][0] > limit:
+        raise ValueError(
+            f"there are {_large(below[value][0])} paths from x to the result, and explain writes "
+            f"out at most {limit}: explain a node nearer to x, raise limit=, or see "
+            "trace(value), which needs each edge only once"
+        )
+    return Explanation(graph, x, tuple(_paths(graph, x, below)), below[value][1])
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """d(result)/dx as a sum over ``paths``; each is a tuple of (node, operand) edges, result first.
+
+    ``multiplications`` is how many the products take when every path is multiplied out alone.
+    """
+
+    graph: Numbering
+    x: Value
+    paths: tuple[tuple[Edge, ...], ...]
+    multiplications: int
+
+    @property
+    def products(self) -> list[float]:
+        """The product of the local derivatives along each path."""
+        return [reduce(mul, (node.partials[i] for node, i in path), 1.0) for path in self.paths]
+
+    @property
+    def value(self) -> float:
+        """The derivative: the sum of the products."""
+        return ops.fsum(self.products)  # type: ignore[no-any-return]
+
+    @property
+    def reverse_multiplications(self) -> int:
+        """How many multiplications the reverse sweep takes for the derivatives by all inputs."""
+        return sum(1 for node in self.graph.nodes for _ in self.graph.edges(node))
+
+    def __repr__(self) -> str:
+        tell = Teller(self.graph)
+        lines = _equation(self, tell, TEXT, " × ", "\n      ")
+        return f"{tell.by(self.x)} = {lines}\n{self.cost()}"
+
+    def latex(self) -> str:
+        """Return the equation as LaTeX, to be put between dollars."""
+        tell = Teller(self.graph, LATEX)
+        body = _equation(self, tell, LATEX, r" \cdot ", r" \\" + "\n&")
+        return rf"\begin{{aligned}}{tell.by(self.x)} &= {body}\end{{aligned}}"
+
+    def cost(self) -> str:
+        """Return one sentence: how many multiplications this takes, and the reverse sweep."""
+        many = len(self.paths)
+        return (
+            f"{many} path{'' if many == 1 else 's'}, multiplied out one by one: "
+            f"{self.multiplications} multiplication{'' if self.multiplications == 1 else 's'} for "
+            f"this derivative. The reverse sweep: {self.reverse_multiplications}, one for each "
+            "edge, for the derivatives by everything."
+        )
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        return f"<p>\\({markup(self.latex())}\\)</p><p>{markup(self.cost())}</p>"
+
+
+def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, line: str) -> str:
+    if not it.paths[0]:
+        return "1"
+    symbols = [times.join(tell.local(n, n.parents[i]) for n, i in path) for path in it.paths]
+    numbers = [
+        times.join(number(notation, n.partials[i]).within(ATOM) for n, i in path)
+        for path in it.paths
+    ]
+    values = [notation.number(product) for product in it.products]
+    values = [v if not v.startswith("-") else notation.brackets % v for v in values]
+    parts = [f"{line}+ ".join(symbols), f"{line}+ ".join(numbers)]
+    if len(values) > 1:
+        parts.append(" + ".join(values))
+    return f"{line}= ".join([*parts, notation.number(it.value)]).replace(line + "= ", line + "= ")
+
+
+def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
+    """Return for each node that x reaches: how many paths from x, how many multiplications."""
+    found = {x: (1, 0)}  # the product of a path of n edges takes n - 1 multiplications
+    length = {x: 0}  # total edges over all paths
+    for node in graph.nodes:
+        parents = [parent for _, parent, _ in graph.edges(node) if parent in found]
+        if parents and node is not x:
+            paths = sum(found[parent][0] for parent in parents)
+            length[node] = sum(length[parent] + found[parent][0] for parent in parents)
+            found[node] = paths, length[node] - paths
+    return found
+
+
+def _paths(
+    graph: Numbering, x: Value, below: dict[Value, tuple[int, int]]
+) -> Iterator[tuple[Edge, ...]]:
+    """Yield every path from the result down to x, depth first, without recursion."""
+    stack: list[tuple[Value, tuple[Edge, ...]]] = [(graph.result, ())]
+    while stack:
+        node, path = stack.pop()
+        if node is x:
+            yield path
+            continue
+        edges = [(i, parent) for i, parent, _ in graph.edges(node) if parent in below]
+        stack += [(parent, (*path, (node, i))) for i, parent in reversed(edges)]
+
+
+def _large(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"

@@ -1,0 +1,173 @@
+"""What a drawing shows, before it is DOT: boxes with lines of text, and links between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import hypot, log10
+
+from microgradient.engine import ops
+from microgradient.engine.graph import topological_order
+from microgradient.engine.value import Value
+from microgradient.view.folding import Fold, Folded
+from microgradient.view.grouping import places
+from microgradient.view.numbering import Numbering
+
+NOT_YET = "grad not yet"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A node of a drawing: an identifier, what kind it is, its lines, the boxes it stands in."""
+
+    key: str
+    kind: str  # input, constant, operation, result, module
+    lines: tuple[str, ...]
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """An edge of a drawing. ``slope`` is the local derivative, None where there is not one."""
+
+    key: str
+    source: str
+    target: str
+    text: str
+    slope: float | None
+
+
+def short(x: float) -> str:
+    """Return ``x`` with four significant digits."""
+    return f"{x:.4g}"
+
+
+def width(slope: float | None) -> float:
+    """Return a line width that grows by 1 for each factor of 10, from 0.01 to 1000."""
+    if slope is None or slope == 0 or slope != slope:
+        return 1.0
+    return 1.0 + min(5.0, max(0.0, log10(min(abs(slope), 1e300)) + 2.0)) * 0.8
+
+
+# --- one box for each node ----------------------------------------------------------------------
+
+
+def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+    """Return a box for each node, constants too, and a link for each operand.
+
+    With ``contributions`` a link says what the reverse sweep passes along it: adjoint times local
+    derivative, where the adjoints have been computed.
+    """
+    within = _within(graph)
+    order = topological_order(graph.result)
+    key = {node: f"n{i}" for i, node in enumerate(graph.nodes)}
+    constants = (node for node in order if node not in key)
+    key.update({node: f"c{i}" for i, node in enumerate(constants)})
+    boxes = [Box(key[v], _kind(v, graph), _lines(v, graph), within.get(v, ())) for v in order]
+    links = [
+        Link(
+            f"{key[node]}-{i}",
+            key[parent],
+            key[node],
+            "" if parent.op is ops.constant else _slope(node, partial, contributions),
+            None if parent.op is ops.constant else partial,
+        )
+        for node in order
+        for i, (parent, partial) in enumerate(zip(node.parents, node.partials))
+    ]
+    return boxes, links
+
+
+def _kind(node: Value, graph: Numbering) -> str:
+    if node is graph.result:
+        return "result"
+    return "operation" if node.parents else "constant" if node.op is ops.constant else "input"
+
+
+def _lines(node: Value, graph: Numbering) -> tuple[str, ...]:
+    if node.op is ops.constant and node is not graph.result:
+        return (short(node.data),)
+    symbol = node.op.symbol if node.parents and node.op else ""
+    name = graph.names.get(node, "")
+    head = f"{name} = {symbol}" if name and symbol else name or symbol
+    return (*([head] if head else []), f"value {short(node.data)}", _gradient(node))
+
+
+def _gradient(node: Value) -> str:
+    return NOT_YET if node.grad is None else f"grad {short(node.grad)}"
+
+
+def _slope(node: Value, partial: float, contributions: bool) -> str:
+    if contributions and node.grad is not None:
+        return f"{short(node.grad)} × {short(partial)} = {short(node.grad * partial)}"
+    return short(partial)
+
+
+def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
+    """Return the layer and the neuron around each node, where the names hold modules.
+
+    A parameter that several uses of its neuron share stands outside of them all.
+    """
+    if not graph.modules:
+        return {}
+    place = places(graph)
+    uses: dict[Value, int] = {}
+    for node in graph.nodes:
+        for _, parent, _ in graph.edges(node):
+            uses[parent] = uses.get(parent, 0) + 1
+    if any(uses.get(p, 0) > 1 for p in place if not p.parents):
+        return {}
+    return {node: tuple(dict.fromkeys(where)) for node, where in place.items()}
+
+
+# --- one box for each fold ------------------------------------------------------------------------
+
+
+def folds(graph: Numbering, folded: Folded) -> tuple[list[Box], list[Link]]:
+    """Return a box for each fold, and a link for each pair of folds with edges between them."""
+    boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
+    links = [
+        Link(
+            f"f{source}-{target}",
+            f"f{source}",
+            f"f{target}",
+            short(slopes[0]) if len(slopes) == 1 and slopes[0] is not None else _count(slopes),
+            slopes[0] if len(slopes) == 1 else None,
+        )
+        for (source, target), slopes in folded.links.items()
+    ]
+    return boxes, links
+
+
+def _count(slopes: Sequence[object]) -> str:
+    return "" if len(slopes) < 2 else f"{len(slopes):,} edges"
+
+
+def _summary(fold: Fold) -> tuple[str, ...]:
+    outputs = list(fold.outputs) or fold.nodes
+    if fold.kind == "constant":
+        return (f"{fold.title} × {fold.times:,}", f"values {_range(v.data for v in outputs)}")
+    title = fold.title + (f" × {fold.times:,}" if fold.times > 1 else "")
+    if fold.kind == "module":
+        what = " → ".join(fold.operations)
+        neurons = f"{fold.neurons} neurons: {what}" if fold.neurons > 1 else what
+        weights = f"{len(fold.parameters):,} parameters"
+        return (title, neurons, weights, *_numbers(outputs), _norm(fold.parameters))
+    return (title, *_numbers(outputs))
+
+
+def _numbers(nodes: Sequence[Value]) -> tuple[str, ...]:
+    gradients = [node.grad for node in nodes if node.grad is not None]
+    shown = f"grad {_range(gradients)}" if len(gradients) == len(nodes) else NOT_YET
+    return f"value {_range(node.data for node in nodes)}", shown
+
+
+def _norm(parameters: Sequence[Value]) -> str:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return f"norm of their grads {short(hypot(*gradients))}" if gradients else "their grads not yet"
+
+
+def _range(numbers: Iterable[float]) -> str:
+    numbers = list(numbers)
+    low, high = short(min(numbers)), short(max(numbers))
+    return low if low == high else f"{low} … {high}"

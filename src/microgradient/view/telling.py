@@ -1,0 +1,103 @@
+"""A step in words and numbers: the sentence beside the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from microgradient.engine import ops
+from microgradient.engine.value import Value
+from microgradient.view import formulas
+from microgradient.view.escaping import latex_name, plain
+from microgradient.view.formulas import LATEX, TEXT, Formula, Notation
+from microgradient.view.numbering import Numbering
+from microgradient.view.sweep_steps import Step
+
+
+def digits(x: float) -> str:
+    """Return ``x`` with six significant digits."""
+    return f"{x:.6g}"
+
+
+def signed(x: float) -> str:
+    """Return ``x`` with six significant digits, in brackets if it is negative."""
+    return f"({x:.6g})" if x < 0 else f"{x:.6g}"
+
+
+class Teller:
+    """Writes the formulas of a graph's nodes and tells its steps."""
+
+    def __init__(self, graph: Numbering, notation: Notation = TEXT) -> None:
+        self.graph, self.notation = graph, notation
+        self.derivative = cache(self._derivative)
+
+    def symbol(self, node: Value) -> str:
+        """Return the name of a node, in the notation."""
+        name = self.graph.symbol(node)
+        if self.notation is not LATEX:
+            return plain(name)
+        if name == self.graph.variable(node):
+            return f"v_{{{self.graph.number[node]}}}"
+        return latex_name(plain(name))
+
+    def operand(self, node: Value) -> Formula:
+        """Return the name of a node, or the number of a constant."""
+        if node.op is ops.constant and node is not self.graph.result:
+            return formulas.number(self.notation, node.data)
+        return Formula(self.symbol(node), self.notation)
+
+    def formula(self, node: Value) -> str:
+        """Return how ``node`` was computed, such as ``w * x``; "" for an input."""
+        if not node.parents or node.op is None:
+            return ""
+        return formulas.written(node.op, self._operands(node), self.notation).text
+
+    def by(self, node: Value) -> str:
+        """Return the name of the derivative of the result by ``node``: ``dy/dw``."""
+        return self._quotient("d", self.graph.result, node)
+
+    def local(self, node: Value, parent: Value) -> str:
+        """Return the name of a local derivative: ``∂y/∂s``, all other operands held fast."""
+        return self._quotient(r"\partial " if self.notation is LATEX else "∂", node, parent)
+
+    def _quotient(self, d: str, above: Value, below: Value) -> str:
+        a, b = d + self.symbol(above), d + self.symbol(below)
+        return rf"\frac{{{a}}}{{{b}}}" if self.notation is LATEX else f"{a}/{b}"
+
+    def tell(self, step: Step) -> str:
+        """Return what happens in ``step``, such as ``dy/dw = dy/ds × ∂s/∂w = 2 × 3 = 6``."""
+        if step.rule in ("input", "evaluate"):
+            shown = [self.symbol(step.node), self.formula(step.node), digits(step.after)]
+            return " = ".join(filter(None, shown))
+        name, after = self.by(step.node), digits(step.after)
+        if step.giver is None:
+            return f"{name} = {after}"
+        factors = f"{self.by(step.giver)} × {self.local(step.giver, step.node)}"
+        numbers = f"{signed(step.adjoint or 0.0)} × {signed(step.partial or 0.0)}"
+        if step.before is not None and step.rule != "overwrite":
+            numbers = f"{digits(step.before)} + {numbers}"
+            factors = f"so far + {factors}"
+        return f"{name} = {factors} = {numbers} = {after}"
+
+    def why(self, step: Step) -> str:
+        """Return where the local derivative of a contribution comes from; "" for other steps."""
+        if step.giver is None or step.operand is None or step.partial is None:
+            return ""
+        name = self.local(step.giver, step.node)
+        formula = f"{self.symbol(step.giver)} = {self.formula(step.giver)}"
+        rule = self.derivative(step.giver, step.operand)
+        number = digits(step.partial)
+        return (
+            f"{name} = {rule} = {number}, for {formula}"
+            if rule and rule != number
+            else (f"{name} = {number}, for {formula}")
+        )
+
+    def _derivative(self, node: Value, position: int) -> str:
+        if node.op is None:
+            return ""
+        result = Formula(self.symbol(node), self.notation)
+        return formulas.derivative(node.op, position, result, self._operands(node))
+
+    def _operands(self, node: Value) -> Sequence[Formula]:
+        return [self.operand(parent) for parent in node.parents]
