@@ -11,7 +11,7 @@ ALLOWED = {
     "nn": {"engine"},
     "view": {"engine", "nn"},
     "rumelhart1986": {"engine", "nn"},
-    "cli": {"nn", "rumelhart1986"},
+    "cli": {"nn", "rumelhart1986", "view"},
     "__main__": {"cli"},
     "__init__": {"engine", "nn", "view"},
 }

@@ -72,9 +72,11 @@ from microgradient.engine.transforms import value_and_grad as value_and_grad
 from microgradient.engine.transforms import vjp as vjp
 from microgradient.engine.value import Value as Value
 from microgradient.engine.watching import watch as watch
+from microgradient.view.diagnosis import diagnose as diagnose
 from microgradient.view.drawing import draw as draw
 from microgradient.view.evaluation_trace import trace as trace
 from microgradient.view.expansion import expand as expand
+from microgradient.view.live_view import live as live
 from microgradient.view.paths import explain as explain
 from microgradient.view.stepper import steps as steps
 from microgradient.view.web_page import page as page

@@ -22,6 +22,7 @@ from microgradient.rumelhart1986 import (
     report,
     run,
 )
+from microgradient.view.live_view import live
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         "--plot", type=Path, metavar="FILE", help="write a picture (png, svg or pdf)"
     )
     train.add_argument("--save", type=Path, metavar="FILE", help="write the weights (JSON)")
+    train.add_argument(
+        "--watch", action="store_true", help="show error, weights and hidden codes as they change"
+    )
     describe = commands.add_parser(
         "describe", help="show architectures and recipes with their sources"
     )
@@ -101,7 +105,7 @@ def _train(options: argparse.Namespace, console: Console) -> int:
             raise ValueError(f"--plot and --save must be two files, got {options.save} for both")
     status = 0
     for experiment in experiments:
-        result = run(experiment, options.variant, seed=options.seed, settings=settings)
+        result = _run(experiment, options, settings)
         written = []  # before anything is printed: the terminal may be gone
         if options.save:
             path = _named(options.save, experiment, len(experiments))
@@ -118,6 +122,16 @@ def _train(options: argparse.Namespace, console: Console) -> int:
             return 130
         status = max(status, 0 if result.learned else 1)
     return status
+
+
+def _run(
+    experiment: Experiment, options: argparse.Namespace, settings: dict[str, object]
+) -> Result:
+    if not options.watch:
+        return run(experiment, options.variant, seed=options.seed, settings=settings)
+    inputs = {p.name: p.inputs for probe in experiment.probes for p in probe.patterns}
+    with live(inputs) as show:
+        return run(experiment, options.variant, seed=options.seed, settings=settings, on_sweep=show)
 
 
 def _describe(options: argparse.Namespace, console: Console) -> int:

@@ -44,6 +44,7 @@ def train(
     shuffle: random.Random | int | None = None,
     progress: bool | None = None,
     description: str = "training",
+    on_sweep: Callable[[Any, History], object] | None = None,
 ) -> History:
     """Train ``model`` in place for at most ``sweeps`` passes over ``patterns``; return the history.
 
@@ -53,6 +54,7 @@ def train(
     ``stop_when_met`` is False. ``schedule`` sets attributes of the optimizer before a sweep:
     ``{20: {"rate": 0.05}}``. ``shuffle`` reorders the patterns before each sweep. ``progress``
     shows a bar; None shows it on a terminal or in a notebook if the run takes more than a moment.
+    ``on_sweep`` is called with the model and the history after every sweep (see ``live``).
 
     Ctrl-C ends training, not the program. Raises TrainingDiverged, naming the node at fault, at the
     first loss or weight that is not finite; ValueError or TypeError for bad settings. However it
@@ -66,10 +68,14 @@ def train(
             "criterion must be a function of outputs and targets, such as nn.within(0.1), "
             f"got {shown(criterion)}"
         )
+    if on_sweep is not None and not callable(on_sweep):
+        raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
     changes = _checked_schedule(schedule or {}, optimizer)
     rng = None if shuffle is None else generator(shuffle)
     run = _Run(model, loss, optimizer, criterion, patterns, size)
     history = History()
+    if progress is None and on_sweep is not None:
+        progress = False
     with progress_bar(description, sweeps, len(patterns), progress) as show:
         try:
             for sweep in range(sweeps):
@@ -78,6 +84,8 @@ def train(
                 if criterion is not None:
                     history.right.append(right)
                 show(history)
+                if on_sweep is not None:
+                    on_sweep(model, history)
                 if history.met_at is None and right == len(patterns) and run.all_right():
                     history.met_at = history.sweeps
                     if stop_when_met:

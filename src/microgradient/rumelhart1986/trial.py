@@ -49,13 +49,15 @@ def run(
     seed: int = 1986,
     settings: Mapping[str, object] | None = None,
     progress: bool | None = None,
+    on_sweep: Callable[[Any, History], object] | None = None,
 ) -> Result:
     """Train the network of ``experiment`` and return the :class:`Result`.
 
     ``variant`` is a name out of ``experiment.variants``, the first being the default; ``settings``
-    replaces settings of its recipe. The same seed and settings give the same result on every
-    machine with IEEE floats and the same C library's ``exp``. Raises ValueError for unknown names
-    and bad values, TrainingDiverged if the loss or a weight becomes nan or infinite.
+    replaces settings of its recipe; ``progress`` and ``on_sweep`` are those of ``train``. The same
+    seed and settings give the same result on every machine with IEEE floats and the same C
+    library's ``exp``. Raises ValueError for unknown names and bad values, TrainingDiverged if the
+    loss or a weight becomes nan or infinite.
     """
     chosen = _chosen(experiment, variant)
     recipe = _changed(chosen.recipe, settings or {})
@@ -76,6 +78,7 @@ def run(
         schedule=_schedule(recipe),
         progress=progress,
         description=experiment.name,
+        on_sweep=on_sweep,
     )
     lessons = [_trained(pattern, recipe) for pattern in training]
     return Result(
