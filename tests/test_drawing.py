@@ -1,5 +1,7 @@
 """draw: DOT that says what the graph is, drawn by every engine there is, for any text."""
 
+import math
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import microgradient as mg
-from microgradient import Value, draw
+from microgradient import Value, draw, nn
 from microgradient.view import digraph
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -69,7 +71,7 @@ def test_both_directions_stack_the_fields():
         draw(Value(1.0), direction="RL")
 
 
-@pytest.mark.parametrize("format", ["svg", "png"])
+@pytest.mark.parametrize("format", ["svg", "png", "pdf"])
 def test_render(engine, format, tmp_path):
     names = {"y": {"format": format}, f"z.{format}": {}, "a.b": {"format": format}}
     for name, keywords in names.items():
@@ -77,7 +79,7 @@ def test_render(engine, format, tmp_path):
         content = Path(path).read_bytes()
     files = {p.name for p in tmp_path.iterdir()}
     assert files == {f"y.{format}", f"z.{format}", f"a.b.{format}"}
-    assert content.startswith(b"\x89PNG") if format == "png" else b"</svg>" in content
+    assert content.startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[format])
 
 
 def test_svg_holds_the_text(engine):
@@ -129,13 +131,126 @@ def _check_text(text):
         assert " ".join(text.split()) in [" ".join((t or "").split()) for t in shown]
 
 
+def _xor(examples=4):
+    model = nn.MLP(2, [2, 1], "tanh", rng=1)
+    patterns = [([a, b], [float(a != b)]) for a in (0, 1) for b in (0, 1)] * (examples // 4)
+    return model, mg.fsum([nn.half_squared_error(model(x), t) for x, t in patterns])
+
+
+def _heads(drawing):
+    boxes = [line for line in drawing.body if "[id=" in line and "->" not in line]
+    return [re.split(r' \| |"', line.split('label="')[1])[0] for line in boxes]
+
+
+def test_neurons_and_layers_are_boxes_with_repetitions_folded():
+    model, loss = _xor()
+    loss.backward()
+    by_neuron = draw(loss, {"net": model}, detail="neurons")
+    assert set(_heads(by_neuron)) == {
+        "net.layers.0.neurons.0 × 4",
+        "net.layers.0.neurons.1 × 4",
+        "net.layers.1.neurons.0 × 4",
+        "half_squared_error × 4",
+        "inputs × 8",
+        "fsum",
+    }
+    by_layer = draw(loss, {"net": model}, detail="layers")
+    assert "2 neurons: dot → tanh | 6 parameters" in by_layer.source
+    assert "16 edges" in by_layer.source  # 4 examples, 2 inputs, 2 neurons
+    norm = math.hypot(*(p.grad for p in model.layers[0].parameters()))
+    assert f"norm of their grads {norm:.4g}" in by_layer.source
+    nameless = _heads(draw(loss, detail="layers"))
+    assert {"layer 1 × 4", "layer 2 × 4"} <= set(nameless)
+
+
+def test_layers_that_read_each_other_stay_apart():
+    """A recurrent use of one layer is unrolled: the picture has no cycle."""
+    layer = nn.Layer(1, 1, "tanh", rng=0)
+    state = Value(0.5)
+    for _ in range(3):
+        state = layer([state])
+    heads = _heads(draw(state, {"cell": layer}, detail="layers"))
+    assert sum(head.startswith("cell") for head in heads) == 3
+
+
+def test_the_local_derivative_through_a_neuron_is_on_its_edge():
+    x = Value(0.5, "x")
+    neuron = nn.Neuron(1, "tanh", rng=0)
+    y = neuron([x])
+    y.backward()
+    assert f'label=" {x.grad:.4g} "' in draw(y, {"n": neuron}, detail="neurons").source
+
+
+def test_plain_operators_are_grouped_by_the_modules_in_names():
+    class Plain(nn.Module):
+        def __init__(self):
+            self.w, self.b = [Value(0.1), Value(0.2)], Value(0.3)
+
+        def __call__(self, xs):
+            return (self.w[0] * xs[0] + self.w[1] * xs[1] + self.b).tanh()
+
+    model = Plain()
+    y = model([Value(1.0, "x1"), Value(2.0, "x2")])
+    source = draw(y, {"plain": model}, detail="neurons").source
+    assert "plain | mul → add → tanh | 3 parameters" in source
+    assert "subgraph cluster_0" in draw(y, {"plain": model}).source
+
+
+def test_large_graphs_are_folded_by_themselves():
+    model, loss = _xor(examples=400)
+    source = draw(loss, {"net": model}).source
+    assert "neurons.0 × 400" in source
+    assert source.count("fillcolor") < 20
+    wide = nn.MLP(3, [60, 60, 1], rng=0)
+    assert '"net.layers.0' in draw(wide([1.0, 2.0, 3.0]), {"net": wide}).source
+
+
 def test_too_large_a_graph_is_refused():
     y = Value(1.0)
     for _ in range(1000):
         y = y.sin()
-    with pytest.raises(ValueError, match="1,001 nodes"):
+    with pytest.raises(ValueError, match="1,001 nodes, 1,001 with repetitions folded"):
         draw(y)
-    assert "1000 [" in draw(y, limit=2000).source
+    with pytest.raises(ValueError, match="raise limit="):
+        draw(y, detail="operations")
+    assert "n1000 [" in draw(y, limit=2000, detail="operations").source
+
+
+def test_reverse_shows_what_flows_back():
+    x = Value(3.0, "x")
+    y = x * 2
+    assert "dir=back" in draw(y, sweep="reverse").source
+    assert " 1 × 2 = 2 " not in draw(y, sweep="reverse").source  # not computed yet
+    y.backward()
+    assert " 1 × 2 = 2 " in draw(y, sweep="reverse").source
+
+
+def test_colour_is_sign_and_width_is_magnitude():
+    x = Value(1.0)
+    lines = [
+        line for line in draw(x * 100 + x * -1 + x * 0).body if "->" in line and "label" in line
+    ]
+    style = {line.split('label=" ')[1].split()[0]: line for line in lines}
+    assert 'class="positive"' in style["100"]
+    assert 'class="negative"' in style["-1"]
+    assert 'class="zero"' in style["0"]
+
+    def width(line):
+        return float(line.split("penwidth=")[1].split("]")[0])
+
+    assert width(style["100"]) > width(style["-1"]) > width(style["0"])
+
+
+def test_names_are_drawn():
+    w, x = Value(2.0), Value(3.0)
+    y = w * x
+    assert {"w", "x", "y = *"} == set(_heads(draw(y, locals())))
+
+
+@pytest.mark.parametrize("setting", [{"detail": "all"}, {"sweep": "back"}, {"direction": "RL"}])
+def test_unknown_settings_are_refused(setting):
+    with pytest.raises(ValueError, match="must be one of"):
+        draw(Value(1.0), **setting)
 
 
 def test_only_values_are_drawn():

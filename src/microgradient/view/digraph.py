@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     def pipe(self, format: str | None = None, **keywords: Any) -> Any:
         """Return the rendered picture as bytes, or as text with ``encoding``: SVG by default."""
-        with _engine():
+        with _engine() as engine:
+            if format == "pdf" and _lacks_pdf(engine):
+                return _pdf(super().pipe(format="svg", quiet=True))
             return super().pipe(format=format or "svg", **{"quiet": True, **keywords})
 
     def render(
@@ -41,7 +44,10 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         format = format or ending or "svg"
         if ending != format:
             path = path.with_name(f"{path.name}.{format}")
-        with _engine():
+        with _engine() as engine:
+            if format == "pdf" and _lacks_pdf(engine):
+                path.write_bytes(_pdf(super().pipe(format="svg", quiet=True)))
+                return str(path)
             settings = {"quiet": True, "cleanup": True, **keywords}
             return super().render(outfile=path, format=format, **settings)
 
@@ -64,8 +70,25 @@ def find_engine() -> Path | None:
     return Path(str(programs[0].locate())).resolve() if programs else None
 
 
+def _lacks_pdf(engine: Path) -> bool:
+    return engine.stem == "graphviz-pure"
+
+
+def _pdf(svg: bytes) -> bytes:
+    """Return an SVG picture as PDF: what the pip-installed engine cannot do itself."""
+    try:
+        from reportlab.graphics.renderPDF import drawToString
+        from svglib.svglib import svg2rlg
+    except ImportError:
+        raise ImportError(
+            "without the system's Graphviz, PDF needs svglib; install it with: "
+            "pip install 'microgradient[draw]'"
+        ) from None
+    return drawToString(svg2rlg(BytesIO(svg)))  # type: ignore[no-any-return]
+
+
 @contextmanager
-def _engine() -> Iterator[None]:
+def _engine() -> Iterator[Path]:
     engine = find_engine()
     if engine is None:
         raise RuntimeError(HOW_TO_GET_ONE)
@@ -73,7 +96,7 @@ def _engine() -> Iterator[None]:
         before = dot_command.DOT_BINARY
         dot_command.DOT_BINARY = engine
         try:
-            yield
+            yield engine
         except (graphviz.ExecutableNotFound, graphviz.CalledProcessError) as fault:
             raise RuntimeError(f"{engine} could not draw this: {fault}") from None
         finally:

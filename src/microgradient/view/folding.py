@@ -59,12 +59,11 @@ class _Folder:
         self.of: dict[Value, int] = {}
 
     def folded(self) -> Folded:
-        last = {self.part[node][0]: node for node in self.graph.nodes if node in self.part}
+        last = {self.part[node]: node for node in self.graph.nodes if node in self.part}
         for node in self.graph.nodes:
             if node in self.part:
-                first, members = self.part[node]
-                if last[first] is node:
-                    self._add_module(members)
+                if last[self.part[node]] is node:
+                    self._add_module(self.part[node].nodes)
             elif not node.parents:
                 if node not in self.place:
                     self._add_input(node)
@@ -154,18 +153,34 @@ class _Folder:
                 yield (self.of[parent], i), found.get(parent, 0.0)
 
 
-def _parts(graph: Numbering, place: dict[Value, Place]) -> dict[Value, tuple[Value, list[Value]]]:
-    """Return for each computed node of a neuron the nodes of the same use of that neuron."""
-    part: dict[Value, tuple[Value, list[Value]]] = {}
+@dataclass(eq=False)
+class _Part:
+    """The nodes of one use of a neuron, and the parameters that they read."""
+
+    nodes: list[Value] = field(default_factory=list)
+    parameters: set[Value] = field(default_factory=set)
+
+
+def _parts(graph: Numbering, place: dict[Value, Place]) -> dict[Value, _Part]:
+    """Return for each computed node of a neuron the nodes of the same use of that neuron.
+
+    A use reads a parameter once: what reads it again, on the result of the first, is another use.
+    """
+    part: dict[Value, _Part] = {}
     for node in graph.nodes:
         if not node.parents or node not in place:
             continue
-        joined = [part[p] for p in node.parents if p in part and place[p] == place[node]]
-        mine = max(joined, key=lambda j: len(j[1])) if joined else (node, [])
-        mine[1].append(node)
+        own = {p for p in node.parents if not p.parents and p in place}
+        near = dict.fromkeys(part[p] for p in node.parents if p in part and place[p] == place[node])
+        joined = sorted(
+            (p for p in near if own.isdisjoint(p.parameters)), key=lambda p: -len(p.nodes)
+        )
+        mine = joined[0] if joined else _Part()
+        for other in joined[1:]:
+            mine.nodes += other.nodes
+            mine.parameters |= other.parameters
+            part.update(dict.fromkeys(other.nodes, mine))
+        mine.nodes.append(node)
+        mine.parameters |= own
         part[node] = mine
-        for other in joined:
-            if other[1] is not mine[1]:
-                mine[1].extend(other[1])
-                part.update(dict.fromkeys(other[1], mine))
     return part

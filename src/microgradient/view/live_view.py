@@ -77,6 +77,8 @@ def live(
 
     def show(model: Module, history: History) -> None:
         nonlocal next_at, last
+        if not isinstance(model, Module):
+            raise TypeError(f"live expects a model that is a Module, got {shown(model)}")
         last = model, history
         if (start := time.monotonic()) >= next_at:
             screen.show(frame(model, history, inputs))
@@ -93,8 +95,6 @@ def live(
 
 def frame(model: Module, history: History, inputs: Mapping[str, Sequence[float]]) -> Frame:
     """Return what is to be seen of ``model`` now."""
-    if not isinstance(model, Module):
-        raise TypeError(f"live expects a model that is a Module, got {shown(model)}")
     right = history.right[-1] if history.right else None
     errors = tuple(history.errors)
     return Frame(

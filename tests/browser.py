@@ -1,0 +1,28 @@
+"""A real Chromium for the tests, the system's own."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+from playwright.sync_api import sync_playwright
+
+HOW_TO_GET_ONE = (
+    "the tests of the page need Chromium: `apt-get install chromium`, or set "
+    "MICROGRADIENT_CHROMIUM to the path of a Chromium or Chrome"
+)
+
+
+@contextmanager
+def chromium():
+    """Yield a running headless Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = os.environ.get("MICROGRADIENT_CHROMIUM") or next(
+        filter(None, map(shutil.which, names)), None
+    )
+    assert path, HOW_TO_GET_ONE
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()

@@ -1,0 +1,84 @@
+"""explain: every path once, the sum of their products, what it costs; and its refusal."""
+
+import pytest
+from hypothesis import given, settings
+
+import microgradient as mg
+from expressions import Expression, expressions
+from microgradient import Value, explain, trace
+
+
+def test_two_paths_in_symbols_and_numbers():
+    w, x, b = Value(0.8, "w"), Value(-1.5, "x"), Value(0.3, "b")
+    s = w * x + b
+    y = mg.tanh(s) * s
+    it = explain(y, w, {"s": s, "y": y})
+    assert len(it.paths) == 2
+    assert it.multiplications == 3 + 2
+    assert it.reverse_multiplications == 7
+    assert it.value == pytest.approx(
+        mg.grad(lambda w: mg.tanh(w * -1.5 + 0.3) * (w * -1.5 + 0.3))(0.8)
+    )
+    text = repr(it)
+    assert "dy/dw = ∂y/∂v3 × ∂v3/∂s × ∂s/∂v1 × ∂v1/∂w" in text
+    assert "= 0.657338 + 1.07445" in text
+    assert "= 1.73179" in text
+    assert "The reverse sweep: 7" in text
+    assert it.latex().count("{") == it.latex().count("}")
+
+
+def _paths(node, x):
+    """Every path by plain recursion, as an independent count."""
+    if node is x:
+        return [[]]
+    return [
+        [partial, *rest]
+        for parent, partial in zip(node.parents, node.partials)
+        for rest in _paths(parent, x)
+    ]
+
+
+@given(expressions(most_steps=7))
+@settings(max_examples=60)
+def test_sum_over_paths_is_the_adjoint(e: Expression):
+    xs = [Value(x) for x in e.inputs]
+    y = e(xs)
+    adjoint = {n: r["adjoint"] for n, r in zip(trace(y).graph.nodes, trace(y).rows)}
+    for x in xs:
+        if x in adjoint:
+            it = explain(y, x, limit=10**6)
+            wanted = _paths(y, x)
+            assert len(it.paths) == len(wanted)
+            assert it.multiplications == sum(len(path) - 1 for path in wanted)
+            size = sum(map(abs, it.products))
+            assert it.value == pytest.approx(adjoint[x], abs=1e-12 * (1 + size))
+
+
+def test_refusal_names_the_number_of_paths():
+    x = y = Value(1.0)
+    for _ in range(10):
+        y = y + y
+    with pytest.raises(ValueError, match="1,024 paths"):
+        explain(y, x)
+    assert explain(y, x, limit=1024).value == 1024
+    for _ in range(5000):
+        y = y + y
+    with pytest.raises(ValueError, match=r"about 10\^1508 paths"):
+        explain(y, x)
+
+
+def test_the_derivative_by_itself_is_1_and_strangers_are_refused():
+    x = Value(2.0, "x")
+    assert explain(x, x).value == 1
+    assert "dx/dx = 1" in repr(explain(x, x))
+    with pytest.raises(ValueError, match="does not depend"):
+        explain(x * 2, Value(2.0))
+    with pytest.raises(TypeError, match="differentiate by"):
+        explain(x * 2, 2.0)
+
+
+def test_a_deep_chain_is_explained_without_recursion():
+    x = y = Value(0.5, "x")
+    for _ in range(3000):
+        y = y.sin()
+    assert explain(y, x).multiplications == 2999

@@ -1,0 +1,90 @@
+"""live: what training looks like while it goes, as data, in a terminal and in a notebook."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from microgradient import live, nn
+from microgradient.nn.history import History
+from microgradient.view import live_view
+
+INPUTS = {"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}
+PATTERNS = [(x, [float(x[0] != x[1])]) for x in INPUTS.values()]
+
+
+def _train(model, **keywords):
+    return nn.train(
+        model,
+        PATTERNS,
+        loss=nn.half_squared_error,
+        optimizer=nn.Momentum(model.parameters(), rate=0.1),
+        sweeps=30,
+        **keywords,
+    )
+
+
+def test_a_frame_holds_weights_and_codes():
+    model = nn.MLP(2, [3, 1], "tanh", rng=0)
+    it = live_view.frame(model, History(errors=[1.0, 0.5], right=[0, 2]), INPUTS)
+    assert [m.title for m in it.weights] == ["weights of 0", "weights of 1"]
+    neuron = model.layers[0].neurons[2]
+    assert it.weights[0].rows[2] == (*(w.data for w in neuron.weights), neuron.bias.data)
+    (codes,) = it.codes
+    assert codes.names == ("00", "01", "10", "11")
+    hidden = [y.data for y in model.layers[0]([1.0, 0.0])]
+    assert list(codes.rows[2]) == pytest.approx(hidden)
+    assert live_view.headline(it) == "sweep 2: error 0.5, 2 right"
+
+
+def test_on_sweep_sees_every_sweep_and_training_stays_the_same():
+    model, twin = nn.MLP(2, [2, 1], "tanh", rng=0), nn.MLP(2, [2, 1], "tanh", rng=0)
+    seen = []
+    history = _train(model, on_sweep=lambda m, h: seen.append((m is model, h.sweeps)))
+    assert seen == [(True, i) for i in range(1, 31)]
+    assert _train(twin).errors == history.errors
+    with pytest.raises(TypeError, match="on_sweep must be a function"):
+        _train(model, on_sweep=3)
+
+
+def test_in_a_terminal(monkeypatch):
+    out = io.StringIO()
+    screen = Console(file=out, force_terminal=True, width=100, color_system="truecolor")
+    monkeypatch.setattr("rich.get_console", lambda: screen)
+    model = nn.MLP(2, [2, 1], "tanh", rng=0)
+    with live(INPUTS) as show:
+        _train(model, on_sweep=show)
+    text = out.getvalue()
+    assert "sweep 30: error" in text
+    assert "codes in 0" in text
+    assert "▁" in text
+
+
+def test_in_a_file_only_the_last_frame_is_written(monkeypatch):
+    out = io.StringIO()
+    screen = Console(file=out, width=100)
+    monkeypatch.setattr("rich.get_console", lambda: screen)
+    model = nn.MLP(2, [2, 1], "tanh", rng=0)
+    with live() as show:
+        _train(model, on_sweep=show)
+    assert out.getvalue().count("sweep") == 1
+
+
+def test_html_escapes_names_and_has_a_cell_for_every_number():
+    model = nn.MLP(2, [2, 1], "tanh", rng=0)
+    html = live_view.html(
+        live_view.frame(model, History(errors=[1.0]), {"<b>": [0, 1], "x": [1, 1]})
+    )
+    assert "&lt;b&gt;" in html
+    assert html.count("background:") == 2 * 3 + 3 + 2 * 2
+
+
+@pytest.mark.parametrize("errors", [[], [1.0], [0.0, 0.0], [1e-300, 1e300], [float("nan"), 1.0]])
+def test_any_curve_can_be_drawn(errors):
+    assert len(live_view.curve(errors)) == len(errors)
+    assert len(live_view.curve([1.0, 2.0] * 500)) <= 64
+
+
+def test_what_is_no_module_is_refused():
+    with live() as show, pytest.raises(TypeError, match="a model that is a Module"):
+        show(lambda x: x, History(errors=[1.0]))

@@ -1,0 +1,354 @@
+"""The page in a real browser: stepped, nudged, predicted, by mouse and keyboard, for everybody."""
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+import microgradient as mg
+from browser import chromium
+from microgradient import Value, nn, page, steps, trace, watch
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as it:
+        yield it
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a page; at the end there must have been no error, no dialog and no request."""
+    faults, contexts = [], []
+
+    def opened(html, **settings):
+        file = tmp_path / f"page{len(contexts)}.html"
+        file.write_text(html, encoding="utf-8")
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on(
+            "console", lambda m: faults.append(m.text) if m.type in ("error", "warning") else None
+        )
+        tab.on("pageerror", lambda e: faults.append(str(e)))
+        tab.on("dialog", lambda d: (faults.append(d.message), d.dismiss()))
+        tab.on(
+            "request",
+            lambda r: (
+                None if r.url.startswith(("file:", "data:", "about:")) else faults.append(r.url)
+            ),
+        )
+        tab.goto(file.as_uri())
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _shared():
+    w, x, b = Value(0.8), Value(-1.5), Value(0.3)
+    with watch() as seen:
+        s = w * x + b
+        y = mg.tanh(s) * s
+    return y, seen
+
+
+def _xor():
+    model = nn.MLP(2, [2, 1], "tanh", rng=1)
+    patterns = [([a, b], [float(a != b)]) for a in (0, 1) for b in (0, 1)]
+    loss = mg.fsum([nn.half_squared_error(model(x), t) for x, t in patterns])
+    return loss, {"model": model, "loss": loss}
+
+
+def _table(tab):
+    return tab.evaluate(
+        """[...document.querySelectorAll('tbody tr')].map(
+             row => [...row.cells].slice(3, 5).map(cell => cell.textContent))"""
+    )
+
+
+def _wanted(stepper):
+    nodes = stepper.graph.nodes
+    known = stepper.values, stepper.adjoints
+    return [[f"{d[n]:.6g}" if n in d else "" for d in known] for n in nodes]
+
+
+def _number(text):
+    return pytest.approx(float(text), rel=1e-3)
+
+
+def test_every_step_forward_and_back_by_keyboard(show):
+    y, seen = _shared()
+    tab, stepper = show(page(y, seen).html), steps(y, seen)
+    for _ in range(len(stepper)):
+        tab.keyboard.press("ArrowRight")
+        step = stepper.forward()
+        assert _table(tab) == _wanted(stepper)
+        assert tab.inner_text("#told") == stepper.tell(step).splitlines()[0]
+    assert tab.is_disabled("#step")
+    for _ in range(len(stepper)):
+        tab.keyboard.press("ArrowLeft")
+        stepper.back()
+        assert _table(tab) == _wanted(stepper)
+    tab.keyboard.press("End")
+    stepper.goto(len(stepper))
+    assert _table(tab) == _wanted(stepper)
+    tab.keyboard.press("Home")
+    assert tab.inner_text("#count") == "0 / 15"
+
+
+def test_by_mouse_with_the_graph_and_the_users_line(show):
+    y, seen = _shared()
+    tab = show(page(y, seen).html)
+    assert [t.strip() for t in tab.locator(".source code").all_inner_texts()] == [
+        "s = w * x + b",
+        "y = mg.tanh(s) * s",
+    ]
+    box = tab.locator("g.node", has_text="s = +")
+    assert "value not yet" in box.text_content()
+    for _ in range(5):
+        tab.click("#step")
+    assert "value -0.9" in box.text_content()
+    assert "grad not yet" in box.text_content()
+    assert tab.locator(".source li.now").inner_text().endswith("s = w * x + b")
+    tab.click("#back")
+    assert "value not yet" in box.text_content()
+    tab.click("#end")
+    assert "grad -1.155" in box.text_content()
+    assert tab.locator("tr.now").count() == 1
+    box.hover()
+    assert tab.inner_text("#node") == (
+        "dy/ds = 1 × -0.716298 from y + -0.9 × 0.486917 from v3 = -1.15452"
+    )
+    tab.click("#start")
+    assert "Nothing has been computed" in tab.inner_text("#told")
+
+
+def test_slider_and_play(show):
+    y, seen = _shared()
+    tab = show(page(y, seen).html)
+    tab.focus("#slider")
+    tab.keyboard.press("ArrowRight")
+    assert tab.inner_text("#count") == "1 / 15"
+    tab.fill("#slider", "14")
+    assert tab.inner_text("#count") == "14 / 15"
+    tab.click("#play")
+    expect(tab.locator("#count")).to_have_text("15 / 15")
+    assert tab.inner_text("#play") == "▶ Play"
+    tab.locator("body").press("Home")
+    tab.locator("h1").click()
+    tab.keyboard.press("Space")
+    assert tab.get_attribute("#play", "aria-pressed") == "true"
+    expect(tab.locator("#count")).to_have_text("1 / 15")
+    tab.keyboard.press("Space")
+    assert tab.get_attribute("#play", "aria-pressed") == "false"
+
+
+def test_nudge_shows_the_actual_change_beside_the_gradient(show):
+    y, seen = _shared()
+    tab = show(page(y, seen).html)
+    tab.select_option("#leaf", label="x")
+    tab.focus("#nudge")
+    tab.keyboard.press("End")
+    text = tab.inner_text("#nudged")
+    by, actual, predicted = re.search(
+        r"by (\S+): .* change of (\S+)\. Gradient × nudge = .* = (\S+), off", text
+    ).groups()
+
+    def f(x):
+        s = 0.8 * x + 0.3
+        return mg.tanh(s) * s
+
+    assert float(by) == 1.5
+    assert f(-1.5 + 1.5) - f(-1.5) == _number(actual)
+    assert mg.grad(f)(-1.5) * 1.5 == _number(predicted)
+
+
+def test_predict_then_reveal(show):
+    y, seen = _shared()
+    tab = show(page(y, seen).html)
+    tab.check("#predict")
+    for _ in range(8):  # the forward sweep and the seed ask nothing
+        tab.locator("h1").press("ArrowRight")
+    assert tab.is_hidden("#question")
+    tab.locator("h1").press("ArrowRight")
+    assert "dy/dv3" in tab.inner_text("#asked")
+    tab.keyboard.type("-0,9")
+    tab.keyboard.press("Enter")
+    assert tab.inner_text("#verdict") == "Right: -0.9."
+    assert tab.inner_text("#count") == "9 / 15"
+    tab.click("#step")
+    tab.fill("#guess", "")
+    tab.click("text=Check")
+    assert "Type a number" in tab.inner_text("#verdict")
+    tab.click("#reveal")
+    assert tab.inner_text("#count") == "10 / 15"
+    tab.click("#step")  # the second contribution to s
+    tab.fill("#guess", "-0.438")
+    tab.keyboard.press("Enter")
+    assert "it is -1.15452" in tab.inner_text("#verdict")
+    assert "what was there is kept, and added" in tab.inner_text("#verdict")
+
+
+@pytest.mark.parametrize("sweep", ["recursion", "assignment", "no zero_grad"])
+def test_wrong_on_purpose_beside_the_right_answer(show, sweep):
+    y, seen = _shared()
+    tab, stepper = show(page(y, seen).html), steps(y, seen, sweep=sweep)
+    stepper.goto(len(stepper))
+    tab.select_option("#sweep", sweep)
+    tab.click("#end")
+    assert _table(tab) == _wanted(stepper)
+    right = [cell.inner_text() for cell in tab.locator("td.right").all()]
+    assert right == [f"{row['adjoint']:.6g}" for row in trace(y).rows]
+    wrong = [w[1] != r for w, r in zip(_table(tab), right)]
+    marked = [
+        "differs" in row.locator("td").nth(4).get_attribute("class")
+        for row in tab.locator("tbody tr").all()
+    ]
+    assert marked == wrong
+    assert any(wrong)
+    assert "Done. Wrong: dy/d" in tab.inner_text("#rule")
+
+
+def test_a_stepper_saves_the_same_page_where_it_stands(show, tmp_path):
+    y, seen = _shared()
+    it = steps(y, seen, sweep="assignment")
+    it.goto(9)
+    tab = show(it.save(tmp_path / "steps.html").read_text(encoding="utf-8"))
+    assert tab.inner_text("#count") == "9 / 15"
+    assert tab.input_value("#sweep") == "assignment"
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_readable_by_everybody(show, width, scheme):
+    loss, names = _xor()
+    for html in (page(*_shared()).html, page(loss, names).html):
+        tab = show(
+            html,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
+        for position in ("start", "end"):
+            tab.click(f"#{position}", force=True)
+            result = Axe().run(tab)
+            assert result.violations_count == 0, result.generate_report()
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert (
+            tab.evaluate("getComputedStyle(document.querySelector('.node')).transitionDuration")
+            == "0s"
+        )
+        sizes = tab.evaluate(
+            """[...document.querySelectorAll('p, td, button, code, label')]
+                 .map(e => parseFloat(getComputedStyle(e).fontSize))"""
+        )
+        assert min(sizes) >= 12
+
+
+def test_xors_full_graph_is_under_a_megabyte_and_its_boxes_hold_their_text(show):
+    loss, names = _xor()
+    html = page(loss, names).html
+    assert len(html.encode()) < 1_000_000
+    tab = show(html)
+    tab.click("#end")
+    spills = tab.evaluate(
+        """[...document.querySelectorAll('g.node:not(.constant)')].filter(g => {
+             const box = g.querySelector('path, polygon').getBBox();
+             return [...g.querySelectorAll('text')].some(t => t.getBBox().width > box.width + 1);
+           }).length"""
+    )
+    assert spills == 0
+
+
+HOSTILE = [
+    '"><script>alert(1)</script>',
+    "</script><img src=x onerror=alert(1)>",
+    "javascript:alert(1)",
+    "'-alert(1)-'",
+    "\\\\N{|}<b>\n&amp;",
+    "{{js}} {{data}}",
+    "x" * 10_000,
+    "value 888888888",
+]
+
+
+def _census(tab):
+    return tab.evaluate(
+        """(() => { const n = {}; for (const e of document.querySelectorAll('*')) {
+             const key = e.tagName + ' ' + [...e.attributes].map(a => a.name).sort();
+             n[key] = (n[key] || 0) + 1; } return n; })()"""
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_stay_text(show, text):
+    def html(name):
+        x = Value(2.0, name)
+        y = x * x
+        return page(y, {name[:50] + "!": y})
+
+    tab, plain = show(html(text).html), show(html("x").html)
+    for it in (tab, plain):
+        it.click("#end")
+        it.locator("g.node").first.hover()
+    assert _census(tab) == _census(plain)
+    assert tab.locator("a[href], [src], [onclick], [onerror]").count() == 0
+    frame = show(f"<!DOCTYPE html><html lang=en><body>{html(text)._repr_html_()}")
+    assert frame.frame_locator("iframe").locator("#told").inner_text()
+
+
+def test_a_notebook_shows_the_page_in_a_frame_and_a_table_where_frames_are_removed(show):
+    y, seen = _shared()
+    html = steps(y, seen)._repr_html_()
+    tab = show(f"<!DOCTYPE html><body>{html}")
+    frame = tab.frame_locator("iframe")
+    frame.locator("#end").click()
+    assert frame.locator("#count").inner_text() == "15 / 15"
+    assert tab.locator("table").first.is_hidden()
+    bare = re.sub(r"<style.*?</style>|<iframe.*?</iframe>", "", html, flags=re.S)
+    tab = show(f"<!DOCTYPE html><body>{bare}")
+    assert tab.locator("table").first.is_visible()
+    assert "-1.15452" in tab.locator("table").nth(1).inner_text()
+    assert tab.evaluate("document.querySelector('img').naturalWidth") > 100
+
+
+def test_without_javascript_the_numbers_are_there(show):
+    y, seen = _shared()
+    tab = show(page(y, seen).html, java_script_enabled=False)
+    assert "-1.15452" in tab.inner_text("table")
+    assert "grad -1.155" in tab.locator("g.node", has_text="s = +").text_content()
+
+
+def test_without_an_engine_the_rest_works(show, monkeypatch):
+    from microgradient.view import digraph
+
+    monkeypatch.setattr(digraph, "find_engine", lambda: None)
+    tab = show(page(*_shared()).html)
+    tab.click("#end")
+    assert "pip install" in tab.inner_text("#picture")
+    assert "-1.15452" in tab.inner_text("table")
+    assert "<table" in page(*_shared())._repr_html_()
+
+
+def test_numbers_that_are_no_numbers(show):
+    x = Value(0.0, "x")
+    y = mg.log(x) * 0
+    html = page(y).html
+    json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1], parse_constant=pytest.fail)
+    tab = show(html)
+    tab.click("#end")
+    assert _table(tab)[-1][0] == "nan"
+
+
+def test_too_large_a_graph_is_refused():
+    y = Value(1.0)
+    for _ in range(400):
+        y = y.sin()
+    with pytest.raises(ValueError, match="401 nodes"):
+        page(y)
+    assert "Forward sweep" in repr(page(Value(1.0) * 2))
