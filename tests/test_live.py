@@ -50,7 +50,7 @@ def test_on_sweep_sees_every_sweep_and_training_stays_the_same():
 def test_in_a_terminal(monkeypatch):
     out = io.StringIO()
     screen = Console(file=out, force_terminal=True, width=100, color_system="truecolor")
-    monkeypatch.setattr("rich.get_console", lambda: screen)
+    monkeypatch.setattr("rich.live.get_console", lambda: screen)
     model = nn.MLP(2, [2, 1], "tanh", rng=0)
     with live(INPUTS) as show:
         _train(model, on_sweep=show)
@@ -63,7 +63,7 @@ def test_in_a_terminal(monkeypatch):
 def test_in_a_file_only_the_last_frame_is_written(monkeypatch):
     out = io.StringIO()
     screen = Console(file=out, width=100)
-    monkeypatch.setattr("rich.get_console", lambda: screen)
+    monkeypatch.setattr("rich.live.get_console", lambda: screen)
     model = nn.MLP(2, [2, 1], "tanh", rng=0)
     with live() as show:
         _train(model, on_sweep=show)
