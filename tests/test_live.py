@@ -27,7 +27,7 @@ def _train(model, **keywords):
 def test_a_frame_holds_weights_and_codes():
     model = nn.MLP(2, [3, 1], "tanh", rng=0)
     it = live_view.frame(model, History(errors=[1.0, 0.5], right=[0, 2]), INPUTS)
-    assert [m.title for m in it.weights] == ["weights of 0", "weights of 1"]
+    assert [m.title for m in it.weights] == ["weights of layer 0", "weights of layer 1"]
     neuron = model.layers[0].neurons[2]
     assert it.weights[0].rows[2] == (*(w.data for w in neuron.weights), neuron.bias.data)
     (codes,) = it.codes
@@ -56,7 +56,7 @@ def test_in_a_terminal(monkeypatch):
         _train(model, on_sweep=show)
     text = out.getvalue()
     assert "sweep 30: error" in text
-    assert "codes in 0" in text
+    assert "codes in layer 0" in text
     assert "▁" in text
 
 

@@ -51,6 +51,10 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             settings = {"quiet": True, "cleanup": True, **keywords}
             return super().render(outfile=path, format=format, **settings)
 
+    def __repr__(self) -> str:
+        boxes = sum("label=" in line and "->" not in line for line in self.body)
+        return f'<drawing of {boxes} boxes; .render("graph.svg") writes it>'
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
         if find_engine() is None:
             return {"text/plain": f"{HOW_TO_GET_ONE}\n\n{self.source}"}

@@ -113,8 +113,13 @@ def _weights(model: Module) -> Iterator[Matrix]:
             rows.setdefault(layer, []).append(tuple(v.data for v in values)[:_MOST])
     for layer, matrix in rows.items():
         names = tuple(str(i + 1) for i in range(len(matrix)))
-        title = layer.removeprefix("layers.") or "weights"
-        yield Matrix(f"weights of {plain(title)}", names[:_MOST], tuple(matrix[:_MOST]), True)
+        yield Matrix(f"weights of {_called(layer)}", names[:_MOST], tuple(matrix[:_MOST]), True)
+
+
+def _called(path: str) -> str:
+    """Return ``layer 0`` for ``layers.0``, ``person code`` for ``layers.person code``."""
+    name = path.removeprefix("layers.")
+    return f"layer {name}" if name.isdigit() else plain(name) or "the neuron"
 
 
 def _own(module: Module) -> Iterator[Value]:
@@ -141,7 +146,7 @@ def _codes(model: Any, inputs: Mapping[str, Sequence[float]]) -> Iterator[Matrix
                 layers.setdefault(last, {}).setdefault(name, []).append(node.data)
     layers.pop(last, None)
     for layer, codes in layers.items():
-        title = f"codes in {plain(layer.removeprefix('layers.'))}"
+        title = f"codes in {_called(layer)}"
         rows = tuple(tuple(code[:_MOST]) for code in codes.values())
         yield Matrix(title, tuple(map(plain, codes)), rows, False)
 

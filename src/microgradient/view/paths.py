@@ -11,7 +11,6 @@ from operator import mul
 from microgradient.engine import ops
 from microgradient.engine.number import shown
 from microgradient.engine.value import Value
-from microgradient.view.escaping import markup
 from microgradient.view.formulas import ATOM, LATEX, TEXT, Notation, number
 from microgradient.view.numbering import Names, Numbering
 from microgradient.view.telling import Teller
@@ -95,10 +94,7 @@ class Explanation:
         )
 
     def _repr_latex_(self) -> str:
-        return f"${self.latex()}$"
-
-    def _repr_html_(self) -> str:
-        return f"<p>\\({markup(self.latex())}\\)</p><p>{markup(self.cost())}</p>"
+        return f"$$\n{self.latex()}\n$$\n\n{self.cost()}"
 
 
 def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, line: str) -> str:
