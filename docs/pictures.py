@@ -1,7 +1,8 @@
-"""Draw the pictures of the README: python docs/pictures.py"""
+"""Draw the pictures of the README and the docs: python docs/pictures.py"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import microgradient as mg
@@ -9,6 +10,9 @@ from microgradient import Value
 from microgradient.rumelhart1986 import EXPERIMENTS, picture, run
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "tests"))
+
+from browser import chromium  # noqa: E402  # what the tests of the page run, too
 
 
 def main() -> None:
@@ -20,6 +24,31 @@ def main() -> None:
     loss.backward()
     mg.draw(loss).render(HERE / "graph.svg")
     picture.save(run(EXPERIMENTS["symmetry"]), HERE / "symmetry.png")
+    family_trees(HERE / "layers.svg")
+    page(HERE / "page.png")
+
+
+def family_trees(path: Path) -> None:
+    """Draw the loss of the untrained network over all cases, by layers."""
+    trees = EXPERIMENTS["family-trees"]
+    network = run(trees, settings={"sweeps": 0}).network
+    loss = mg.fsum([mg.nn.margin_error(network(p.inputs), p.targets) for p in trees.patterns])
+    loss.backward()
+    mg.draw(loss, {"net": network, "loss": loss}, detail="layers").render(path)
+
+
+def page(path: Path) -> None:
+    """Photograph the page of docs/views.md in the middle of its reverse sweep."""
+    w, x, b = Value(0.8), Value(-1.5), Value(0.3)
+    with mg.watch() as seen:
+        s = w * x + b
+        y = mg.tanh(s) * s
+    with chromium() as browser:
+        tab = browser.new_page(viewport={"width": 1280, "height": 860})
+        tab.set_content(mg.page(y, seen).html)
+        for _ in range(11):
+            tab.keyboard.press("ArrowRight")
+        tab.screenshot(path=path)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 HOW_TO_GET_ONE = (
     "the tests of the page need Chromium: `apt-get install chromium`, or set "
@@ -13,7 +14,7 @@ HOW_TO_GET_ONE = (
 
 
 @contextmanager
-def chromium():
+def chromium() -> Iterator[Browser]:
     """Yield a running headless Chromium."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     path = os.environ.get("MICROGRADIENT_CHROMIUM") or next(

@@ -24,9 +24,10 @@ def _module(path: str):
     return module
 
 
-def test_examples_of_the_readme():
-    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
-    assert result.attempted > 12
+@pytest.mark.parametrize(("page", "least"), [("README.md", 12), ("docs/views.md", 15)])
+def test_examples(page, least):
+    result = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert result.attempted >= least
     assert result.failed == 0
 
 

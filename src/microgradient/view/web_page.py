@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 from itertools import count
+from math import inf
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -23,6 +24,7 @@ from microgradient.view.sweep_steps import RULES, SWEEPS, Step, forward_steps, v
 from microgradient.view.telling import Teller, digits
 
 _ROOM = "value 888888888"  # the longest text that a number of the page may need
+_DENSE = "\tbgcolor=transparent ranksep=0.35 nodesep=0.2\n"
 _ASSETS = files("microgradient.view") / "assets"
 
 
@@ -119,14 +121,20 @@ class Page:
             replace(box, lines=(*box.lines[:-2], *lines[box.key])) if box.key in lines else box
             for box in boxes
         ]
-        body = ["\tbgcolor=transparent\n", *dot_lines(boxes, links, False, "LR")]
-        svg: str = Drawing(body=body).pipe("svg", encoding="utf-8")
-        svg = svg[svg.index("<svg") :]
+        svg, (width, height) = "", (inf, 1.0)
+        for direction in ("LR", "TB"):  # a long chain reads better from top to bottom here
+            if width > height:
+                body = [_DENSE, *dot_lines(boxes, links, False, direction)]
+                svg = Drawing(body=body).pipe("svg", encoding="utf-8")
+                svg = svg[svg.index("<svg") :]
+                width, height = (float(x) for x in re.findall(r'="([\d.]+)pt"', svg)[:2])
         if static:
             return svg
         svg = re.sub(r"<title>.*?</title>|<!--.*?-->", "", svg, flags=re.S)
         svg = '<g id="'.join(_refilled(part, final) for part in svg.split('<g id="'))
-        return re.sub(r'<svg width="([\d.]+)pt" height="[\d.]+pt"', _sized, svg, count=1)
+        style = f"--width:{1.15 * width:.0f}px"
+        size = f'<svg style="{style}" role="group" aria-label="Computation graph"'
+        return re.sub(r'<svg width="[\d.]+pt" height="[\d.]+pt"', size, svg, count=1)
 
     def _trace(self, tell: Teller) -> str:
         rows = []
@@ -213,12 +221,6 @@ def _refilled(group: str, texts: dict[str, tuple[str, str]]) -> str:
         return group
     head, between, tail = group.rsplit(_ROOM, 2)
     return f"{head}{texts[key][0]}{between}{texts[key][1]}{tail}"
-
-
-def _sized(size: re.Match[str]) -> str:
-    width = float(size[1]) * 1.25
-    style = f"--width:{width:.0f}px"
-    return f'<svg style="{style}" role="group" aria-label="Computation graph"'
 
 
 def _place(line: Line) -> str:
