@@ -25,7 +25,8 @@ def _module(path: str):
 
 
 @pytest.mark.parametrize(("page", "least"), [("README.md", 12), ("docs/views.md", 15)])
-def test_examples(page, least):
+def test_examples(page, least, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # they write files
     result = doctest.testfile(str(ROOT / page), module_relative=False)
     assert result.attempted >= least
     assert result.failed == 0

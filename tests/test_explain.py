@@ -58,7 +58,7 @@ def test_refusal_names_the_number_of_paths():
     x = y = Value(1.0)
     for _ in range(10):
         y = y + y
-    with pytest.raises(ValueError, match="1,024 paths"):
+    with pytest.raises(ValueError, match="1,024 paths from x to the result with 10,240 factors"):
         explain(y, x)
     assert explain(y, x, limit=1024).value == 1024
     for _ in range(5000):
@@ -82,3 +82,7 @@ def test_a_deep_chain_is_explained_without_recursion():
     for _ in range(3000):
         y = y.sin()
     assert explain(y, x).multiplications == 2999
+    for _ in range(10_000):
+        y = y.sin()
+    with pytest.raises(ValueError, match="is 1 path from x to the result with 13,000 factors"):
+        explain(y, x)

@@ -19,6 +19,9 @@ MOST_NODES = 300  # of a drawing that shows every node, unless asked for
 MOST_NEURONS = 50  # boxes of a drawing by neurons, unless asked for
 MOST_BOXES = 1000  # of any drawing: a layout of thousands takes minutes and says nothing
 
+_LARGE = 600  # boxes and links, from which on dot is told to hurry: 1,000 boxes in a second, not 15
+_HURRY = "splines=line nslimit=0.1 nslimit1=0.1 mclimit=0.05"
+
 _STYLE = (
     'node [shape=Mrecord fontname="Helvetica" fontsize=11 color="#5f6b7a" style=filled '
     'fillcolor="#ffffff"]',
@@ -86,11 +89,12 @@ def _picture(
             'detail="layers", or a part of it (one of its parents, one neuron), or raise limit='
         )
     for by in ("neurons", "layers") if detail == "auto" else (detail,):
-        folded = fold(graph, by)
-        if len(folded.folds) <= (MOST_NEURONS if by == "neurons" and detail == "auto" else limit):
-            return folds(graph, folded)
+        most = min(limit, MOST_NEURONS) if by == "neurons" and detail == "auto" else limit
+        folded = fold(graph, by, most)
+        if folded is not None:
+            return folds(folded)
     raise ValueError(
-        f"this graph has {size:,} nodes, {len(folded.folds):,} with repetitions folded, and draw "
+        f"this graph has {size:,} nodes, more than {limit:,} with repetitions folded, and draw "
         f"stops at {limit:,}; draw a part of it (one of its parents, one neuron), or raise limit="
     )
 
@@ -99,7 +103,8 @@ def dot_lines(
     boxes: Sequence[Box], links: Sequence[Link], reverse: bool, direction: str
 ) -> list[str]:
     """Return the statements of a DOT graph. Identifiers are ours; only labels hold user text."""
-    lines = [f"rankdir={direction}", *_STYLE, *_clusters(boxes)]
+    hurry = [_HURRY] if len(boxes) + len(links) > _LARGE else []
+    lines = [f"rankdir={direction}", *hurry, *_STYLE, *_clusters(boxes)]
     lines += [f"{box.key} [{_box(box, direction)}]" for box in boxes]
     lines += [f"{link.source} -> {link.target} [{_edge(link, reverse)}]" for link in links]
     return [f"\t{line}\n" for line in lines]

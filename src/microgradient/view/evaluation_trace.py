@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from microgradient.engine.value import Value
 from microgradient.view.escaping import cell, plain
 from microgradient.view.formulas import ATOM, LATEX, number
 from microgradient.view.numbering import Names, Numbering
-from microgradient.view.sweep_steps import Step, reverse_steps
+from microgradient.view.sweep_steps import Step, reverse_sweep
 from microgradient.view.tables import Table
 from microgradient.view.telling import Teller, digits
 
@@ -45,7 +46,7 @@ class Trace:
     def rows(self) -> list[dict[str, Any]]:
         """One dict for each variable, inputs first."""
         graph, tell = self.graph, Teller(self.graph)
-        adjoint = {step.node: step.after for step in self._steps()}
+        adjoint = {step.node: step.after for step in reverse_sweep(graph)}
         return [
             {
                 "variable": graph.variable(node),
@@ -73,7 +74,7 @@ class Trace:
                 "to": self.graph.variable(step.node),
                 "sum": step.after,
             }
-            for step in self._steps()
+            for step in reverse_sweep(self.graph)
             if step.giver is not None
         ]
 
@@ -81,7 +82,7 @@ class Trace:
         """Return the rows as CSV with a header line; text that starts like a formula gets a '."""
         out = io.StringIO()
         columns = ("variable", "name", "operation", "formula", "value", "adjoint")
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(columns)
         for row in self.rows:
             texts = [row[c] if isinstance(row[c], float) else cell(row[c]) for c in columns]
@@ -97,7 +98,7 @@ class Trace:
             for node in self.graph.nodes[:_MOST]
         ]
         lines.append(r"\hline")
-        for step in self._steps()[:_MOST]:
+        for step in islice(reverse_sweep(self.graph), _MOST):
             sign, how = ("=" if step.before is None else r"\mathrel{+}="), ""
             if step.giver is not None and step.adjoint is not None and step.partial is not None:
                 factors = tell.by(step.giver), tell.local(step.giver, step.node)
@@ -122,7 +123,7 @@ class Trace:
             )
             for node in graph.nodes[:_MOST]
         ]
-        reverse = [_reverse_cells(tell, step) for step in self._steps()[:_MOST]]
+        reverse = [_reverse_cells(tell, step) for step in islice(reverse_sweep(graph), _MOST)]
         more = len(graph.nodes) > _MOST or len(reverse) == _MOST
         note = f"; the first {_MOST:,} rows, .rows has all" if more else ""
         return (
@@ -140,9 +141,6 @@ class Trace:
 
     def _repr_html_(self) -> str:
         return "\n".join(table.html() for table in self.tables())
-
-    def _steps(self) -> list[Step]:
-        return reverse_steps(self.graph)
 
 
 def _reverse_cells(tell: Teller, step: Step) -> tuple[str, ...]:

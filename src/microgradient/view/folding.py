@@ -40,13 +40,13 @@ class Folded:
     links: dict[tuple[int, int], list[float | None]]
 
 
-def fold(graph: Numbering, by: str) -> Folded:
+def fold(graph: Numbering, by: str, most: int) -> Folded | None:
     """Return ``graph`` with one box for each neuron or layer (``by``) and for each kind of node.
 
     Nodes are of one kind if they apply the same operation to nodes of the same kinds: the examples
-    of a batch fall together, the layers do not.
+    of a batch fall together, the layers do not. None if there are more than ``most`` boxes.
     """
-    return _Folder(graph, by).folded()
+    return _Folder(graph, by).folded(most)
 
 
 class _Folder:
@@ -58,9 +58,11 @@ class _Folder:
         self.folds: list[Fold] = []
         self.of: dict[Value, int] = {}
 
-    def folded(self) -> Folded:
+    def folded(self, most: int) -> Folded | None:
         last = {self.part[node]: node for node in self.graph.nodes if node in self.part}
         for node in self.graph.nodes:
+            if len(self.folds) > most:
+                return None
             if node in self.part:
                 if last[self.part[node]] is node:
                     self._add_module(self.part[node].nodes)
@@ -74,6 +76,8 @@ class _Folder:
                 title = self.graph.names.get(node, name) if node is self.graph.result else name
                 self._add((kind, name, inputs), title, kind, node)
         self._add_constants()
+        if len(self.folds) > most:
+            return None
         links = self._links()
         self._count(links)
         return Folded(self.folds, links)

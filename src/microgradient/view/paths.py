@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from math import log10
@@ -15,6 +15,7 @@ from microgradient.view.formulas import ATOM, LATEX, TEXT, Notation, number
 from microgradient.view.numbering import Names, Numbering
 from microgradient.view.telling import Teller
 
+_MOST_FACTORS = 100  # for each path that limit= allows
 Edge = tuple[Value, int]  # a node, and the position among its operands of the next one down
 
 
@@ -36,11 +37,13 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
             f"the result does not depend on {shown(x)}; take one of the Values it was made from"
         )
     below = _counts(graph, x)
-    if below[value][0] > limit:
+    paths, factors = below[value][0], sum(below[value])
+    if paths > limit or factors > _MOST_FACTORS * limit:
         raise ValueError(
-            f"there are {_large(below[value][0])} paths from x to the result, and explain writes "
-            f"out at most {limit}: explain a node nearer to x, raise limit=, or see "
-            "trace(value), which needs each edge only once"
+            f"there {'is' if paths == 1 else 'are'} {_large(paths)} path{'s' * (paths != 1)} from "
+            f"x to the result with {_large(factors)} factors, and explain writes out at most "
+            f"{limit} with {_MOST_FACTORS * limit:,}: explain a node nearer to x, raise limit=, or "
+            "see trace(value), which needs each edge only once"
         )
     return Explanation(graph, x, tuple(_paths(graph, x, below)), below[value][1])
 
@@ -130,14 +133,28 @@ def _paths(
     graph: Numbering, x: Value, below: dict[Value, tuple[int, int]]
 ) -> Iterator[tuple[Edge, ...]]:
     """Yield every path from the result down to x, depth first, without recursion."""
-    stack: list[tuple[Value, tuple[Edge, ...]]] = [(graph.result, ())]
+    path: list[Edge] = []
+    stack = [_ways(graph, graph.result, below)]
+    if graph.result is x:
+        yield ()
     while stack:
-        node, path = stack.pop()
-        if node is x:
-            yield path
+        edge = next(stack[-1], None)
+        if edge is None:
+            stack.pop()
+            if path:
+                path.pop()
             continue
-        edges = [(i, parent) for i, parent, _ in graph.edges(node) if parent in below]
-        stack += [(parent, (*path, (node, i))) for i, parent in reversed(edges)]
+        path.append(edge)
+        parent = edge[0].parents[edge[1]]
+        if parent is x:
+            yield tuple(path)
+            path.pop()
+        else:
+            stack.append(_ways(graph, parent, below))
+
+
+def _ways(graph: Numbering, node: Value, below: Mapping[Value, object]) -> Iterator[Edge]:
+    return iter([(node, i) for i, parent, _ in graph.edges(node) if parent in below])
 
 
 def _large(n: int) -> str:

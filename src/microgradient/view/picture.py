@@ -123,7 +123,7 @@ def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
 # --- one box for each fold ------------------------------------------------------------------------
 
 
-def folds(graph: Numbering, folded: Folded) -> tuple[list[Box], list[Link]]:
+def folds(folded: Folded) -> tuple[list[Box], list[Link]]:
     """Return a box for each fold, and a link for each pair of folds with edges between them."""
     boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
     links = [

@@ -12,6 +12,8 @@ from microgradient.view.sweep_steps import RULES, SWEEPS, Step, forward_steps, v
 from microgradient.view.telling import Teller
 from microgradient.view.web_page import Page
 
+MOST_NODES = 100_000
+
 
 def steps(value: Value, names: Names | None = None, *, sweep: str = "right") -> Stepper:
     """Return every step of the forward and of the reverse sweep that give d(value)/d(…).
@@ -38,6 +40,11 @@ class Stepper(Sequence[Step]):
     def __init__(self, graph: Numbering, sweep: str = "right") -> None:
         if sweep not in SWEEPS:
             raise ValueError(f"sweep must be one of {', '.join(map(repr, SWEEPS))}, got {sweep!r}")
+        if len(graph.nodes) > MOST_NODES:
+            raise ValueError(
+                f"this graph has {len(graph.nodes):,} nodes, and steps goes through at most "
+                f"{MOST_NODES:,}: step a part of it, one of the result's parents for instance"
+            )
         reverse = SWEEPS[sweep](graph)
         if reverse is None:
             raise ValueError(

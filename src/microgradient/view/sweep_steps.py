@@ -54,9 +54,14 @@ def forward_steps(graph: Numbering) -> list[Step]:
     ]
 
 
+def reverse_sweep(graph: Numbering) -> Iterator[Step]:
+    """Yield the seed and one step for each edge: the reverse sweep, as ``backward`` does it."""
+    return _sweep(graph, {}, lambda old, term: old + term, "add")
+
+
 def reverse_steps(graph: Numbering) -> list[Step]:
-    """Return the seed and one step for each edge: the reverse sweep, as ``backward`` does it."""
-    return list(_sweep(graph, {}, lambda old, term: old + term, "add"))
+    """Return the steps of the reverse sweep."""
+    return list(reverse_sweep(graph))
 
 
 def with_assignment(graph: Numbering) -> list[Step]:
