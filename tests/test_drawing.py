@@ -87,6 +87,18 @@ def test_svg_holds_the_text(engine):
     assert {"w", "value 0.5", "y = +", "tanh"} <= {text.strip() for text in texts if text}
 
 
+@pytest.mark.skipif(not shutil.which("dot"), reason="there is no system's dot to lack fonts")
+def test_a_dot_without_fonts_gives_way_for_pixels(monkeypatch, tmp_path):
+    monkeypatch.delenv("MICROGRADIENT_DOT", raising=False)
+    empty = tmp_path / "fonts.conf"
+    empty.write_text("<fontconfig><cachedir>cache</cachedir></fontconfig>")
+    digraph._lacks_fonts.cache_clear()
+    monkeypatch.setenv("FONTCONFIG_FILE", str(empty))
+    assert digraph.find_engine("png").name == "graphviz-pure"
+    assert digraph.find_engine("svg").name == "dot"
+    digraph._lacks_fonts.cache_clear()
+
+
 def test_a_notebook_shows_svg(engine):
     assert "<svg" in draw(_y())._repr_mimebundle_()["image/svg+xml"]
 

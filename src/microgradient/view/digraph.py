@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import metadata
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +21,7 @@ HOW_TO_GET_ONE = (
     "no Graphviz found to draw with; install one with: pip install 'microgradient[draw]' "
     "(or your system's package graphviz). The DOT text is in .source"
 )
+_PIXELS = ("png", "jpg", "jpeg", "jpe", "gif", "webp")
 _switch = threading.Lock()  # the graphviz package keeps its program's name in a global
 
 
@@ -27,7 +30,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
     def pipe(self, format: str | None = None, **keywords: Any) -> Any:
         """Return the rendered picture as bytes, or as text with ``encoding``: SVG by default."""
-        with _engine() as engine:
+        with _engine(format or "svg") as engine:
             if format == "pdf" and _lacks_pdf(engine):
                 return _pdf(super().pipe(format="svg", quiet=True))
             return super().pipe(format=format or "svg", **{"quiet": True, **keywords})
@@ -44,7 +47,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         format = format or ending or "svg"
         if ending != format:
             path = path.with_name(f"{path.name}.{format}")
-        with _engine() as engine:
+        with _engine(format) as engine:
             if format == "pdf" and _lacks_pdf(engine):
                 path.write_bytes(_pdf(super().pipe(format="svg", quiet=True)))
                 return str(path)
@@ -61,17 +64,34 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         return super()._repr_mimebundle_(include, exclude, **_)
 
 
-def find_engine() -> Path | None:
-    """Return the program that draws: $MICROGRADIENT_DOT, ``dot`` on the PATH, or graphviz-pure."""
-    chosen = os.environ.get("MICROGRADIENT_DOT") or shutil.which("dot")
-    if chosen:
+def find_engine(format: str = "svg") -> Path | None:
+    """Return the program that draws: $MICROGRADIENT_DOT, ``dot`` on the PATH, or graphviz-pure.
+
+    For pixels, a ``dot`` on a machine without fonts gives way to graphviz-pure, which has its own.
+    """
+    if chosen := os.environ.get("MICROGRADIENT_DOT"):
         return Path(chosen)
+    system, own = shutil.which("dot"), _pip_engine()
+    if system and not (own and format in _PIXELS and _lacks_fonts(system)):
+        return Path(system)
+    return own
+
+
+def _pip_engine() -> Path | None:
     try:
         files = metadata.files("graphviz-pure") or []
     except metadata.PackageNotFoundError:
         return None
     programs = [f for f in files if f.name in ("graphviz-pure", "graphviz-pure.exe")]
     return Path(str(programs[0].locate())).resolve() if programs else None
+
+
+@lru_cache
+def _lacks_fonts(dot: str) -> bool:
+    """Return whether ``dot`` says that it has nothing to write with: it would draw empty boxes."""
+    graph = b'graph {a [fontname="Helvetica"]}'
+    run = subprocess.run([dot, "-v", "-Tpng"], input=graph, capture_output=True)
+    return b"unable to resolve" in run.stderr
 
 
 def _lacks_pdf(engine: Path) -> bool:
@@ -92,8 +112,8 @@ def _pdf(svg: bytes) -> bytes:
 
 
 @contextmanager
-def _engine() -> Iterator[Path]:
-    engine = find_engine()
+def _engine(format: str) -> Iterator[Path]:
+    engine = find_engine(format)
     if engine is None:
         raise RuntimeError(HOW_TO_GET_ONE)
     with _switch:
