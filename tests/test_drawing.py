@@ -84,7 +84,7 @@ def test_render(engine, format, tmp_path):
 
 def test_svg_holds_the_text(engine):
     texts = [t.text for t in ElementTree.fromstring(draw(_y()).pipe()).iter(f"{SVG}text")]
-    assert {"w", "value 0.5", "y = +", "tanh"} <= {text.strip() for text in texts if text}
+    assert {"w", "value 0.5", "y = +", "v3 = tanh"} <= {text.strip() for text in texts if text}
 
 
 @pytest.mark.skipif(not shutil.which("dot"), reason="there is no system's dot to lack fonts")
@@ -204,7 +204,7 @@ def test_plain_operators_are_grouped_by_the_modules_in_names():
     model = Plain()
     y = model([Value(1.0, "x1"), Value(2.0, "x2")])
     source = draw(y, {"plain": model}, detail="neurons").source
-    assert "plain | mul → add → tanh | 3 parameters" in source
+    assert "plain | * → + → tanh | 3 parameters" in source
     assert "subgraph cluster_0" in draw(y, {"plain": model}).source
 
 

@@ -15,7 +15,8 @@ def test_two_paths_in_symbols_and_numbers():
     it = explain(y, w, {"s": s, "y": y})
     assert len(it.paths) == 2
     assert it.multiplications == 3 + 2
-    assert it.reverse_multiplications == 7
+    assert it.reverse_multiplications == 5  # the edges but for the two of the result
+    assert it.all_multiplications == 5 + 5 + 3  # by w, x and b
     assert it.value == pytest.approx(
         mg.grad(lambda w: mg.tanh(w * -1.5 + 0.3) * (w * -1.5 + 0.3))(0.8)
     )
@@ -23,7 +24,7 @@ def test_two_paths_in_symbols_and_numbers():
     assert "dy/dw = ∂y/∂v3 × ∂v3/∂s × ∂s/∂v1 × ∂v1/∂w" in text
     assert "= 0.657338 + 1.07445" in text
     assert "= 1.73179" in text
-    assert "The reverse sweep: 7" in text
+    assert "13 along the paths, 5 by the reverse sweep" in text
     assert it.latex().count("{") == it.latex().count("}")
 
 

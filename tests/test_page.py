@@ -172,15 +172,21 @@ def test_predict_then_reveal(show):
     y, seen = _shared()
     tab = show(page(y, seen).html)
     tab.check("#predict")
+    assert tab.is_hidden("#nudging")  # it would tell
+    assert tab.locator(".edge.secret").count() == tab.locator(".edge").count()
     for _ in range(8):  # the forward sweep and the seed ask nothing
         tab.locator("h1").press("ArrowRight")
     assert tab.is_hidden("#question")
     tab.locator("h1").press("ArrowRight")
-    assert "dy/dv3" in tab.inner_text("#asked")
+    assert tab.inner_text("#asked") == (
+        "y = v3 * s passes something on to its operand v3. dy/dy is 1, and nothing has arrived "
+        "there yet. What is dy/dv3 after this step?"
+    )
     tab.keyboard.type("-0,9")
     tab.keyboard.press("Enter")
-    assert tab.inner_text("#verdict") == "Right: -0.9."
+    assert tab.inner_text("#verdict") == "Right: -0.9. 1 of 1 right at once."
     assert tab.inner_text("#count") == "9 / 15"
+    assert tab.locator(".edge:not(.secret)").count() == 1
     tab.click("#step")
     tab.fill("#guess", "")
     tab.click("text=Check")
@@ -190,8 +196,18 @@ def test_predict_then_reveal(show):
     tab.click("#step")  # the second contribution to s
     tab.fill("#guess", "-0.438")
     tab.keyboard.press("Enter")
-    assert "it is -1.15452" in tab.inner_text("#verdict")
-    assert "what was there is kept, and added" in tab.inner_text("#verdict")
+    assert "what was there is kept, and added. Once more?" in tab.inner_text("#verdict")
+    assert tab.inner_text("#count") == "10 / 15"
+    tab.fill("#guess", "7")
+    tab.keyboard.press("Enter")
+    assert "It is -1.15452, not 7." in tab.inner_text("#verdict")
+    assert "1 of 3 right at once" in tab.inner_text("#verdict")
+    tab.click("#step")
+    tab.click("#back")
+    assert tab.is_hidden("#question")
+    tab.select_option("#sweep", "recursion")
+    assert tab.is_disabled("#predict")
+    assert tab.is_visible("#nudging")
 
 
 @pytest.mark.parametrize("sweep", ["recursion", "assignment", "no zero_grad"])

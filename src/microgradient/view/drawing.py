@@ -91,8 +91,9 @@ def _picture(
     for by in ("neurons", "layers") if detail == "auto" else (detail,):
         most = min(limit, MOST_NEURONS) if by == "neurons" and detail == "auto" else limit
         folded = fold(graph, by, most)
-        if folded is not None:
-            return folds(folded)
+        crowded = detail == "auto" and by == "neurons" and len(folded.links if folded else ()) > 100
+        if folded is not None and not crowded:
+            return folds(folded, contributions=contributions)
     raise ValueError(
         f"this graph has {size:,} nodes, more than {limit:,} with repetitions folded, and draw "
         f"stops at {limit:,}; draw a part of it (one of its parents, one neuron), or raise limit="
@@ -117,15 +118,15 @@ def _box(box: Box, direction: str) -> str:
 
 
 def _edge(link: Link, reverse: bool) -> str:
-    slope = link.slope
-    sign = "zero" if not slope or slope != slope else "positive" if slope > 0 else "negative"
+    x = link.number
+    sign = "zero" if not x or x != x else "positive" if x > 0 else "negative"
     color = _COLOR[sign]
     known = f'id="e{link.key}" class="{sign}" color="{color}"'
     if not link.text:
         return f"{known} {'dir=none' if reverse else 'arrowhead=none'}"
-    ink = color if slope is not None else "#5f6b7a"
+    ink = color if x is not None else "#5f6b7a"
     label = f'label=" {record_field(link.text)} " fontcolor="{ink}"'
-    return f"{known} {label} penwidth={width(slope):.2g}{' dir=back' if reverse else ''}"
+    return f"{known} {label} penwidth={width(x):.2g}{' dir=back' if reverse else ''}"
 
 
 def _clusters(boxes: Sequence[Box]) -> Iterator[str]:

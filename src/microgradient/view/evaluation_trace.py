@@ -100,9 +100,11 @@ class Trace:
         lines.append(r"\hline")
         for step in islice(reverse_sweep(self.graph), _MOST):
             sign, how = ("=" if step.before is None else r"\mathrel{+}="), ""
-            if step.giver is not None and step.adjoint is not None and step.partial is not None:
-                factors = tell.by(step.giver), tell.local(step.giver, step.node)
-                numbers = [number(LATEX, x).within(ATOM) for x in (step.adjoint, step.partial)]
+            if step.giver is not None and step.operand is not None:
+                factors = tell.by(step.giver), tell.local(step.giver, step.operand)
+                numbers = [
+                    number(LATEX, x or 0.0).within(ATOM) for x in (step.adjoint, step.partial)
+                ]
                 how = " = ".join(r" \cdot ".join(pair) for pair in (factors, numbers))
             end = rf"&{'=' if how else ''} {LATEX.number(step.contribution or 1.0)}"
             lines.append(
@@ -145,8 +147,8 @@ class Trace:
 
 def _reverse_cells(tell: Teller, step: Step) -> tuple[str, ...]:
     to, now = tell.by(step.node), digits(step.after)
-    if step.giver is None:
+    if step.giver is None or step.operand is None:
         return ("", "", "", "", "1", to, now)
     numbers = [digits(x or 0.0) for x in (step.adjoint, step.partial, step.contribution)]
-    local = tell.local(step.giver, step.node)
+    local = tell.local(step.giver, step.operand)
     return (tell.symbol(step.giver), numbers[0], local, numbers[1], numbers[2], to, now)

@@ -11,7 +11,7 @@ from microgradient.engine import ops
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
 from microgradient.view.grouping import Place, places
-from microgradient.view.numbering import Numbering
+from microgradient.view.numbering import Numbering, sign
 
 
 @dataclass
@@ -32,12 +32,16 @@ class Fold:
     times: int = 1
 
 
+Links = dict[tuple[int, int], list[tuple[Value, float | None]]]
+"""For each pair of boxes the edges between them: the node at the head, the local derivative."""
+
+
 @dataclass
 class Folded:
-    """The boxes, and for each pair of them the edges that run between."""
+    """The boxes, and the edges that run between them."""
 
     folds: list[Fold]
-    links: dict[tuple[int, int], list[float | None]]
+    links: Links
 
 
 def fold(graph: Numbering, by: str, most: int) -> Folded | None:
@@ -71,7 +75,7 @@ class _Folder:
                     self._add_input(node)
             else:
                 inputs = tuple(sorted({self.of.get(p, -1) for p in node.parents}))
-                name = node.op.name if node.op else ""
+                name = sign(node)
                 kind = "result" if node is self.graph.result else "operation"
                 title = self.graph.names.get(node, name) if node is self.graph.result else name
                 self._add((kind, name, inputs), title, kind, node)
@@ -96,7 +100,7 @@ class _Folder:
         name = where.layer if self.by == "layers" else where.neuron
         read = frozenset(self.of[p] for n in members for p in n.parents if p in self.of)
         fold = self._add((name, read), name, "module", *members)
-        fold.operations = tuple(dict.fromkeys(node.op.name for node in members if node.op))
+        fold.operations = tuple(dict.fromkeys(sign(node) for node in members))
 
     def _add_input(self, node: Value) -> None:
         """Fold ``w1``, ``w2`` and ``w[3]`` into one box for all inputs named w."""
@@ -113,8 +117,8 @@ class _Folder:
         for constant, classes in readers.items():
             self._add(("constants", frozenset(classes)), "inputs", "constant", constant)
 
-    def _links(self) -> dict[tuple[int, int], list[float | None]]:
-        links: dict[tuple[int, int], list[float | None]] = {}
+    def _links(self) -> Links:
+        links: Links = {}
         for node in self.graph.nodes:
             target = self.of.get(node)
             for parent, partial in zip(node.parents, node.partials):
@@ -122,11 +126,11 @@ class _Folder:
                 if source is None or target is None or source == target:
                     continue
                 plain = self.folds[source].kind != "constant"
-                links.setdefault((source, target), []).append(partial if plain else None)
+                links.setdefault((source, target), []).append((node, partial if plain else None))
                 self.folds[source].outputs[parent] = None
         return links
 
-    def _count(self, links: dict[tuple[int, int], list[float | None]]) -> None:
+    def _count(self, links: Links) -> None:
         for i, fold in enumerate(self.folds):
             if self.of.get(self.graph.result) == i:
                 fold.outputs[self.graph.result] = None
@@ -135,26 +139,26 @@ class _Folder:
                 fold.parameters = list(inside)
                 fold.neurons = len({where.neuron for where in inside.values()}) or 1
                 fold.times = max(1, len(fold.outputs) // fold.neurons)
-                for key, through in self._through(i, fold):
-                    if key in links:
-                        links[key] = [through]
+                for source, through in self._through(i, fold):
+                    links[source, i] = [(next(iter(fold.outputs)), through)]
             else:
                 fold.times = len(fold.nodes)
 
     def _own(self, node: Value) -> bool:
         return not node.parents and node in self.place
 
-    def _through(self, i: int, fold: Fold) -> Iterator[tuple[tuple[int, int], float]]:
-        """Yield the local derivative of a single neuron's output by each single input."""
+    def _through(self, i: int, fold: Fold) -> Iterator[tuple[int, float]]:
+        """Yield the local derivative of a single neuron's output by each box of one input."""
         if len(fold.outputs) > 1 or fold.times > 1:
             return
         read = {p for n in fold.nodes for p in n.parents if p in self.of and self.of[p] != i}
         inside = set(fold.nodes) | read
-        found = adjoints(fold.nodes, {next(iter(fold.outputs)): 1.0}, inside, as_graph=False)
+        order = sorted(fold.nodes, key=self.graph.number.__getitem__)
+        found = adjoints(order, {next(iter(fold.outputs)): 1.0}, inside, as_graph=False)
         by_source = Counter(self.of[p] for p in read)
         for parent in read:
             if by_source[self.of[parent]] == 1 and parent.op is not ops.constant:
-                yield (self.of[parent], i), found.get(parent, 0.0)
+                yield self.of[parent], found.get(parent, 0.0)
 
 
 @dataclass(eq=False)

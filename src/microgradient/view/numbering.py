@@ -38,15 +38,20 @@ class Numbering:
             )
         self.result = result
         everything = topological_order(result)
+        self.lines: Mapping[Value, Line] = names.lines if isinstance(names, Watch) else {}
         computed = [node for node in everything if node.parents]
+        if all(node in self.lines for node in computed):  # then in the order in which they ran
+            made = {node: i for i, node in enumerate(self.lines)}
+            computed.sort(key=made.__getitem__)
         used = [parent for node in computed for parent in node.parents if not parent.parents]
         inputs = [node for node in dict.fromkeys(used) if node.op is not ops.constant]
         self.nodes = [*inputs, *computed] or [result]
         inputs = inputs if computed else self.nodes
         self.number = {node: i + 1 - len(inputs) for i, node in enumerate(self.nodes)}
         self.names = _names(self.number, names or {})
-        self.modules = {n: m for n, m in (names or {}).items() if isinstance(m, Module)}
-        self.lines: Mapping[Value, Line] = names.lines if isinstance(names, Watch) else {}
+        self.modules = {
+            n: m for n, m in (names or {}).items() if isinstance(m, Module) and isinstance(n, str)
+        }
         repeated = {name for name, n in Counter(self.names.values()).items() if n > 1}
         self._unique = {node: n for node, n in self.names.items() if n not in repeated}
 
@@ -71,7 +76,11 @@ class Numbering:
 
 def _names(nodes: Mapping[Value, int], names: Names) -> dict[Value, str]:
     found = {node: node.label for node in nodes if node.label}
-    things = {n: t for n, t in names.items() if not n.startswith("_") and n not in ("In", "Out")}
+    things = {
+        name: thing
+        for name, thing in names.items()
+        if isinstance(name, str) and not name.startswith("_") and name not in ("In", "Out")
+    }
     for depth in (0, _DEPTH):  # a variable of its own names a Value better than a place in a list
         for name, thing in things.items():
             for part, value in _values(name, thing, depth):
@@ -100,3 +109,10 @@ def parameter_name(path: str) -> str:
     what = next((part for part in reversed(parts) if not part.isdigit()), path)
     where: list[Any] = [part for part in parts if part != what]
     return f"{what}[{','.join(where)}]" if where else what
+
+
+def sign(node: Value) -> str:
+    """Return the sign of a node's operation: ``+`` for add, but ``neg`` and not ``-``."""
+    if node.op is None:
+        return ""
+    return node.op.symbol if len(node.parents) > 1 else node.op.name

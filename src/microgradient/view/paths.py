@@ -34,7 +34,8 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
         raise TypeError(f"explain expects the Value to differentiate by, got {shown(x)}")
     if x not in graph.number:
         raise ValueError(
-            f"the result does not depend on {shown(x)}; take one of the Values it was made from"
+            f"the result does not depend on {x.label or 'that Value'} ({x.data!r}); take one of "
+            "the Values that it was made from"
         )
     below = _counts(graph, x)
     paths, factors = below[value][0], sum(below[value])
@@ -72,8 +73,23 @@ class Explanation:
 
     @property
     def reverse_multiplications(self) -> int:
-        """How many multiplications the reverse sweep takes for the derivatives by all inputs."""
-        return sum(1 for node in self.graph.nodes for _ in self.graph.edges(node))
+        """How many the reverse sweep takes for the derivatives by all inputs: one for an edge.
+
+        The edges of the result itself cost none, as its adjoint is 1.
+        """
+        nodes = (node for node in self.graph.nodes if node is not self.graph.result)
+        return sum(1 for node in nodes for _ in self.graph.edges(node))
+
+    @property
+    def all_multiplications(self) -> int:
+        """How many the products along all paths take for the derivatives by all inputs."""
+        paths, length = {self.graph.result: 1}, {self.graph.result: 0}
+        for node in reversed(self.graph.nodes):
+            for _, parent, _ in self.graph.edges(node) if node in paths else ():
+                paths[parent] = paths.get(parent, 0) + paths[node]
+                length[parent] = length.get(parent, 0) + length[node] + paths[node]
+        inputs = [node for node in self.graph.nodes if not node.parents and node in paths]
+        return sum(max(0, length[x] - paths[x]) for x in inputs)
 
     def __repr__(self) -> str:
         tell = Teller(self.graph)
@@ -87,13 +103,13 @@ class Explanation:
         return rf"\begin{{aligned}}{tell.by(self.x)} &= {body}\end{{aligned}}"
 
     def cost(self) -> str:
-        """Return one sentence: how many multiplications this takes, and the reverse sweep."""
-        many = len(self.paths)
+        """Return how many multiplications this takes, and the reverse sweep for all inputs."""
+        inputs = sum(1 for node in self.graph.nodes if not node.parents)
         return (
-            f"{many} path{'' if many == 1 else 's'}, multiplied out one by one: "
-            f"{self.multiplications} multiplication{'' if self.multiplications == 1 else 's'} for "
-            f"this derivative. The reverse sweep: {self.reverse_multiplications}, one for each "
-            "edge, for the derivatives by everything."
+            f"{_many(len(self.paths), 'path')}, {_many(self.multiplications, 'multiplication')}. "
+            f"For the derivatives by {f'all {inputs} inputs' if inputs > 1 else 'the input'}: "
+            f"{_large(self.all_multiplications)} along the paths, "
+            f"{self.reverse_multiplications:,} by the reverse sweep, one for each edge."
         )
 
     def _repr_latex_(self) -> str:
@@ -103,7 +119,7 @@ class Explanation:
 def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, line: str) -> str:
     if not it.paths[0]:
         return "1"
-    symbols = [times.join(tell.local(n, n.parents[i]) for n, i in path) for path in it.paths]
+    symbols = [times.join(tell.local(n, i) for n, i in path) for path in it.paths]
     numbers = [
         times.join(number(notation, n.partials[i]).within(ATOM) for n, i in path)
         for path in it.paths
@@ -155,6 +171,10 @@ def _paths(
 
 def _ways(graph: Numbering, node: Value, below: Mapping[Value, object]) -> Iterator[Edge]:
     return iter([(node, i) for i, parent, _ in graph.edges(node) if parent in below])
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _large(n: int) -> str:

@@ -11,7 +11,7 @@ from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
 from microgradient.view.folding import Fold, Folded
 from microgradient.view.grouping import places
-from microgradient.view.numbering import Numbering
+from microgradient.view.numbering import Numbering, sign
 
 NOT_YET = "grad not yet"
 
@@ -28,13 +28,13 @@ class Box:
 
 @dataclass(frozen=True)
 class Link:
-    """An edge of a drawing. ``slope`` is the local derivative, None where there is not one."""
+    """An edge of a drawing: ``number`` gives its colour and width, None where there is not one."""
 
     key: str
     source: str
     target: str
     text: str
-    slope: float | None
+    number: float | None
 
 
 def short(x: float) -> str:
@@ -42,11 +42,11 @@ def short(x: float) -> str:
     return f"{x:.4g}"
 
 
-def width(slope: float | None) -> float:
-    """Return a line width that grows by 1 for each factor of 10, from 0.01 to 1000."""
-    if slope is None or slope == 0 or slope != slope:
+def width(number: float | None) -> float:
+    """Return a line width that grows by 0.8 for each factor of 10, from 0.01 to 1000."""
+    if number is None or number == 0 or number != number:
         return 1.0
-    return 1.0 + min(5.0, max(0.0, log10(min(abs(slope), 1e300)) + 2.0)) * 0.8
+    return 1.0 + min(5.0, max(0.0, log10(min(abs(number), 1e300)) + 2.0)) * 0.8
 
 
 # --- one box for each node ----------------------------------------------------------------------
@@ -69,8 +69,7 @@ def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[B
             f"{key[node]}-{i}",
             key[parent],
             key[node],
-            "" if parent.op is ops.constant else _slope(node, partial, contributions),
-            None if parent.op is ops.constant else partial,
+            *(("", None) if parent.op is ops.constant else _flow(node, partial, contributions)),
         )
         for node in order
         for i, (parent, partial) in enumerate(zip(node.parents, node.partials))
@@ -87,20 +86,21 @@ def _kind(node: Value, graph: Numbering) -> str:
 def _lines(node: Value, graph: Numbering) -> tuple[str, ...]:
     if node.op is ops.constant and node is not graph.result:
         return (short(node.data),)
-    symbol = node.op.symbol if node.parents and node.op else ""
-    name = graph.names.get(node, "")
-    head = f"{name} = {symbol}" if name and symbol else name or symbol
-    return (*([head] if head else []), f"value {short(node.data)}", _gradient(node))
+    name = graph.names.get(node) or graph.variable(node)
+    head = f"{name} = {sign(node)}" if node.parents else name
+    return head, f"value {short(node.data)}", _gradient(node)
 
 
 def _gradient(node: Value) -> str:
     return NOT_YET if node.grad is None else f"grad {short(node.grad)}"
 
 
-def _slope(node: Value, partial: float, contributions: bool) -> str:
-    if contributions and node.grad is not None:
-        return f"{short(node.grad)} × {short(partial)} = {short(node.grad * partial)}"
-    return short(partial)
+def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]:
+    """Return text and number of an edge into ``node``: its local derivative, or what flows back."""
+    if not contributions or node.grad is None:
+        return short(partial), partial
+    term = node.grad * partial
+    return f"{short(node.grad)} × {short(partial)} = {short(term)}", term
 
 
 def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
@@ -123,24 +123,17 @@ def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
 # --- one box for each fold ------------------------------------------------------------------------
 
 
-def folds(folded: Folded) -> tuple[list[Box], list[Link]]:
+def folds(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
     """Return a box for each fold, and a link for each pair of folds with edges between them."""
     boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
-    links = [
-        Link(
-            f"f{source}-{target}",
-            f"f{source}",
-            f"f{target}",
-            short(slopes[0]) if len(slopes) == 1 and slopes[0] is not None else _count(slopes),
-            slopes[0] if len(slopes) == 1 else None,
-        )
-        for (source, target), slopes in folded.links.items()
-    ]
+    links = []
+    for (source, target), edges in folded.links.items():
+        text, number = f"{len(edges):,} edges" if len(edges) > 1 else "", None
+        node, slope = edges[0]
+        if len(edges) == 1 and slope is not None:
+            text, number = _flow(node, slope, contributions)
+        links.append(Link(f"f{source}-{target}", f"f{source}", f"f{target}", text, number))
     return boxes, links
-
-
-def _count(slopes: Sequence[object]) -> str:
-    return "" if len(slopes) < 2 else f"{len(slopes):,} edges"
 
 
 def _summary(fold: Fold) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Also three reverse sweeps that are wrong on purpose, to be seen beside the right
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ RULES = {
     "seed": "The derivative of the result by itself is 1.",
     "pass": "A node that has received everything passes adjoint × local derivative to each parent.",
     "add": "What arrives at a node by several ways is added up.",
+    "too early": "Wrong: the giver passes on what it has, though more is still to come to it.",
     "again": "Wrong: the giver has passed its adjoint on before, and part of it counts twice.",
     "overwrite": "Wrong: = instead of +=, what had arrived before is lost.",
     "left over": "Wrong: without zero_grad() the gradient of the last time is still there.",
@@ -87,6 +89,7 @@ def by_recursion(graph: Numbering) -> list[Step] | None:
     adjoint: dict[Value, float] = {graph.result: 1.0}
     steps = [_seed(graph)]
     visited: set[Value] = set()
+    awaited = Counter(parent for node in graph.nodes for _, parent, _ in graph.edges(node))
     stack = [graph.result]
     while stack:
         giver = stack.pop()
@@ -94,7 +97,12 @@ def by_recursion(graph: Numbering) -> list[Step] | None:
         for operand, parent, partial in edges:
             old, term = adjoint.get(parent), adjoint[giver] * partial
             adjoint[parent] = term if old is None else old + term
-            rule = "again" if giver in visited else "pass" if old is None else "add"
+            rule = "pass" if old is None else "add"
+            if giver in visited:
+                rule = "again"
+            elif awaited[giver] > 0:
+                rule = "too early"
+            awaited[parent] -= 1
             steps.append(_contribution(rule, parent, old, adjoint, giver, operand, partial, term))
         visited.add(giver)
         stack += [parent for _, parent, _ in reversed(edges)]

@@ -24,6 +24,10 @@ def signed(x: float) -> str:
     return f"({x:.6g})" if x < 0 else f"{x:.6g}"
 
 
+def _index(n: int) -> str:
+    return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
 class Teller:
     """Writes the formulas of a graph's nodes and tells its steps."""
 
@@ -54,15 +58,20 @@ class Teller:
 
     def by(self, node: Value) -> str:
         """Return the name of the derivative of the result by ``node``: ``dy/dw``."""
-        return self._quotient("d", self.graph.result, node)
-
-    def local(self, node: Value, parent: Value) -> str:
-        """Return the name of a local derivative: ``∂y/∂s``, all other operands held fast."""
-        return self._quotient(r"\partial " if self.notation is LATEX else "∂", node, parent)
-
-    def _quotient(self, d: str, above: Value, below: Value) -> str:
-        a, b = d + self.symbol(above), d + self.symbol(below)
+        a, b = f"d{self.symbol(self.graph.result)}", f"d{self.symbol(node)}"
         return rf"\frac{{{a}}}{{{b}}}" if self.notation is LATEX else f"{a}/{b}"
+
+    def local(self, node: Value, operand: int) -> str:
+        """Return the name of a local derivative: ``∂y/∂s``, all other operands held fast.
+
+        Of a node that is an operand twice, as in ``y = a * a``: ``∂₁y/∂a`` and ``∂₂y/∂a``.
+        """
+        latex, parent = self.notation is LATEX, node.parents[operand]
+        d, place = (r"\partial", f"_{{{operand + 1}}} ") if latex else ("∂", _index(operand + 1))
+        if node.parents.count(parent) == 1:
+            place = " " if latex else ""
+        above, below = f"{d}{place}{self.symbol(node)}", f"{d} {self.symbol(parent)}"
+        return rf"\frac{{{above}}}{{{below}}}" if latex else f"{above}/{below.replace(' ', '', 1)}"
 
     def tell(self, step: Step) -> str:
         """Return what happens in ``step``, such as ``dy/dw = dy/ds × ∂s/∂w = 2 × 3 = 6``."""
@@ -70,9 +79,9 @@ class Teller:
             shown = [self.symbol(step.node), self.formula(step.node), digits(step.after)]
             return " = ".join(filter(None, shown))
         name, after = self.by(step.node), digits(step.after)
-        if step.giver is None:
+        if step.giver is None or step.operand is None:
             return f"{name} = {after}"
-        factors = f"{self.by(step.giver)} × {self.local(step.giver, step.node)}"
+        factors = f"{self.by(step.giver)} × {self.local(step.giver, step.operand)}"
         numbers = f"{signed(step.adjoint or 0.0)} × {signed(step.partial or 0.0)}"
         if step.before is not None and step.rule != "overwrite":
             numbers = f"{digits(step.before)} + {numbers}"
@@ -83,7 +92,7 @@ class Teller:
         """Return where the local derivative of a contribution comes from; "" for other steps."""
         if step.giver is None or step.operand is None or step.partial is None:
             return ""
-        name = self.local(step.giver, step.node)
+        name = self.local(step.giver, step.operand)
         formula = f"{self.symbol(step.giver)} = {self.formula(step.giver)}"
         rule = self.derivative(step.giver, step.operand)
         number = digits(step.partial)

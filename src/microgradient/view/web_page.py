@@ -28,18 +28,19 @@ _DENSE = "\tbgcolor=transparent ranksep=0.35 nodesep=0.2\n"
 _ASSETS = files("microgradient.view") / "assets"
 
 
-def page(value: Value, names: Names | None = None) -> Page:
+def page(value: Value, names: Names | None = None, *, sweep: str = "right") -> Page:
     """Return a page to step through the computation of ``value`` and its reverse sweep.
 
     It shows the user's source lines, the graph and the evaluation trace side by side, with a
     slider, play, step and step back, the rule used at each step, a nudge for every input, questions
     to predict the next gradient, and three sweeps that are wrong on purpose. ``names`` is
-    ``locals()``, or what ``watch`` remembered, which has the source lines too.
+    ``locals()``, or what ``watch`` remembered, which has the source lines too. ``sweep`` is the one
+    that it opens with, as in ``steps``.
 
     ``.save("page.html")`` writes one file that needs nothing else; ``.html`` is its text; in a
     notebook the page shows itself and works without a kernel. Raises ValueError above 300 nodes.
     """
-    return Page(Numbering(value, names, "page"))
+    return Page(Numbering(value, names, "page"), sweep)
 
 
 class Page:
@@ -177,6 +178,7 @@ class Page:
                 {
                     "symbol": tell.symbol(node),
                     "by": tell.by(node),
+                    "formula": tell.formula(node),
                     "value": _finite(node.data),
                     "line": lines.index(graph.lines[node]) if node in graph.lines else -1,
                     "input": not node.parents,

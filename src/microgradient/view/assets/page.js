@@ -25,8 +25,11 @@
   const final = new Map(sweeps.right.map((step) => [step.node, step.after]));
 
   let sweep = data.start.sweep, steps = [], position = 0, values = new Map(), adjoints = new Map();
-  let timer = null, asking = false;
+  let timer = null, asking = false, tries = 0, asked = 0, known = 0;
+  const labels = new Map([...document.querySelectorAll(".edge")].map((edge) => [edge, edge.querySelector("text")?.textContent]));
 
+  const leaves = Object.keys(data.nudges).map(Number);
+  const predicting = () => $("predict").checked;
   const isReverse = (at) => at >= forward.length;
   const choose = (name) => {
     sweep = name;
@@ -34,6 +37,8 @@
     $("sweep").value = name;
     $("slider").max = steps.length;
     document.body.classList.toggle("compare", name !== "right");
+    $("predict").disabled = name !== "right";
+    if (name !== "right") $("predict").checked = false;
   };
   const goTo = (at) => {
     const target = Math.max(0, Math.min(steps.length, at));
@@ -75,11 +80,16 @@
         mark(element, "giver", !!step && step.giver === i);
       }
     });
-    for (const edge of document.querySelectorAll(".edge")) {
+    const passed = new Set(steps.slice(forward.length, position).map((s) => `en${s.giver}-${s.operand}`));
+    for (const [edge, label] of labels) {
       const child = Number(/^en(\d+)-/.exec(edge.id)?.[1] ?? -1);
+      const now = !!step && step.giver >= 0 && edge.id === `en${step.giver}-${step.operand}`;
       mark(edge, "unknown", !values.has(child));
-      mark(edge, "now", !!step && step.giver >= 0 && edge.id === `en${step.giver}-${step.operand}`);
+      mark(edge, "secret", predicting() && !passed.has(edge.id));
+      mark(edge, "now", now);
+      if (label) edge.querySelector("text").textContent = now ? `${show(step.adjoint, 4)} × ${show(step.partial, 4)}` : label;
     }
+    $("nudging").hidden = !leaves.length || predicting();
     const line = step ? data.nodes[step.giver >= 0 ? step.giver : step.node].line : -1;
     document.querySelectorAll(".source li").forEach((item, i) => mark(item, "now", i === line));
     const rule = step ? data.rules[step.rule] : "";
@@ -118,17 +128,18 @@
   const advance = () => {
     if (asking) return $("guess").focus();
     const next = steps[position];
-    if (next && $("predict").checked && next.giver >= 0) return ask(next);
+    if (next && predicting() && next.giver >= 0) return ask(next);
     say("");
     goTo(position + 1);
   };
   const ask = (step) => {
     asking = true;
-    const { by } = data.nodes[step.node];
-    const giver = data.nodes[step.giver];
-    const from = step.before === null ? "nothing has arrived there yet" : `${show(step.before)} has arrived there so far`;
-    $("asked").textContent = `${giver.symbol} passes something on to ${data.nodes[step.node].symbol}: ${giver.by} = ` +
-      `${show(step.adjoint)}, the local derivative is ${show(step.partial)}, and ${from}. What is ${by} after this step?`;
+    tries = 0;
+    const node = data.nodes[step.node], giver = data.nodes[step.giver];
+    const so = step.before === null ? "nothing has arrived there yet" : `${node.by} is ${show(step.before)} so far`;
+    $("asked").textContent = `${giver.symbol} = ${giver.formula} passes something on to its operand ${node.symbol}` +
+      (Number(giver.formula.split(node.symbol).length > 2) ? `, number ${step.operand + 1}` : "") +
+      `. ${giver.by} is ${show(step.adjoint)}, and ${so}. What is ${node.by} after this step?`;
     $("guess").value = "";
     $("question").hidden = false;
     say("");
@@ -139,16 +150,22 @@
     $("verdict").textContent = text;
     $("verdict").className = text ? (good ? "good" : "bad") : "";
   };
+  const settle = (text, good) => {
+    asked++;
+    if (good && tries === 1) known++;
+    goTo(position + 1);
+    say(`${text} ${known} of ${asked} right at once.`, good);
+    $("step").focus();
+  };
   const check = () => {
     const step = steps[position], wanted = number(step.after);
-    const text = $("guess").value.trim().replace(",", ".").replace("−", "-");
-    const guess = text.toLowerCase() in { nan: 1, inf: 1, "-inf": 1 } ? number(text.toLowerCase()) : Number(text);
-    if (!text || (Number.isNaN(guess) && text.toLowerCase() !== "nan")) return say("Type a number, such as -0.73.", false);
-    const right = Object.is(guess, wanted) || Math.abs(guess - wanted) <= Math.max(0.01 * Math.abs(wanted), 0.0005);
-    const reason = right ? "" : ` ${hint(step, guess)}`;
-    goTo(position + 1);
-    say(right ? `Right: ${show(wanted)}.` : `Not quite: it is ${show(wanted)}, not ${show(guess)}.${reason}`, right);
-    $("step").focus();
+    const text = $("guess").value.trim().replace(",", ".").replace("−", "-").toLowerCase();
+    const guess = text in { nan: 1, inf: 1, "-inf": 1 } ? number(text) : Number(text);
+    if (!text || (Number.isNaN(guess) && text !== "nan")) return say("Type a number, such as -0.73.", false);
+    tries++;
+    if (Object.is(guess, wanted) || Math.abs(guess - wanted) <= Math.max(0.01 * Math.abs(wanted), 0.0005)) return settle(`Right: ${show(wanted)}.`, true);
+    if (tries === 1) { say(`Not ${show(guess)}. ${hint(step, guess)} Once more?`, false); return $("guess").select(); }
+    return settle(`It is ${show(wanted)}, not ${show(guess)}. ${hint(step, guess)}`, false);
   };
   const hint = (step, guess) => {
     const near = (x) => Math.abs(guess - x) <= Math.max(0.01 * Math.abs(x), 0.0005);
@@ -157,18 +174,20 @@
     if (near(-sum)) return "The sign is the wrong way round.";
     if (near(number(step.partial))) return "That is the local derivative; it is multiplied by the adjoint.";
     if (near(number(step.adjoint))) return "That is the adjoint; it is multiplied by the local derivative.";
-    return "It is adjoint × local derivative, added to what was there.";
+    return step.before === null ? "It is adjoint × local derivative." : "It is adjoint × local derivative, added to what was there.";
   };
 
   // --- what a node's gradient is made of ----------------------------------------------------------
 
   const about = (i) => {
-    const parts = sweeps.right.filter((step) => step.node === i && step.giver >= 0);
+    const all = sweeps.right.filter((step) => step.node === i && step.giver >= 0);
+    const parts = predicting() ? all.filter((step) => steps.indexOf(step) < position) : all;
     const { by, symbol } = data.nodes[i];
     if (i === data.result) return `${symbol} is the result: ${by} = 1.`;
-    if (!parts.length) return `Nothing flows back to ${symbol}.`;
+    if (!all.length) return `Nothing flows back to ${symbol}.`;
+    if (!parts.length) return `Nothing has arrived at ${symbol} yet.`;
     const terms = parts.map((s) => `${show(s.adjoint)} × ${show(s.partial)} from ${data.nodes[s.giver].symbol}`);
-    return `${by} = ${terms.join(" + ")} = ${show(final.get(i))}`;
+    return `${by} = ${terms.join(" + ")} = ${show(parts.at(-1).after)}`;
   };
   data.nodes.forEach((node, i) => {
     const box = $(`n${i}`);
@@ -180,9 +199,7 @@
 
   // --- nudge --------------------------------------------------------------------------------------
 
-  const leaves = Object.keys(data.nudges).map(Number);
   for (const i of leaves) $("leaf").add(new Option(data.nodes[i].symbol, i));
-  $("nudging").hidden = !leaves.length;
   const nudge = () => {
     const i = Number($("leaf").value), [amounts, results] = data.nudges[i];
     const at = Number($("nudge").value), by = number(amounts[at]), y = data.nodes[data.result];
@@ -190,7 +207,7 @@
     const leaf = data.nodes[i];
     $("nudged").textContent = `${leaf.symbol} from ${show(leaf.value)} by ${show(by, 3)}: ${y.symbol} becomes ${show(results[at])}, ` +
       `an actual change of ${show(actual, 4)}. Gradient × nudge = ${show(final.get(i) ?? 0, 4)} × ${show(by, 3)} = ` +
-      `${show(predicted, 4)}, off by ${show(actual - predicted, 3)}.`;
+      `${show(predicted, 4)}, ${Number.isFinite(actual - predicted) ? `off by ${show(actual - predicted, 3)}` : "which is no match: not finite"}.`;
     $("nudge").setAttribute("aria-valuetext", `${leaf.symbol} ${by < 0 ? "less" : "plus"} ${show(Math.abs(by), 3)}`);
   };
   const chooseLeaf = () => {
@@ -230,9 +247,9 @@
     choose($("sweep").value);
     draw();
   }));
-  $("predict").addEventListener("change", () => { if (!$("predict").checked) closeQuestion(); });
+  $("predict").addEventListener("change", () => { asked = known = 0; say(""); draw(); });
   $("question").addEventListener("submit", (event) => { event.preventDefault(); check(); });
-  $("reveal").addEventListener("click", () => { goTo(position + 1); say(""); $("step").focus(); });
+  $("reveal").addEventListener("click", () => settle("", false));
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox") return;
     const keys = { ArrowRight: () => { stop(); advance(); }, ArrowLeft: halt(() => goTo(position - 1)), Home: halt(() => goTo(0)), End: halt(() => goTo(steps.length)) };
