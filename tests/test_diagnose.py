@@ -95,8 +95,13 @@ def test_bad_arguments():
     model = nn.Neuron(2, rng=0)
     with pytest.raises(TypeError, match="expects a module"):
         diagnose(lambda x: x, PATTERNS)
-    with pytest.raises(ValueError, match="at least one pattern"):
+    with pytest.raises(ValueError, match="at least one; got none"):
         diagnose(model, [])
+    for batch in (5, "ab", [1, 2], [(1, 2, 3)]):
+        with pytest.raises(TypeError, match=r"a list of \(inputs, targets\)"):
+            diagnose(model, batch)
+    with pytest.raises(TypeError, match="loss must be a function"):
+        diagnose(model, PATTERNS, "mse")
     with pytest.raises(TypeError, match="loss must return a Value"):
         diagnose(model, PATTERNS, lambda outputs, targets: 1.0)
     assert isinstance(model([Value(1.0), Value(2.0)]), Value)

@@ -7,7 +7,7 @@ import microgradient as mg
 from expressions import Expression, expressions
 from microgradient import OPS, Value, expand, nn, topological_order
 
-ELEMENTARY = {"add", "sub", "mul", "div", "neg", "constant", "where"} | {
+ELEMENTARY = {"add", "sub", "mul", "div", "neg", "constant", "where", "relu", "clip"} | {
     name for name, op in OPS.items() if op.primitive and name != "fsum"
 }
 

@@ -5,12 +5,18 @@ import io
 import pytest
 from rich.console import Console
 
-from microgradient import live, nn
+import microgradient as mg
+from microgradient import Value, live, nn
 from microgradient.nn.history import History
 from microgradient.view import live_view
 
 INPUTS = {"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}
 PATTERNS = [(x, [float(x[0] != x[1])]) for x in INPUTS.values()]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(live_view, "_PAUSE", 0.001)
 
 
 def _train(model, **keywords):
@@ -29,7 +35,7 @@ def test_a_frame_holds_weights_and_codes():
     it = live_view.frame(model, History(errors=[1.0, 0.5], right=[0, 2]), INPUTS)
     assert [m.title for m in it.weights] == ["weights of layer 0", "weights of layer 1"]
     neuron = model.layers[0].neurons[2]
-    assert it.weights[0].rows[2] == (*(w.data for w in neuron.weights), neuron.bias.data)
+    assert it.weights[0].rows[2] == (neuron.bias.data, *(w.data for w in neuron.weights))
     (codes,) = it.codes
     assert codes.names == ("00", "01", "10", "11")
     hidden = [y.data for y in model.layers[0]([1.0, 0.0])]
@@ -88,3 +94,37 @@ def test_any_curve_can_be_drawn(errors):
 def test_what_is_no_module_is_refused():
     with live() as show, pytest.raises(TypeError, match="a model that is a Module"):
         show(lambda x: x, History(errors=[1.0]))
+    for inputs in ([0, 1], {"a": 1.0}, "01", 3):
+        with pytest.raises(TypeError, match="live expects"), live(inputs):
+            pass
+
+
+def test_a_layer_alone_tied_layers_and_nested_lists_are_shown_whole():
+    layer = nn.Layer(2, 3, "tanh", rng=0)
+    assert [len(m.rows) for m in live_view.frame(layer, History(), {}).weights] == [3]
+
+    class Tied(nn.Module):
+        def __init__(self):
+            self.a = self.b = nn.Layer(2, 2, "tanh", rng=0)
+            self.w = [[Value(1.0), Value(2.0)], [Value(3.0)]]
+
+        def __call__(self, xs):
+            return mg.dot(self.w[0], self.b(self.a(xs)), self.w[1][0])
+
+    model = Tied()
+    it = live_view.frame(model, History(), {"x": [0.5, -0.5]})
+    first = [y.data for y in model.a([0.5, -0.5])]
+    assert it.codes[0].rows[0] == (*first, *(y.data for y in model.b(first)))
+    assert [len(m.rows[0]) for m in it.weights] == [3, 3]
+
+
+def test_the_last_error_is_the_last_bar_and_shades_grow_with_the_number():
+    assert live_view.curve([1.0] * 128 + [1e6])[-1] == "█"
+    codes = live_view.Matrix("", ("a",), ((-1.0, 0.0, 1.0, 3.0),), False)
+    levels = [live_view.shade(x, codes)[0] for x in codes.rows[0]]
+    assert levels == sorted(levels, reverse=True)
+    assert len(set(levels)) == 4
+    weights = live_view.Matrix("", ("a",), ((-2.0, 2.0),), True)
+    (r1, _, b1), (r2, _, b2) = (live_view.shade(x, weights) for x in (-2.0, 2.0))
+    assert r1 > b1  # orange
+    assert r2 < b2  # blue

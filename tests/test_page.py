@@ -210,6 +210,20 @@ def test_predict_then_reveal(show):
     assert tab.is_visible("#nudging")
 
 
+@pytest.mark.parametrize("factor", [1e-6, float("inf")])
+@pytest.mark.parametrize("typed", ["0", "5", "-1e-6", "constructor", "0x1", "1,000.5"])
+def test_a_wrong_guess_is_never_right(show, factor, typed):
+    tab = show(page(Value(2.0, "x") * Value(factor, "w")).html)
+    tab.check("#predict")
+    for _ in range(4):
+        tab.click("#step")
+    tab.click("#step")
+    tab.fill("#guess", typed)
+    tab.keyboard.press("Enter")
+    assert "Right" not in tab.inner_text("#verdict")
+    assert tab.is_visible("#question")
+
+
 @pytest.mark.parametrize("sweep", ["recursion", "assignment", "no zero_grad"])
 def test_wrong_on_purpose_beside_the_right_answer(show, sweep):
     y, seen = _shared()
@@ -343,7 +357,7 @@ def test_without_javascript_the_numbers_are_there(show):
 def test_without_an_engine_the_rest_works(show, monkeypatch):
     from microgradient.view import digraph
 
-    monkeypatch.setattr(digraph, "find_engine", lambda: None)
+    monkeypatch.setattr(digraph, "find_engine", lambda format: None)
     tab = show(page(*_shared()).html)
     tab.click("#end")
     assert "pip install" in tab.inner_text("#picture")

@@ -25,7 +25,7 @@ def detect_anomaly() -> Iterator[None]:
 
 def check_node(node: Any) -> None:
     """Remember the line that made ``node``; raise if its number is not finite and none allowed."""
-    watch = watching.current.get()
+    watch = watching.current()
     if watch is not None:
         line = watch.lines[node] = watching.user_line()
         if watch.strict and not isfinite(node.data):
@@ -57,7 +57,7 @@ def check_tangents(order: Sequence[Any], tangent: Mapping[Any, Any]) -> None:
 
 def _check_term(node: Any, what: str, factor: float, partial: float) -> None:
     if not isfinite(factor * partial):
-        watch = watching.current.get()
+        watch = watching.current()
         lines = {} if watch is None else watch.lines
         raise FloatingPointError(
             f"the gradient went wrong in {describe(node)}: {what} {factor!r} times local "
@@ -94,5 +94,5 @@ def _number(x: Any) -> float:
 
 def _strict() -> bool:
     """Return whether this thread, now, is inside of detect_anomaly()."""
-    watch = watching.current.get()
+    watch = watching.current()
     return watch is not None and watch.strict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from math import inf, nan
 from numbers import Real
@@ -45,6 +46,19 @@ def as_float(x: object) -> float:
     if getattr(x, "shape", None) == () and getattr(getattr(x, "dtype", None), "kind", "") in "iuf":
         return float(cast(Any, x).item())  # a 0-d array of any library
     raise TypeError(f"expected a real number, got {shown(x)}{_hint(x)}")
+
+
+def as_floats(xs: Iterable[object]) -> tuple[float, ...]:
+    """Return each of ``xs`` as a Python float, as ``as_float`` does."""
+    numbers = tuple(xs)
+    return tuple(map(as_float, numbers))
+
+
+def positive(n: object, what: str) -> int:
+    """Return ``n``, a whole number of at least 1; ValueError for anything else."""
+    if type(n) is not int or n < 1:
+        raise ValueError(f"{what} must be a whole number of at least 1, got {shown(n)}")
+    return n
 
 
 def shown(x: object, limit: int = 60) -> str:

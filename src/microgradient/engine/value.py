@@ -8,7 +8,7 @@ from typing import Any, Final, SupportsFloat, final
 
 from microgradient.engine import anomaly, floats, ops, watching
 from microgradient.engine.graph import topological_order
-from microgradient.engine.number import as_float, shown
+from microgradient.engine.number import as_float, as_floats, shown
 from microgradient.engine.op import FLOATS, Op, Operand
 
 _ONES = (1.0, 1.0)
@@ -159,7 +159,7 @@ class Value(Operand):
         data = as_float(op.fast(*numbers))
         if data != data:
             return new_node(data, op, parents, (nan,) * len(parents))
-        partials = tuple(op.partials(FLOATS, data, *numbers))
+        partials = as_floats(op.partials(FLOATS, data, *numbers))
         if len(partials) != len(parents):
             raise ValueError(
                 f"operation {op.name!r} must give one partial for each of its {len(parents)} "

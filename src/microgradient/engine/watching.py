@@ -38,9 +38,11 @@ class Watch(dict[str, object]):
         super().__init__()
         self.strict = strict
         self.lines: dict[Any, Line] = {}
+        self.outer: Watch | None = None
+        self.ended = False
 
 
-current: ContextVar[Watch | None] = ContextVar("current", default=None)
+_current: ContextVar[Watch | None] = ContextVar("current", default=None)
 
 
 @contextmanager
@@ -55,9 +57,12 @@ def watch() -> Iterator[Watch]:
         page(y, seen)
 
     Names are those of the variables around the block when it ends. Other threads are not watched.
-    Making a node costs several times its normal time meanwhile.
+    Making a node costs several times its normal time meanwhile, and what was made is kept as long
+    as the result is. Of blocks within one another, the inner one shares the outer one's lines.
     """
-    frame = sys._getframe(2)  # past contextlib's
+    frame: FrameType = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__") == "contextlib":
+        frame = frame.f_back
     seen = Watch()
     try:
         with watched(seen):
@@ -66,29 +71,42 @@ def watch() -> Iterator[Watch]:
         seen.update(frame.f_locals)
 
 
+def current() -> Watch | None:
+    """Return what watches this thread now: of the blocks around, the inner one that has not ended.
+
+    Blocks of generators may end in any order, and in another context than they began in.
+    """
+    watch = _current.get()
+    while watch is not None and watch.ended:
+        watch = watch.outer
+    return watch
+
+
 @contextmanager
 def watched(seen: Watch) -> Iterator[None]:
     """Let ``seen`` have the lines of the nodes made in this block."""
     global open_blocks
-    if (outer := current.get()) is not None:
-        seen.lines, seen.strict = outer.lines, seen.strict or outer.strict
-    token = current.set(seen)
+    if (outer := current()) is not None:
+        seen.outer, seen.lines, seen.strict = outer, outer.lines, seen.strict or outer.strict
+    _current.set(seen)
     open_blocks += 1
     try:
         yield
     finally:
         open_blocks -= 1
-        current.reset(token)
+        seen.ended = True
+        if _current.get() is seen:  # else it ends out of turn, or in another context
+            _current.set(seen.outer)
 
 
 @contextmanager
 def paused() -> Iterator[None]:
     """Do not watch the nodes of a derivative: its formula may compute a branch it does not take."""
-    token = current.set(None)
+    token = _current.set(None)
     try:
         yield
     finally:
-        current.reset(token)
+        _current.reset(token)
 
 
 def user_line() -> Line:

@@ -57,7 +57,10 @@ class Module:
         return named
 
     def named_modules(self) -> dict[str, Module]:
-        """Return this module, as "", and the modules within it by name, such as ``layers.0``."""
+        """Return this module, as "", and the modules within it by name, such as ``layers.0``.
+
+        A module that stands in two places has both names.
+        """
         return dict(_modules(self, "", set()))
 
     def parameters(self) -> list[Value]:
@@ -260,11 +263,12 @@ def _modules(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Mod
 
 
 def _parts(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Any, set[int]]]:
-    """Yield what a module or a container holds: its name, itself, and the modules around it."""
-    if isinstance(thing, Module):
+    """Yield what a module or a container holds: its name, itself, and what it stands in."""
+    if isinstance(thing, (Module, Mapping, list, tuple)):
         if id(thing) in inside:
             return
         inside = inside | {id(thing)}
+    if isinstance(thing, Module):
         thing = vars(thing)
     if isinstance(thing, Mapping):
         parts: Iterable[tuple[Any, Any]] = thing.items()

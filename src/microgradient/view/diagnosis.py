@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite, sqrt
+from math import hypot, isfinite, sqrt
 from typing import Any
 
 from microgradient.engine.anomaly import describe
@@ -14,10 +14,10 @@ from microgradient.engine.number import shown
 from microgradient.engine.ops import fsum
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
-from microgradient.engine.watching import watch
+from microgradient.engine.watching import Watch, paused, watched
 from microgradient.nn.losses import half_squared_error
 from microgradient.nn.module import Module
-from microgradient.view.grouping import Place, places
+from microgradient.view.grouping import Place, Use, uses
 from microgradient.view.numbering import Numbering
 from microgradient.view.tables import Table
 
@@ -62,7 +62,7 @@ class LayerFlow:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What ``diagnose`` found: ``findings``, worst first, and the numbers by unit and by layer."""
+    """What ``diagnose`` found: ``findings`` by kind, and the numbers by unit and by layer."""
 
     findings: tuple[Finding, ...]
     units: tuple[Unit, ...]
@@ -76,17 +76,13 @@ class Diagnosis:
                 str(flow.neurons),
                 f"{flow.output:.3g}",
                 f"{flow.gradient:.3g}",
-                f"{self._share(flow, 'saturated'):.0%}",
-                f"{self._share(flow, 'dead'):.0%}",
+                _percent(unit.saturated for unit in self.units if unit.layer == flow.layer),
+                _percent(unit.dead for unit in self.units if unit.layer == flow.layer),
             )
             for flow in self.layers
         ]
         heads = ("layer", "neurons", "output (rms)", "gradient (rms)", "saturated", "dead")
         return Table("Layers, from input to output", heads, tuple(rows), frozenset(range(1, 6)))
-
-    def _share(self, flow: LayerFlow, what: str) -> float:
-        shares = [getattr(unit, what) for unit in self.units if unit.layer == flow.layer]
-        return sum(shares) / len(shares) if shares else 0.0
 
     def sentences(self) -> list[str]:
         """Return the findings as sentences; one that says so where there are none."""
@@ -111,29 +107,48 @@ def diagnose(
     below 4 % of the steepest), ReLUs that are dead (slope 0) on all of it, layers at which the
     gradient shrinks or grows more than tenfold on its way back, parameters that the loss does not
     depend on, and the first value or adjoint that is not finite, with its operands and source line.
+    ``loss`` takes outputs and targets, as in ``nn.train``; by default half the squared error.
     Changes no gradient. Raises TypeError for what is no module, ValueError for an empty batch.
     """
     if not isinstance(model, Module):
         raise TypeError(f"diagnose expects a module, such as nn.MLP, got {shown(model)}")
-    if not batch:
-        raise ValueError("diagnose needs at least one pattern of (inputs, targets), got none")
-    with watch() as seen:
+    if not callable(model):
+        raise TypeError(f"diagnose calls the model, which needs a __call__, got {shown(model)}")
+    if not callable(loss):
+        raise TypeError(f"loss must be a function of outputs and targets, got {shown(loss)}")
+    batch = _patterns(batch)
+    seen = Watch()
+    with paused(), watched(seen):
         total = fsum([_error(model, loss, inputs, targets) for inputs, targets in batch])
-    seen.clear()
     seen["model"] = model
     graph = Numbering(total, seen, "diagnose")
     order = graph.nodes
-    adjoint = adjoints(order, {total: 1.0}, set(order), as_graph=False)
-    place = places(graph)
-    units = _units(graph, place)
-    layers = _layers(graph, place, adjoint)
+    with paused():
+        adjoint = adjoints(order, {total: 1.0}, set(order), as_graph=False)
+    use = uses(graph)
+    units = _units(use)
+    layers = _layers(use, adjoint)
     findings = [
-        *_not_finite(graph, place, adjoint),
+        *_not_finite(graph, use, adjoint),
         *_flat(units),
         *_jumps(layers),
         *_unused(model, graph),
     ]
     return Diagnosis(tuple(findings), tuple(units), tuple(layers))
+
+
+def _patterns(batch: object) -> list[tuple[Any, Any]]:
+    """Return the batch as a list of pairs, once it is known to be that."""
+    what = "diagnose needs a list of (inputs, targets), at least one"
+    if not isinstance(batch, Iterable) or isinstance(batch, str):
+        raise TypeError(f"{what}; got {shown(batch)}")
+    patterns = list(batch)
+    if not patterns:
+        raise ValueError(f"{what}; got none")
+    for pattern in patterns:
+        if not isinstance(pattern, Sequence) or isinstance(pattern, str) or len(pattern) != 2:
+            raise TypeError(f"{what}; got {shown(pattern)} among them")
+    return patterns
 
 
 def _error(model: Any, loss: Callable[[Any, Any], Value], inputs: Any, targets: Any) -> Value:
@@ -143,11 +158,11 @@ def _error(model: Any, loss: Callable[[Any, Any], Value], inputs: Any, targets: 
     return error
 
 
-def _units(graph: Numbering, place: Mapping[Value, Place]) -> list[Unit]:
+def _units(use: Mapping[Value, Use]) -> list[Unit]:
     slopes: dict[tuple[Place, str], list[float]] = defaultdict(list)
-    for node in graph.nodes:
-        if node in place and node.op is not None and (node.op.name in {*STEEPEST, "relu"}):
-            slopes[place[node], node.op.name].append(abs(node.partials[0]))
+    for node, one in use.items():
+        if node.op is not None and node.op.name in {*STEEPEST, "relu"}:
+            slopes[one.place, node.op.name].append(abs(node.partials[0]))
     return [
         Unit(
             where.layer,
@@ -160,24 +175,18 @@ def _units(graph: Numbering, place: Mapping[Value, Place]) -> list[Unit]:
     ]
 
 
-def _layers(
-    graph: Numbering, place: Mapping[Value, Place], adjoint: Mapping[Value, float]
-) -> list[LayerFlow]:
-    inside = {p for node in graph.nodes for p in node.parents if place.get(p) == place.get(node)}
-    outputs: dict[str, list[Value]] = defaultdict(list)
-    neurons: dict[str, set[str]] = defaultdict(set)
-    for node in graph.nodes:
-        if node in place and node.parents and node not in inside:
-            outputs[place[node].layer].append(node)
-            neurons[place[node].layer].add(place[node].neuron)
+def _layers(use: Mapping[Value, Use], adjoint: Mapping[Value, float]) -> list[LayerFlow]:
+    layers: dict[str, list[Use]] = defaultdict(list)
+    for one in dict.fromkeys(use.values()):
+        layers[one.place.layer].append(one)
     return [
         LayerFlow(
             layer,
-            len(neurons[layer]),
-            _rms([node.data for node in nodes]),
-            _rms([adjoint.get(node, 0.0) for node in nodes]),
+            len({one.place.neuron for one in found}),
+            _rms([node.data for one in found for node in one.outputs]),
+            _rms([adjoint[node] for one in found for node in one.outputs]),
         )
-        for layer, nodes in outputs.items()
+        for layer, found in layers.items()
     ]
 
 
@@ -222,21 +231,21 @@ def _unused(model: Module, graph: Numbering) -> list[Finding]:
 
 
 def _not_finite(
-    graph: Numbering, place: Mapping[Value, Place], adjoint: Mapping[Value, float]
+    graph: Numbering, use: Mapping[Value, Use], adjoint: Mapping[Value, float]
 ) -> list[Finding]:
     for node in graph.nodes:
         if not isfinite(node.data):
-            return [_broken(graph, place, node, f"{describe(node)} gave {node.data}")]
+            return [_broken(graph, use, node, f"{describe(node)} gave {node.data}")]
     for node in reversed(graph.nodes):
         for _, parent, partial in graph.edges(node):
             if isfinite(adjoint[node]) and not isfinite(adjoint[node] * partial):
                 what = f"adjoint {adjoint[node]!r} times local derivative {partial!r} on the way to"
-                return [_broken(graph, place, node, f"{what} {describe(parent)}")]
+                return [_broken(graph, use, node, f"{what} {describe(parent)}")]
     return []
 
 
-def _broken(graph: Numbering, place: Mapping[Value, Place], node: Value, what: str) -> Finding:
-    where = place[node].neuron if node in place else "the loss"
+def _broken(graph: Numbering, use: Mapping[Value, Use], node: Value, what: str) -> Finding:
+    where = use[node].place.neuron if node in use else "the loss"
     if not node.parents:
         where = graph.names.get(node, "an input")
     line = f", at {graph.lines[node]}" if node in graph.lines else ""
@@ -249,4 +258,9 @@ def _share(hits: Iterable[bool]) -> float:
 
 
 def _rms(numbers: Sequence[float]) -> float:
-    return sqrt(sum(x * x for x in numbers) / len(numbers)) if numbers else 0.0
+    return hypot(*numbers) / sqrt(len(numbers)) if numbers else 0.0  # no square overflows
+
+
+def _percent(shares: Iterable[float]) -> str:
+    shares = list(shares)
+    return f"{sum(shares) / len(shares):.0%}" if shares else ""

@@ -17,6 +17,9 @@ from typing import Any
 import graphviz
 from graphviz.backend import dot_command
 
+from microgradient.engine.number import shown
+from microgradient.view.files import write_file
+
 HOW_TO_GET_ONE = (
     "no Graphviz found to draw with; install one with: pip install 'microgradient[draw]' "
     "(or your system's package graphviz). The DOT text is in .source"
@@ -29,39 +32,57 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """A graph in DOT (``.source``) that can be rendered by the first engine there is."""
 
     def pipe(self, format: str | None = None, **keywords: Any) -> Any:
-        """Return the rendered picture as bytes, or as text with ``encoding``: SVG by default."""
-        with _engine(format or "svg") as engine:
+        """Return the rendered picture as bytes, or as text with ``encoding``: SVG by default.
+
+        Raises ValueError for a format that Graphviz does not have, RuntimeError where no program
+        draws it.
+        """
+        format = "svg" if format is None else str(format).lower()
+        if format not in graphviz.FORMATS:
+            raise ValueError(
+                f"expected a format such as svg, png, pdf or dot, got {shown(format)}; a file's "
+                "name may end in one, or give format="
+            )
+        with _engine(format) as engine:
             if format == "pdf" and _lacks_pdf(engine):
                 return _pdf(super().pipe(format="svg", quiet=True))
-            return super().pipe(format=format or "svg", **{"quiet": True, **keywords})
+            drawn = super().pipe(format=format, **{"quiet": True, **keywords})
+        if not drawn:
+            raise RuntimeError(f"{engine} drew nothing; is it Graphviz's dot?")
+        return drawn
 
     def render(
-        self, filename: str | Path = "graph.svg", *, format: str | None = None, **keywords: Any
-    ) -> Any:
-        """Write the picture, and nothing else, to a file and return its path.
+        self,
+        filename: str | Path = "graph.svg",
+        *,
+        format: str | None = None,
+        view: bool = False,
+        **keywords: Any,
+    ) -> str:
+        """Write the picture, whole or not at all, and nothing else; return its path.
 
-        The format is that of ``format`` or of the name's ending: "svg" (also without one), "png", …
+        The format is that of ``format`` or of the name's ending: "svg" (also without one), "png",
+        "pdf", … ``view`` opens it. Raises ValueError for a path that cannot be written to.
         """
         path = Path(filename)
         ending = path.suffix[1:].lower()
-        format = format or ending or "svg"
-        if ending != format:
+        format = (format or ending or "svg").lower()
+        if path.name and ending != format:
             path = path.with_name(f"{path.name}.{format}")
-        with _engine(format) as engine:
-            if format == "pdf" and _lacks_pdf(engine):
-                path.write_bytes(_pdf(super().pipe(format="svg", quiet=True)))
-                return str(path)
-            settings = {"quiet": True, "cleanup": True, **keywords}
-            return super().render(outfile=path, format=format, **settings)
+        write_file(path, self.pipe(format))
+        if view:
+            self._view(path, format=format, quiet=True)
+        return str(path)
 
     def __repr__(self) -> str:
-        boxes = sum("label=" in line and "->" not in line for line in self.body)
+        boxes = sum("[id=" in line and "->" not in line for line in self.body)
         return f'<drawing of {boxes} boxes; .render("graph.svg") writes it>'
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
-        if find_engine() is None:
-            return {"text/plain": f"{HOW_TO_GET_ONE}\n\n{self.source}"}
-        return super()._repr_mimebundle_(include, exclude, **_)
+        try:
+            return super()._repr_mimebundle_(include, exclude, **_)
+        except RuntimeError as fault:
+            return {"text/plain": f"{fault}\n\n{self.source}"}
 
 
 def find_engine(format: str = "svg") -> Path | None:
@@ -70,6 +91,8 @@ def find_engine(format: str = "svg") -> Path | None:
     For pixels, a ``dot`` on a machine without fonts gives way to graphviz-pure, which has its own.
     """
     if chosen := os.environ.get("MICROGRADIENT_DOT"):
+        if not shutil.which(chosen):
+            raise RuntimeError(f"MICROGRADIENT_DOT is {shown(chosen)}, which is no program to run")
         return Path(chosen)
     system, own = shutil.which("dot"), _pip_engine()
     if system and not (own and format in _PIXELS and _lacks_fonts(system)):
@@ -121,7 +144,7 @@ def _engine(format: str) -> Iterator[Path]:
         dot_command.DOT_BINARY = engine
         try:
             yield engine
-        except (graphviz.ExecutableNotFound, graphviz.CalledProcessError) as fault:
+        except (graphviz.ExecutableNotFound, graphviz.CalledProcessError, OSError) as fault:
             raise RuntimeError(f"{engine} could not draw this: {fault}") from None
         finally:
             dot_command.DOT_BINARY = before

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.view.escaping import record_field
 from microgradient.view.folding import fold
 from microgradient.view.numbering import Names, Numbering
-from microgradient.view.picture import Box, Link, every_node, folds, width
+from microgradient.view.picture import Box, Link, every_node, folds, size, width
 
 if TYPE_CHECKING:
     from microgradient.view.digraph import Drawing
 
 DETAILS = ("auto", "operations", "neurons", "layers")
 MOST_NODES = 300  # of a drawing that shows every node, unless asked for
+MOST_EDGES = 1000  # of the same
 MOST_NEURONS = 50  # boxes of a drawing by neurons, unless asked for
 MOST_BOXES = 1000  # of any drawing: a layout of thousands takes minutes and says nothing
 
@@ -68,8 +70,9 @@ def draw(
         ("sweep", sweep, ("forward", "reverse")),
         ("direction", direction, ("LR", "TB")),
     ):
-        if given not in known:
-            raise ValueError(f"{what} must be one of {', '.join(known)}, got {given!r}")
+        if not isinstance(given, str) or given not in known:
+            raise ValueError(f"{what} must be one of {', '.join(known)}, got {shown(given)}")
+    limit = positive(limit, "limit")
     graph = Numbering(value, names, "draw")
     boxes, links = _picture(graph, detail, sweep == "reverse", limit)
     from microgradient.view.digraph import Drawing
@@ -80,12 +83,14 @@ def draw(
 def _picture(
     graph: Numbering, detail: str, contributions: bool, limit: int
 ) -> tuple[list[Box], list[Link]]:
-    size = len(graph.nodes)
-    if detail == "operations" or (detail == "auto" and size <= min(MOST_NODES, limit)):
-        if size <= limit:
+    boxes, edges = size(graph)
+    small = boxes <= min(MOST_NODES, limit) and edges <= MOST_EDGES
+    if detail == "operations" or (detail == "auto" and small):
+        if boxes <= limit and edges <= MOST_EDGES * 10:
             return every_node(graph, contributions=contributions)
         raise ValueError(
-            f"this graph has {size:,} nodes, and draw stops at {limit:,}; draw it with "
+            f"this graph has {boxes:,} nodes with {edges:,} edges, and draw stops at {limit:,} "
+            f"with {MOST_EDGES * 10:,}; draw it with "
             'detail="layers", or a part of it (one of its parents, one neuron), or raise limit='
         )
     for by in ("neurons", "layers") if detail == "auto" else (detail,):
@@ -95,7 +100,7 @@ def _picture(
         if folded is not None and not crowded:
             return folds(folded, contributions=contributions)
     raise ValueError(
-        f"this graph has {size:,} nodes, more than {limit:,} with repetitions folded, and draw "
+        f"this graph has {boxes:,} nodes, more than {limit:,} with repetitions folded, and draw "
         f"stops at {limit:,}; draw a part of it (one of its parents, one neuron), or raise limit="
     )
 

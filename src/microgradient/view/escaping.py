@@ -59,4 +59,5 @@ def script_data(data: Any) -> str:
 
 def cell(text: str) -> str:
     """Return ``text`` for a CSV cell that a spreadsheet takes as text and not as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    text = plain(text, 1000)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text

@@ -98,18 +98,9 @@ class Trace:
             for node in self.graph.nodes[:_MOST]
         ]
         lines.append(r"\hline")
-        for step in islice(reverse_sweep(self.graph), _MOST):
-            sign, how = ("=" if step.before is None else r"\mathrel{+}="), ""
-            if step.giver is not None and step.operand is not None:
-                factors = tell.by(step.giver), tell.local(step.giver, step.operand)
-                numbers = [
-                    number(LATEX, x or 0.0).within(ATOM) for x in (step.adjoint, step.partial)
-                ]
-                how = " = ".join(r" \cdot ".join(pair) for pair in (factors, numbers))
-            end = rf"&{'=' if how else ''} {LATEX.number(step.contribution or 1.0)}"
-            lines.append(
-                rf"{tell.by(step.node)} &{sign} {how or '1'} {end if how else '&'} \\[4pt]"
-            )
+        lines += [_latex_line(tell, step) for step in islice(reverse_sweep(self.graph), _MOST)]
+        if max(len(self.graph.nodes), len(lines)) > _MOST:
+            lines.append(rf"\text{{(cut after {_MOST:,} lines)}}")
         return "\\begin{array}{lll}\n" + "\n".join(lines) + "\n\\end{array}"
 
     def tables(self) -> tuple[Table, Table]:
@@ -125,13 +116,16 @@ class Trace:
             )
             for node in graph.nodes[:_MOST]
         ]
-        reverse = [_reverse_cells(tell, step) for step in islice(reverse_sweep(graph), _MOST)]
-        more = len(graph.nodes) > _MOST or len(reverse) == _MOST
-        note = f"; the first {_MOST:,} rows, .rows has all" if more else ""
+        steps = list(islice(reverse_sweep(graph), _MOST + 1))
+        reverse = [_reverse_cells(tell, step) for step in steps[:_MOST]]
+        notes = [
+            f" (the first {_MOST:,} rows; .{where} has all)" if count > _MOST else ""
+            for where, count in (("rows", len(graph.nodes)), ("contributions", len(steps)))
+        ]
         return (
-            Table(f"Forward sweep{note}", FORWARD, tuple(forward), frozenset({3})),
+            Table(f"Forward sweep{notes[0]}", FORWARD, tuple(forward), frozenset({3})),
             Table(
-                f"Reverse sweep: the adjoint of v is d{result}/dv{note}",
+                f"Reverse sweep: the adjoint of v is d{result}/dv{notes[1]}",
                 REVERSE,
                 tuple(reverse),
                 frozenset({1, 3, 4, 6}),
@@ -145,10 +139,22 @@ class Trace:
         return "\n".join(table.html() for table in self.tables())
 
 
+def _latex_line(tell: Teller, step: Step) -> str:
+    name, sign = tell.by(step.node), "=" if step.before is None else r"\mathrel{+}="
+    if step.giver is None or step.operand is None:
+        return rf"{name} &= 1 & \\[4pt]"
+    factors = rf"{tell.by(step.giver)} \cdot {tell.local(step.giver, step.operand)}"
+    numbers = r" \cdot ".join(
+        number(LATEX, x).within(ATOM) for x in (step.adjoint, step.partial) if x is not None
+    )
+    result = LATEX.number(step.contribution) if step.contribution is not None else ""
+    return rf"{name} &{sign} {factors} = {numbers} &= {result} \\[4pt]"
+
+
 def _reverse_cells(tell: Teller, step: Step) -> tuple[str, ...]:
     to, now = tell.by(step.node), digits(step.after)
     if step.giver is None or step.operand is None:
         return ("", "", "", "", "1", to, now)
-    numbers = [digits(x or 0.0) for x in (step.adjoint, step.partial, step.contribution)]
+    numbers = [digits(x) for x in (step.adjoint, step.partial, step.contribution)]
     local = tell.local(step.giver, step.operand)
     return (tell.symbol(step.giver), numbers[0], local, numbers[1], numbers[2], to, now)

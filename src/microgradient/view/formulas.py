@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from microgradient.engine import ops
 from microgradient.engine.op import OPS, Arithmetic, Op
 
-SUM, MINUS, PRODUCT, ATOM = range(4)  # how strongly a formula holds together
+CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula holds together
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class Formula:
         return Formula(text, self.notation, strength)
 
     def __add__(self, other: Any) -> Formula:
-        return self._made(f"{self.text} + {self._of(other).within(PRODUCT)}", SUM)
+        return self._made(f"{self.within(SUM)} + {self._of(other).within(PRODUCT)}", SUM)
 
     def __radd__(self, other: Any) -> Formula:
         return self._of(other) + self
 
     def __sub__(self, other: Any) -> Formula:
-        return self._made(f"{self.text} - {self._of(other).within(PRODUCT)}", SUM)
+        return self._made(f"{self.within(SUM)} - {self._of(other).within(PRODUCT)}", SUM)
 
     def __rsub__(self, other: Any) -> Formula:
         return self._of(other) - self
@@ -70,15 +71,20 @@ class Formula:
         return self._made(f"-{self.within(PRODUCT)}", MINUS)
 
     def __gt__(self, other: Any) -> Formula:
-        return self._made(f"{self.text} > {self._of(other).text}", SUM)
+        return self._made(f"{self.text} > {self._of(other).text}", CHOICE)
 
     def __lt__(self, other: Any) -> Formula:
-        return self._made(f"{self.text} < {self._of(other).text}", SUM)
+        return self._made(f"{self.text} < {self._of(other).text}", CHOICE)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a formula is neither true nor false")
 
 
 def number(notation: Notation, x: float) -> Formula:
     """Return the formula of a number; a negative one is bracketed in products."""
-    return Formula(notation.number(x), notation, MINUS if x < 0 else ATOM)
+    text = notation.number(x)
+    strength = MINUS if text.startswith("-") else PRODUCT if " " in text else ATOM
+    return Formula(text, notation, strength)
 
 
 def arithmetic(notation: Notation) -> Arithmetic:
@@ -105,12 +111,14 @@ def arithmetic(notation: Notation) -> Arithmetic:
             "pow": lambda x, y: notation.power(of(x), of(y)),
             "fsum": lambda xs: _series(list(xs), lambda a, b: a + b, notation),
             "where": where,
-            "equal": lambda x, y: Formula(f"{of(x).text} = {of(y).text}", notation, SUM),
+            "equal": lambda x, y: Formula(f"{of(x).text} = {of(y).text}", notation, CHOICE),
             "detach": of,
         }
     )
 
 
+_SIGNS = (ops.add, ops.sub, ops.mul, ops.neg, ops.div, ops.pow)
+_MARKS = (ops.taken, ops.argument, ops.passed)  # a node that is its operand, on its way elsewhere
 _FEW = 4  # terms of a sum that are written out; of more, the first two and the last
 
 
@@ -128,17 +136,17 @@ def _series(terms: list[Any], join: Callable[[Any, Any], Any], notation: Notatio
 def written(op: Op, operands: Sequence[Formula], notation: Notation) -> Formula:
     """Return the formula of ``op`` on ``operands``: ``w * x``, ``tanh(s)``, …"""
     m = arithmetic(notation)
-    if op.name == "dot":
+    if op is ops.dot:
         n = len(operands) // 2
         products = [w * x for w, x in zip(operands[:n], operands[n : 2 * n])]
         return m.fsum([*products, *operands[2 * n :]])  # type: ignore[no-any-return]
-    if op.name == "fsum":
+    if op is ops.fsum:
         return m.fsum(operands)  # type: ignore[no-any-return]
-    if op.name == "prod":
+    if op is ops.prod:
         return _series(list(operands), lambda a, b: a * b, notation)  # type: ignore[no-any-return]
-    if op.name == "where":
+    if op in _MARKS:
         return operands[0]
-    if op.name in ("add", "sub", "mul", "neg", "div", "pow"):
+    if op in _SIGNS:
         return getattr(m, op.name)(*operands)  # type: ignore[no-any-return]
     texts = [operand.text for operand in operands]
     if len(texts) > 2 * _FEW:
@@ -147,24 +155,23 @@ def written(op: Op, operands: Sequence[Formula], notation: Notation) -> Formula:
 
 
 _SHORTER = {  # mathematically the row's derivative, in the form that is taught
-    "tanh": lambda v, x: 1 - v * v,
-    "sigmoid": lambda v, x: v * (1 - v),
+    ops.tanh: lambda v, x: 1 - v * v,
+    ops.sigmoid: lambda v, x: v * (1 - v),
 }
 
 
-def derivative(
-    op: Op, position: int, result: Formula, operands: Sequence[Formula], limit: int = 60
-) -> str:
-    """Return the local derivative by operand ``position`` as a formula; "" if it is a long one."""
-    if op.name in _SHORTER:
-        return str(_SHORTER[op.name](result, operands[0]).text)
+def derivatives(
+    op: Op, result: Formula, operands: Sequence[Formula], limit: int = 60
+) -> Sequence[str]:
+    """Return the local derivative by each operand as a formula; "" where it is a long one."""
+    if op in _SHORTER:
+        return [_SHORTER[op](result, operands[0]).text]
     try:
-        partials = op.partials(arithmetic(result.notation), result, *operands)
-        partial = partials[position]
-    except (TypeError, AttributeError, IndexError):  # a row that formulas are not enough for
-        return ""
-    text = partial.text if isinstance(partial, Formula) else result.notation.number(partial)
-    return text if len(text) <= limit else ""
+        partials = list(op.partials(arithmetic(result.notation), result, *operands))
+    except (TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError):
+        return [""] * len(operands)  # a row that needs more than formulas
+    texts = [p.text if isinstance(p, Formula) else result.notation.number(p) for p in partials]
+    return [text if len(text) <= limit else "" for text in texts]
 
 
 def _text_call(name: str, operands: Sequence[str]) -> str:
@@ -212,7 +219,7 @@ def _latex_number(x: float) -> str:
 LATEX: Notation = Notation(
     times=r" \cdot ",
     dots=r"\dots",
-    quotient=lambda x, y: Formula(rf"\frac{{{x.text}}}{{{y.text}}}", LATEX),
+    quotient=lambda x, y: Formula(rf"\frac{{{x.text}}}{{{y.text}}}", LATEX, PRODUCT),
     power=lambda x, y: Formula(f"{x.within(ATOM)}^{{{y.text}}}", LATEX, PRODUCT),
     call=_latex_call,
     number=_latex_number,

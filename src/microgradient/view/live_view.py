@@ -16,17 +16,31 @@ from microgradient.engine.value import Value
 from microgradient.nn.history import History
 from microgradient.nn.module import Module
 from microgradient.view.escaping import markup, plain
-from microgradient.view.grouping import places
+from microgradient.view.grouping import owners, uses
 from microgradient.view.numbering import Numbering
 
-_PAUSE = 0.15  # seconds between two frames, at least
-_SHARE = 5  # and so many times what a frame takes: training has the rest of the time
+_PAUSE = 0.1  # seconds that a frame is seen, at least
+_GROWTH = (
+    1.08  # from one frame to the next, in sweeps: the early ones, where much happens, go slowly
+)
+_SHARE = 5  # a long run has so many times the time that its frames take
 _CURVE = 64  # columns of the error curve
 _BARS = "▁▂▃▄▅▆▇█"
-# Colours that a terminal of 256 has, from small to large.
-_BLUES = (38, 38, 38), (0, 0, 95), (0, 0, 175), (0, 95, 215), (0, 135, 255), (135, 215, 255)
-_ORANGES = (38, 38, 38), (95, 0, 0), (175, 95, 0), (215, 95, 0), (255, 135, 0), (255, 215, 135)
 _MOST = 40  # rows or columns of a matrix that are shown
+# From small to large, in colours that a terminal of 256 has, too.
+_BLUES = (238, 238, 238), (175, 215, 255), (95, 175, 255), (0, 135, 255), (0, 95, 215), (0, 0, 175)
+_ORANGES = (
+    (238, 238, 238),
+    (255, 215, 175),
+    (255, 175, 95),
+    (255, 135, 0),
+    (215, 95, 0),
+    (175, 0, 0),
+)
+_LEGEND = (
+    "weights: blue positive, orange negative, strong large, each to its own scale; "
+    "a row is a neuron, its bias first; codes: white small, black large"
+)
 
 
 @dataclass(frozen=True)
@@ -67,30 +81,31 @@ def live(
 
     ``inputs`` are those whose hidden codes are shown, by name or in a list; without any, weights
     and error alone. Weights are blue where positive and orange where negative, each matrix to its
-    own scale; a row is a neuron, its bias last. Raises ImportError outside of a notebook where
-    ``rich`` is not installed.
+    own scale; a row is a neuron, its bias first. Frames follow the logarithm of the sweeps, so that
+    a run of a second can be watched: it is held back to take some seconds. Raises TypeError for
+    inputs that are none, ImportError outside of a notebook where ``rich`` is not installed.
     """
-    if not isinstance(inputs, Mapping):
-        inputs = {str(i + 1): one for i, one in enumerate(inputs)}
+    inputs = _named(inputs)
     screen = _Notebook() if "ipykernel" in sys.modules else _Terminal()
-    next_at, last = 0.0, None
+    next_at, next_sweep, last = 0.0, 1.0, None
 
     def show(model: Module, history: History) -> None:
-        nonlocal next_at, last
+        nonlocal next_at, next_sweep, last
         if not isinstance(model, Module):
             raise TypeError(f"live expects a model that is a Module, got {shown(model)}")
         last = model, history
-        if (start := time.monotonic()) >= next_at:
+        start = time.monotonic()
+        if history.sweeps >= next_sweep or start >= next_at:
             screen.show(frame(model, history, inputs))
-            now = time.monotonic()
-            next_at = now + max(_PAUSE, _SHARE * (now - start))
+            took = time.monotonic() - start
+            time.sleep(max(0.0, _PAUSE - took) if history.sweeps >= next_sweep else 0.0)
+            next_sweep = max(history.sweeps + 1, history.sweeps * _GROWTH)
+            next_at = time.monotonic() + max(_PAUSE, _SHARE * took)
 
     with screen:
-        try:
-            yield show
-        finally:
-            if last is not None:
-                screen.show(frame(*last, inputs))
+        yield show
+        if last is not None:
+            screen.show(frame(*last, inputs))
 
 
 def frame(model: Module, history: History, inputs: Mapping[str, Sequence[float]]) -> Frame:
@@ -102,73 +117,82 @@ def frame(model: Module, history: History, inputs: Mapping[str, Sequence[float]]
     )
 
 
+def _named(inputs: object) -> dict[str, Sequence[float]]:
+    """Return the inputs by name, numbered from 1 if they have none."""
+    if not isinstance(inputs, (Mapping, Sequence)) or isinstance(inputs, str):
+        raise TypeError(f"live expects inputs by name, or a list of them, got {shown(inputs)}")
+    items = inputs.items() if isinstance(inputs, Mapping) else enumerate(inputs, 1)
+    named = {str(name): one for name, one in items}
+    for one in named.values():
+        if not isinstance(one, Sequence) or isinstance(one, str):
+            raise TypeError(f"live expects each input as a list of numbers, got {shown(one)}")
+    return named
+
+
 def _weights(model: Module) -> Iterator[Matrix]:
-    """Yield a matrix for each module with neurons: one row for each, its bias at the end."""
-    rows: dict[str, list[tuple[float, ...]]] = {}
-    modules = model.named_modules()
-    for path, module in modules.items():
-        values = list(_own(module))
-        if values:
-            layer = path.rpartition(".neurons.")[0] if ".neurons." in path else path
-            rows.setdefault(layer, []).append(tuple(v.data for v in values)[:_MOST])
-    for layer, matrix in rows.items():
-        names = tuple(str(i + 1) for i in range(len(matrix)))
-        yield Matrix(f"weights of {_called(layer)}", names[:_MOST], tuple(matrix[:_MOST]), True)
+    """Yield a matrix for each layer: a row for each neuron, its bias first."""
+    owner = owners({"": model})
+    layers: dict[str, dict[str, list[float]]] = {}
+    for path, parameter in model.named_parameters().items():
+        where = owner[parameter]
+        row = layers.setdefault(where.layer, {}).setdefault(where.neuron, [])
+        row.insert(0 if path.rpartition(".")[2] == "bias" else len(row), parameter.data)
+    for layer, neurons in layers.items():
+        rows = tuple(tuple(row[:_MOST]) for row in neurons.values())[:_MOST]
+        names = tuple(str(i) for i in range(1, len(rows) + 1))
+        yield Matrix(f"weights of {_called(layer)}", names, rows, True)
 
 
 def _called(path: str) -> str:
     """Return ``layer 0`` for ``layers.0``, ``person code`` for ``layers.person code``."""
     name = path.removeprefix("layers.")
-    return f"layer {name}" if name.isdigit() else plain(name) or "the neuron"
-
-
-def _own(module: Module) -> Iterator[Value]:
-    """Yield the parameters that are attributes of this very module, or stand in its lists."""
-    for thing in vars(module).values():
-        for value in thing if isinstance(thing, (list, tuple)) else (thing,):
-            if type(value) is Value and not value.parents:
-                yield value
+    return f"layer {name}" if name.isdigit() else plain(name) or "the model"
 
 
 def _codes(model: Any, inputs: Mapping[str, Sequence[float]]) -> Iterator[Matrix]:
-    """Yield a matrix for each hidden layer: one row for each input, one column for each neuron."""
+    """Yield a matrix for each hidden layer: a row for each input, a column for each neuron."""
+    owner = owners({"": model})
     layers: dict[str, dict[str, list[float]]] = {}
-    last = ""
     for name, one in list(inputs.items())[:_MOST]:
         outputs = model([Value(x) for x in one])
-        total = fsum(outputs if isinstance(outputs, (list, tuple)) else [outputs])
-        graph = Numbering(total, {"": model}, "live")
-        place = places(graph)
-        inside = {p for n in graph.nodes for p in n.parents if place.get(p) == place.get(n)}
-        for node in graph.nodes:
-            if node in place and node.parents and node not in inside:
-                last = place[node].layer
-                layers.setdefault(last, {}).setdefault(name, []).append(node.data)
-    layers.pop(last, None)
+        last = set(outputs if isinstance(outputs, (list, tuple)) else [outputs])
+        if not all(type(output) is Value for output in last):
+            raise TypeError(f"live expects a model that returns Values, got {shown(outputs)}")
+        use = uses(Numbering(fsum([*last]), None, "live"), owner)
+        for part in dict.fromkeys(use.values()):
+            hidden = [node.data for node in part.outputs if node not in last]
+            if hidden:
+                layers.setdefault(part.place.layer, {}).setdefault(name, []).extend(hidden)
     for layer, codes in layers.items():
-        title = f"codes in {_called(layer)}"
         rows = tuple(tuple(code[:_MOST]) for code in codes.values())
-        yield Matrix(title, tuple(map(plain, codes)), rows, False)
+        yield Matrix(f"codes in {_called(layer)}", tuple(map(plain, codes)), rows, False)
 
 
 def curve(errors: Sequence[float], width: int = _CURVE) -> str:
-    """Return the errors as one line of bars, on a logarithmic scale."""
+    """Return the errors as one line of bars, logarithmic; the last bar is the last error."""
     if not errors:
         return ""
-    step = max(1, -(-len(errors) // width))
-    logs = [log10(max(1e-300, abs(e))) if e - e == 0 else 0.0 for e in errors[::step]]
+    step = -(-len(errors) // width)
+    ends = [errors[min(i + step, len(errors)) - 1] for i in range(0, len(errors), step)]
+    logs = [log10(max(1e-300, abs(e))) if e - e == 0 else 300.0 for e in ends]
     low, high = min(logs), max(logs)
     span = (high - low) or 1.0
     return "".join(_BARS[min(7, int(8 * (x - low) / span))] for x in logs)
 
 
 def shade(x: float, matrix: Matrix) -> tuple[int, int, int]:
-    """Return the colour of a number: blue and orange for signs, black to white for codes."""
-    part = min(1.0, abs(x) / matrix.largest) if x - x == 0 else 1.0
-    if not matrix.signed:
-        level = round(35 + 215 * max(0.0, min(1.0, x if matrix.largest <= 1 else part)))
-        return level, level, level
-    return (_BLUES if x > 0 else _ORANGES)[min(5, int(6 * part))]
+    """Return the colour of a number: blue and orange for signs, white to black for codes.
+
+    Codes are shaded from 0 to 1, or from the smallest to the largest if they lie outside.
+    """
+    if x - x != 0:
+        return 255, 0, 255
+    if matrix.signed:
+        return (_BLUES if x > 0 else _ORANGES)[min(5, int(6 * abs(x) / matrix.largest))]
+    numbers = [y for row in matrix.rows for y in row if y - y == 0]
+    low, high = min(0.0, *numbers), max(1.0, *numbers)
+    level = round(238 * (high - x) / (high - low))
+    return level, level, level
 
 
 def css(x: float, matrix: Matrix) -> str:
@@ -224,7 +248,10 @@ def _rich(it: Frame) -> Any:
     matrices = (*it.weights, *it.codes)
     wide = 2 if sum(len(m.rows[0]) for m in matrices if m.rows) <= 24 else 1
     blocks = [block(matrix, wide) for matrix in matrices if matrix.rows]
-    return Group(Text(headline(it)), Text(curve(it.errors)), Columns(blocks, padding=(0, 3)))
+    legend = Text(_LEGEND, "dim")
+    return Group(
+        Text(headline(it)), Text(curve(it.errors)), Columns(blocks, padding=(0, 3)), legend
+    )
 
 
 class _Notebook:
@@ -264,7 +291,7 @@ def html(it: Frame) -> str:
         for matrix in (*it.weights, *it.codes)
     )
     line = f'<pre style="margin:0;line-height:1.1">{curve(it.errors)}</pre>'
-    return f"<div><b>{markup(headline(it))}</b>{line}{blocks}</div>"
+    return f"<div><b>{markup(headline(it))}</b>{line}{blocks}<br><small>{_LEGEND}</small></div>"
 
 
 def _cell(x: float, matrix: Matrix) -> str:

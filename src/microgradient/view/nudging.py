@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 
 from microgradient.engine.number import as_float
 from microgradient.engine.sweeps import dependents
@@ -27,10 +28,10 @@ def nudges(graph: Numbering) -> dict[Value, Nudges]:
     A branch that ``where`` took stays taken. Where the graph is large, fewer points are tried; an
     input of a very large one is left out.
     """
-    inputs = [node for node in graph.nodes if not node.parents]
-    active = {x: [n for n in graph.nodes if n in dependents(graph.nodes, [x])] for x in inputs}
-    if graph.result in inputs:
+    if not graph.result.parents:
         return {}
+    inputs = [node for node in graph.nodes if not node.parents]
+    active = {x: _active(graph, x) for x in inputs}
     work = sum(map(len, active.values()))
     points = min(_POINTS, MOST_EVALUATIONS // max(1, 2 * work))
     found = {}
@@ -42,10 +43,19 @@ def nudges(graph: Numbering) -> dict[Value, Nudges]:
     return found
 
 
+def _active(graph: Numbering, x: Value) -> list[Value]:
+    reached = dependents(graph.nodes, [x])
+    return [node for node in graph.nodes if node in reached and node is not x]
+
+
 def _result(graph: Numbering, active: list[Value], x: Value, amount: float) -> float:
     moved = {x: x.data + amount}
     for node in active:
-        if node is not x and node.op is not None:
-            operands = [moved.get(parent, parent.data) for parent in node.parents]
-            moved[node] = as_float(node.op.fast(*operands))
+        if node.op is not None:
+            try:
+                moved[node] = as_float(
+                    node.op.fast(*[moved.get(parent, parent.data) for parent in node.parents])
+                )
+            except (ArithmeticError, ValueError):  # a user's operation outside of its domain
+                return nan
     return moved.get(graph.result, graph.result.data)

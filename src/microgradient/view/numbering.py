@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from itertools import islice
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from typing import Any, TypeGuard
 
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
@@ -13,9 +14,11 @@ from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.engine.watching import Line, Watch
 from microgradient.nn.module import Module
+from microgradient.view.escaping import plain
 
 Names = Mapping[str, object]
-_DEPTH, _WIDTH = 4, 10_000  # how far into lists of lists names are looked for
+_DEPTH, _MOST_LOOKED_AT = 4, 100_000  # how far into lists of lists names are looked for
+_HOLDERS = ("layers", "neurons")  # attributes of our modules, which say nothing by their names
 
 
 class Numbering:
@@ -48,12 +51,15 @@ class Numbering:
         self.nodes = [*inputs, *computed] or [result]
         inputs = inputs if computed else self.nodes
         self.number = {node: i + 1 - len(inputs) for i, node in enumerate(self.nodes)}
-        self.names = _names(self.number, names or {})
-        self.modules = {
-            n: m for n, m in (names or {}).items() if isinstance(m, Module) and isinstance(n, str)
+        things = _things(names or {})
+        self.modules = {name: it for name, it in things.items() if _is_module(it)}
+        self.names = _names(self.number, things)
+        looks = Counter(plain(name) for name in self.names.values())
+        self._unique = {
+            node: name
+            for node, name in self.names.items()
+            if looks[plain(name)] == 1 and not re.fullmatch(r"v-?\d+", name)
         }
-        repeated = {name for name, n in Counter(self.names.values()).items() if n > 1}
-        self._unique = {node: n for node, n in self.names.items() if n not in repeated}
 
     def variable(self, node: Value) -> str:
         """Return ``v3``, or ``v-1`` for an input."""
@@ -74,38 +80,66 @@ class Numbering:
                 yield i, parent, partial
 
 
-def _names(nodes: Mapping[Value, int], names: Names) -> dict[Value, str]:
-    found = {node: node.label for node in nodes if node.label}
-    things = {
-        name: thing
-        for name, thing in names.items()
-        if isinstance(name, str) and not name.startswith("_") and name not in ("In", "Out")
-    }
-    for depth in (0, _DEPTH):  # a variable of its own names a Value better than a place in a list
-        for name, thing in things.items():
-            for part, value in _values(name, thing, depth):
-                if value in nodes:
-                    found.setdefault(value, part)
+def _things(names: Names) -> dict[str, object]:
+    """Return what has a name of the user's: each thing once, under its first name."""
+    found: dict[str, object] = {}
+    seen: set[int] = set()
+    for name, thing in names.items():
+        ours = not isinstance(name, str) or name.startswith("_") or name in ("In", "Out")
+        if not ours and id(thing) not in seen:
+            seen.add(id(thing))
+            found[name] = thing
     return found
 
 
-def _values(name: str, thing: object, depth: int) -> Iterator[tuple[str, Value]]:
-    if type(thing) is Value:
-        yield name, thing
-    elif depth and isinstance(thing, Module):
+def _names(nodes: Mapping[Value, int], things: Mapping[str, object]) -> dict[Value, str]:
+    found = {node: str(node.label) for node in nodes if node.label}
+    for name, thing in things.items():  # a variable names a Value better than a place in a list
+        if type(thing) is Value and thing in nodes:
+            found.setdefault(thing, name)
+    missing = len(nodes) - len(found)
+    budget = count(_MOST_LOOKED_AT, -1)
+    modules = sum(_is_module(thing) for thing in things.values())
+    for name, thing in things.items():
+        prefix = f"{name}." if modules > 1 else ""
+        for part, value in _values(name, prefix, thing, _DEPTH, budget) if missing else ():
+            if value in nodes:
+                found.setdefault(value, part)
+    return found
+
+
+def _values(
+    name: str, prefix: str, thing: object, depth: int, budget: Iterator[int]
+) -> Iterator[tuple[str, Value]]:
+    """Yield the Values in a container or module with their names, until the budget is spent."""
+    if _is_module(thing):
         for path, parameter in thing.named_parameters().items():
-            yield parameter_name(path), parameter
-    elif depth and isinstance(thing, (list, tuple)):
-        for i, part in enumerate(islice(thing, _WIDTH)):
-            yield from _values(f"{name}[{i}]", part, depth - 1)
-    elif depth and isinstance(thing, dict) and not isinstance(thing, Watch):
-        for key, part in islice(thing.items(), _WIDTH):
-            yield from _values(f"{name}[{key}]", part, depth - 1)
+            yield prefix + parameter_name(path), parameter
+    if type(thing) is list or type(thing) is tuple:
+        parts: Iterable[tuple[Any, object]] = enumerate(thing)
+    elif type(thing) is dict:
+        parts = ((key, part) for key, part in thing.items() if type(key) in (str, int))
+    else:
+        return
+    for key, part in parts:
+        if next(budget) <= 0:
+            return
+        if type(part) is Value:
+            yield f"{name}[{key}]", part
+        elif depth and issubclass(type(part), (list, tuple, dict, Module)):
+            yield from _values(f"{name}[{key}]", prefix, part, depth - 1, budget)
+
+
+def _is_module(thing: object) -> TypeGuard[Module]:
+    """Return whether it is one, without asking the thing itself: some raise when asked."""
+    return issubclass(type(thing), Module)
 
 
 def parameter_name(path: str) -> str:
     """Return ``weights[0,2,1]`` for ``layers.0.neurons.2.weights.1``: what it is, and where."""
-    parts = [part for part in path.split(".") if part not in ("layers", "neurons")]
+    parts = [part for part in path.split(".") if part not in _HOLDERS]
+    if all(part.isdigit() for part in parts):
+        parts = path.split(".")
     what = next((part for part in reversed(parts) if not part.isdigit()), path)
     where: list[Any] = [part for part in parts if part != what]
     return f"{what}[{','.join(where)}]" if where else what

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from math import log10
 from operator import mul
 
 from microgradient.engine import ops
-from microgradient.engine.number import shown
+from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.view.formulas import ATOM, LATEX, TEXT, Notation, number
 from microgradient.view.numbering import Names, Numbering
-from microgradient.view.telling import Teller
+from microgradient.view.telling import Teller, large
 
 _MOST_FACTORS = 100  # for each path that limit= allows
 Edge = tuple[Value, int]  # a node, and the position among its operands of the next one down
@@ -29,6 +28,7 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
     of them: they may double with every node. Source: Bauer, Computational Graphs and Rounding
     Error, SIAM J. Numer. Anal. 11 (1974).
     """
+    limit = positive(limit, "limit")
     graph = Numbering(value, names, "explain")
     if type(x) is not Value or x.op is ops.constant:
         raise TypeError(f"explain expects the Value to differentiate by, got {shown(x)}")
@@ -41,8 +41,8 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
     paths, factors = below[value][0], sum(below[value])
     if paths > limit or factors > _MOST_FACTORS * limit:
         raise ValueError(
-            f"there {'is' if paths == 1 else 'are'} {_large(paths)} path{'s' * (paths != 1)} from "
-            f"x to the result with {_large(factors)} factors, and explain writes out at most "
+            f"there {'is' if paths == 1 else 'are'} {large(paths)} path{'s' * (paths != 1)} from "
+            f"x to the result with {large(factors)} factors, and explain writes out at most "
             f"{limit} with {_MOST_FACTORS * limit:,}: explain a node nearer to x, raise limit=, or "
             "see trace(value), which needs each edge only once"
         )
@@ -108,7 +108,7 @@ class Explanation:
         return (
             f"{_many(len(self.paths), 'path')}, {_many(self.multiplications, 'multiplication')}. "
             f"For the derivatives by {f'all {inputs} inputs' if inputs > 1 else 'the input'}: "
-            f"{_large(self.all_multiplications)} along the paths, "
+            f"{large(self.all_multiplications)} along the paths, "
             f"{self.reverse_multiplications:,} by the reverse sweep, one for each edge."
         )
 
@@ -129,7 +129,7 @@ def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, lin
     parts = [f"{line}+ ".join(symbols), f"{line}+ ".join(numbers)]
     if len(values) > 1:
         parts.append(" + ".join(values))
-    return f"{line}= ".join([*parts, notation.number(it.value)]).replace(line + "= ", line + "= ")
+    return f"{line}= ".join([*parts, notation.number(it.value)])
 
 
 def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
@@ -138,7 +138,7 @@ def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
     length = {x: 0}  # total edges over all paths
     for node in graph.nodes:
         parents = [parent for _, parent, _ in graph.edges(node) if parent in found]
-        if parents and node is not x:
+        if parents:
             paths = sum(found[parent][0] for parent in parents)
             length[node] = sum(length[parent] + found[parent][0] for parent in parents)
             found[node] = paths, length[node] - paths
@@ -175,7 +175,3 @@ def _ways(graph: Numbering, node: Value, below: Mapping[Value, object]) -> Itera
 
 def _many(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
-def _large(n: int) -> str:
-    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"

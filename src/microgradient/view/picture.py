@@ -10,7 +10,7 @@ from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
 from microgradient.view.folding import Fold, Folded
-from microgradient.view.grouping import places
+from microgradient.view.grouping import uses
 from microgradient.view.numbering import Numbering, sign
 
 NOT_YET = "grad not yet"
@@ -77,6 +77,12 @@ def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[B
     return boxes, links
 
 
+def size(graph: Numbering) -> tuple[int, int]:
+    """Return how many boxes and links ``every_node`` has for ``graph``, constants too."""
+    order = topological_order(graph.result)
+    return len(order), sum(len(node.parents) for node in order)
+
+
 def _kind(node: Value, graph: Numbering) -> str:
     if node is graph.result:
         return "result"
@@ -106,18 +112,17 @@ def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]
 def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
     """Return the layer and the neuron around each node, where the names hold modules.
 
-    A parameter that several uses of its neuron share stands outside of them all.
+    Nothing where a neuron is used twice: its parameters would have to stand in two boxes.
     """
     if not graph.modules:
         return {}
-    place = places(graph)
-    uses: dict[Value, int] = {}
-    for node in graph.nodes:
-        for _, parent, _ in graph.edges(node):
-            uses[parent] = uses.get(parent, 0) + 1
-    if any(uses.get(p, 0) > 1 for p in place if not p.parents):
+    use = uses(graph)
+    found = dict.fromkeys(use.values())
+    if len({one.place for one in found}) < len(found):
         return {}
-    return {node: tuple(dict.fromkeys(where)) for node, where in place.items()}
+    inside = {p: one.place for one in found for p in one.parameters}
+    inside |= {node: one.place for node, one in use.items()}
+    return {node: tuple(dict.fromkeys(where)) for node, where in inside.items()}
 
 
 # --- one box for each fold ------------------------------------------------------------------------
@@ -162,5 +167,7 @@ def _norm(parameters: Sequence[Value]) -> str:
 
 def _range(numbers: Iterable[float]) -> str:
     numbers = list(numbers)
+    if any(x != x for x in numbers):
+        return "nan"
     low, high = short(min(numbers)), short(max(numbers))
     return low if low == high else f"{low} … {high}"

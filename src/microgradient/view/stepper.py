@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from microgradient.engine.number import shown
 from microgradient.engine.value import Value
+from microgradient.view.evaluation_trace import Trace
 from microgradient.view.numbering import Names, Numbering
 from microgradient.view.sweep_steps import RULES, SWEEPS, Step, forward_steps, visits
-from microgradient.view.telling import Teller
-from microgradient.view.web_page import Page
+from microgradient.view.telling import Teller, large
+from microgradient.view.web_page import Page, fits
 
 MOST_NODES = 100_000
 
@@ -23,7 +25,8 @@ def steps(value: Value, names: Names | None = None, *, sweep: str = "right") -> 
     purpose: "recursion" (passing on at once, without a topological order), "assignment" (``=`` for
     ``+=``), "no zero_grad" (what a first sweep left is still there).
 
-    In a notebook the result shows itself as a page to step through; ``.save("steps.html")`` writes
+    In a notebook the result shows itself as a page to step through, or as its trace where that is
+    too large for a page; ``.save("steps.html")`` writes
     it. Raises ValueError for an unknown sweep, or where the recursion would take too many visits.
     """
     return Stepper(Numbering(value, names, "steps"), sweep)
@@ -38,8 +41,9 @@ class Stepper(Sequence[Step]):
     """
 
     def __init__(self, graph: Numbering, sweep: str = "right") -> None:
-        if sweep not in SWEEPS:
-            raise ValueError(f"sweep must be one of {', '.join(map(repr, SWEEPS))}, got {sweep!r}")
+        if not isinstance(sweep, str) or sweep not in SWEEPS:
+            known = ", ".join(map(repr, SWEEPS))
+            raise ValueError(f"sweep must be one of {known}, got {shown(sweep)}")
         if len(graph.nodes) > MOST_NODES:
             raise ValueError(
                 f"this graph has {len(graph.nodes):,} nodes, and steps goes through at most "
@@ -48,16 +52,22 @@ class Stepper(Sequence[Step]):
         reverse = SWEEPS[sweep](graph)
         if reverse is None:
             raise ValueError(
-                f"the recursion would make {visits(graph):,} visits to {len(graph.nodes):,} nodes, "
-                "too many to step through: step a smaller graph, with fewer nodes used twice"
+                f"the recursion would make {large(visits(graph))} visits to "
+                f"{len(graph.nodes):,} nodes, too many to step through: step a smaller graph, with "
+                "fewer nodes used twice"
             )
         self.graph = graph
         self._steps = (*forward_steps(graph), *reverse)
         self._tell = Teller(graph)
         self._sweep = sweep
-        self.position = 0
+        self._position = 0
         self.values: dict[Value, float] = {}
         self.adjoints: dict[Value, float] = {}
+
+    @property
+    def position(self) -> int:
+        """How many steps are done."""
+        return self._position
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -75,14 +85,14 @@ class Stepper(Sequence[Step]):
             return None
         step = self[self.position]
         self._known(step)[step.node] = step.after
-        self.position += 1
+        self._position += 1
         return step
 
     def back(self) -> Step | None:
         """Undo the last step and return it; None at the start."""
         if self.position == 0:
             return None
-        self.position -= 1
+        self._position -= 1
         step = self[self.position]
         if step.before is None:
             del self._known(step)[step.node]
@@ -93,7 +103,7 @@ class Stepper(Sequence[Step]):
     def goto(self, position: int) -> None:
         """Do or undo steps until ``position`` of them are done."""
         if type(position) is not int or not 0 <= position <= len(self):
-            raise ValueError(f"expected a position from 0 to {len(self)}, got {position!r}")
+            raise ValueError(f"expected a position from 0 to {len(self)}, got {shown(position)}")
         while self.position < position:
             self.forward()
         while self.position > position:
@@ -136,6 +146,8 @@ class Stepper(Sequence[Step]):
         return f"{head}: {self.tell(self[self.position - 1])}"
 
     def _repr_html_(self) -> str:
+        if not fits(self.graph):
+            return Trace(self.graph)._repr_html_()
         return self._page()._repr_html_()
 
     def _page(self) -> Page:

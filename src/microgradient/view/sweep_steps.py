@@ -136,11 +136,10 @@ def _sweep(
     arrive: Callable[[float, float], float],
     rule: str,
 ) -> Iterator[Step]:
-    adjoint = {**left, graph.result: 1.0}
-    yield _seed(graph)
+    before = left.get(graph.result)
+    adjoint = {**left, graph.result: 1.0 if before is None else before + 1.0}
+    yield Step("reverse", "seed", graph.result, before, adjoint[graph.result])
     for node in reversed(graph.nodes):
-        if node not in adjoint:
-            continue
         for operand, parent, partial in graph.edges(node):
             term = adjoint[node] * partial
             old = adjoint.get(parent)

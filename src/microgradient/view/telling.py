@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
+from math import log10
 
 from microgradient.engine import ops
 from microgradient.engine.value import Value
 from microgradient.view import formulas
 from microgradient.view.escaping import latex_name, plain
-from microgradient.view.formulas import LATEX, TEXT, Formula, Notation
+from microgradient.view.formulas import ATOM, LATEX, SUM, TEXT, Formula, Notation
 from microgradient.view.numbering import Numbering
 from microgradient.view.sweep_steps import Step
 
-
-def digits(x: float) -> str:
-    """Return ``x`` with six significant digits."""
-    return f"{x:.6g}"
+_WIDEST = 12  # operands of which the derivatives are written out: their formulas grow with them
 
 
-def signed(x: float) -> str:
+def digits(x: float | None) -> str:
+    """Return ``x`` with six significant digits, nothing for None."""
+    return "" if x is None else f"{x:.6g}"
+
+
+def signed(x: float | None) -> str:
     """Return ``x`` with six significant digits, in brackets if it is negative."""
-    return f"({x:.6g})" if x < 0 else f"{x:.6g}"
+    text = digits(x)
+    return f"({text})" if text.startswith("-") else text
+
+
+def large(n: int) -> str:
+    """Return a count with separators, or as a power of 10: one of thousands of digits, too."""
+    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"
 
 
 def _index(n: int) -> str:
@@ -33,7 +43,7 @@ class Teller:
 
     def __init__(self, graph: Numbering, notation: Notation = TEXT) -> None:
         self.graph, self.notation = graph, notation
-        self.derivative = cache(self._derivative)
+        self.derivatives, self.formula = cache(self._derivatives), cache(self._formula)
 
     def symbol(self, node: Value) -> str:
         """Return the name of a node, in the notation."""
@@ -48,9 +58,11 @@ class Teller:
         """Return the name of a node, or the number of a constant."""
         if node.op is ops.constant and node is not self.graph.result:
             return formulas.number(self.notation, node.data)
-        return Formula(self.symbol(node), self.notation)
+        name = self.symbol(node)
+        plain_name = self.notation is LATEX or re.fullmatch(r"(v-\d+|[\w.]+(\[[^\]]*\])*)", name)
+        return Formula(name, self.notation, ATOM if plain_name else SUM)
 
-    def formula(self, node: Value) -> str:
+    def _formula(self, node: Value) -> str:
         """Return how ``node`` was computed, such as ``w * x``; "" for an input."""
         if not node.parents or node.op is None:
             return ""
@@ -82,7 +94,7 @@ class Teller:
         if step.giver is None or step.operand is None:
             return f"{name} = {after}"
         factors = f"{self.by(step.giver)} × {self.local(step.giver, step.operand)}"
-        numbers = f"{signed(step.adjoint or 0.0)} × {signed(step.partial or 0.0)}"
+        numbers = f"{signed(step.adjoint)} × {signed(step.partial)}"
         if step.before is not None and step.rule != "overwrite":
             numbers = f"{digits(step.before)} + {numbers}"
             factors = f"so far + {factors}"
@@ -94,7 +106,7 @@ class Teller:
             return ""
         name = self.local(step.giver, step.operand)
         formula = f"{self.symbol(step.giver)} = {self.formula(step.giver)}"
-        rule = self.derivative(step.giver, step.operand)
+        rule = self.derivatives(step.giver)[step.operand]
         number = digits(step.partial)
         return (
             f"{name} = {rule} = {number}, for {formula}"
@@ -102,11 +114,12 @@ class Teller:
             else (f"{name} = {number}, for {formula}")
         )
 
-    def _derivative(self, node: Value, position: int) -> str:
-        if node.op is None:
-            return ""
+    def _derivatives(self, node: Value) -> Sequence[str]:
         result = Formula(self.symbol(node), self.notation)
-        return formulas.derivative(node.op, position, result, self._operands(node))
+        operands = self._operands(node)
+        if node.op is None or (len(operands) > _WIDEST and node.op not in (ops.dot, ops.fsum)):
+            return [""] * len(operands)
+        return formulas.derivatives(node.op, result, operands)
 
     def _operands(self, node: Value) -> Sequence[Formula]:
         return [self.operand(parent) for parent in node.parents]

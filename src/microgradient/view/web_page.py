@@ -12,18 +12,21 @@ from math import inf
 from pathlib import Path, PurePath
 from typing import Any
 
+from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.engine.watching import Line
-from microgradient.view.drawing import MOST_NODES, dot_lines
+from microgradient.view.drawing import dot_lines
 from microgradient.view.escaping import markup, plain, script_data
 from microgradient.view.evaluation_trace import Trace
+from microgradient.view.files import write_file
 from microgradient.view.nudging import nudges
 from microgradient.view.numbering import Names, Numbering
-from microgradient.view.picture import every_node, short
+from microgradient.view.picture import every_node, short, size
 from microgradient.view.sweep_steps import RULES, SWEEPS, Step, forward_steps, visits
-from microgradient.view.telling import Teller, digits
+from microgradient.view.telling import Teller, digits, large
 
-_ROOM = "value 888888888"  # the longest text that a number of the page may need
+MOST_NODES, MOST_EDGES = 300, 1000
+_ROOM = "value 888888888"  # as wide as nearly any text with a number
 _DENSE = "\tbgcolor=transparent ranksep=0.35 nodesep=0.2\n"
 _ASSETS = files("microgradient.view") / "assets"
 
@@ -43,16 +46,26 @@ def page(value: Value, names: Names | None = None, *, sweep: str = "right") -> P
     return Page(Numbering(value, names, "page"), sweep)
 
 
+def fits(graph: Numbering) -> bool:
+    """Return whether a page can show ``graph``."""
+    boxes, edges = size(graph)
+    return boxes <= MOST_NODES and edges <= MOST_EDGES
+
+
 class Page:
     """A page to step through; see ``page``. It opens at ``position`` steps of ``sweep``."""
 
     def __init__(self, graph: Numbering, sweep: str = "right", position: int = 0) -> None:
-        if len(graph.nodes) > MOST_NODES:
+        if not fits(graph):
+            boxes, edges = size(graph)
             raise ValueError(
-                f"this graph has {len(graph.nodes):,} nodes, and a page shows at most "
-                f"{MOST_NODES}; step a part of it (one neuron, one example), or see draw, which "
-                "folds repetitions"
+                f"this graph has {boxes:,} nodes with {edges:,} edges, and a page shows at most "
+                f"{MOST_NODES} with {MOST_EDGES:,}; step a part of it (one neuron, one example), "
+                "or see draw, which folds repetitions"
             )
+        if sweep not in SWEEPS:
+            known = ", ".join(map(repr, SWEEPS))
+            raise ValueError(f"sweep must be one of {known}, got {shown(sweep)}")
         self.graph, self.sweep, self.position = graph, sweep, position
 
     @cached_property
@@ -62,7 +75,7 @@ class Page:
         tell = Teller(self.graph)
         parts = {
             "title": markup(f"Step through {tell.symbol(self.graph.result)}"),
-            "graph": self._svg() or f"<p>{markup(_no_engine())}</p>",
+            "graph": self._graph(),
             "trace": self._trace(tell),
             "source": self._source(),
             "data": script_data(self._data(tell)),
@@ -72,9 +85,9 @@ class Page:
         return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], template)
 
     def save(self, path: str | Path = "steps.html") -> Path:
-        """Write the page to a file and return its path."""
+        """Write the page to a file, whole or not at all, and return its path."""
         path = Path(path)
-        path.write_text(self.html, encoding="utf-8")
+        write_file(path, self.html.encode())
         return path
 
     def __repr__(self) -> str:
@@ -83,11 +96,7 @@ class Page:
     def _repr_html_(self) -> str:
         """Return the page in a frame, and behind it a table where frames and styles are removed."""
         number = next(_numbers)
-        picture = self._svg(static=True)
-        image = base64.b64encode(picture.encode()).decode() if picture else ""
-        static = Trace(self.graph)._repr_html_() + (
-            f'<img alt="the graph" src="data:image/svg+xml;base64,{image}">' if image else ""
-        )
+        static = Trace(self.graph)._repr_html_() + self._image()
         return (
             f"<style>.microgradient-static-{number} {{display: none}}</style>\n"
             f'<iframe title="microgradient: step through a computation" width="100%" height="760" '
@@ -97,20 +106,32 @@ class Page:
 
     # --- the parts of the page --------------------------------------------------------------------
 
+    def _graph(self) -> str:
+        try:
+            return self._svg()
+        except RuntimeError as fault:
+            return f"<p>{markup(str(fault))}</p>"
+
+    def _image(self) -> str:
+        """Return the graph as an image that holds its own data, "" where nothing can draw it."""
+        try:
+            data = base64.b64encode(self._svg(static=True).encode()).decode()
+        except RuntimeError:
+            return ""
+        return f'<img alt="the graph" src="data:image/svg+xml;base64,{data}">'
+
     @cached_property
     def _lines(self) -> list[Line]:
         graph = self.graph
         return sorted({graph.lines[node] for node in graph.nodes if node in graph.lines})
 
     def _svg(self, static: bool = False) -> str:
-        """Return the graph as SVG in its final state, "" where nothing can draw it.
+        """Return the graph as SVG in its final state; RuntimeError where nothing can draw it.
 
         Unless ``static``, its boxes have room for every number that can stand in them.
         """
-        from microgradient.view.digraph import Drawing, find_engine
+        from microgradient.view.digraph import Drawing
 
-        if find_engine() is None:
-            return ""
         boxes, links = every_node(self.graph)
         adjoint = {step.node: step.after for step in SWEEPS["right"](self.graph) or ()}
         final = {
@@ -127,6 +148,8 @@ class Page:
             if width > height:
                 body = [_DENSE, *dot_lines(boxes, links, False, direction)]
                 svg = Drawing(body=body).pipe("svg", encoding="utf-8")
+                if "<svg" not in svg:
+                    raise RuntimeError("the program that should draw the graph gave no SVG")
                 svg = svg[svg.index("<svg") :]
                 width, height = (float(x) for x in re.findall(r'="([\d.]+)pt"', svg)[:2])
         if static:
@@ -189,7 +212,7 @@ class Page:
             "sweeps": {
                 name: [_packed(step, index, tell) for step in sweep]
                 if (sweep := make(graph)) is not None
-                else f"The recursion would make {visits(graph):,} visits: too many to show."
+                else f"The recursion would make {large(visits(graph))} visits: too many to show."
                 for name, make in SWEEPS.items()
             },
             "rules": RULES,
@@ -230,9 +253,3 @@ def _place(line: Line) -> str:
     name = PurePath(line.file).name
     shown = "cell" if re.fullmatch(r"\d+\.py|<.*>|.*ipython-input.*", name) else plain(name)
     return f"{shown}:{line.number}"
-
-
-def _no_engine() -> str:
-    from microgradient.view.digraph import HOW_TO_GET_ONE
-
-    return HOW_TO_GET_ONE.partition("(")[0]

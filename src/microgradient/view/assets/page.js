@@ -108,7 +108,7 @@
   const summary = () => {
     const wrong = data.nodes.filter((_, i) => adjoints.has(i) && show(adjoints.get(i)) !== show(final.get(i) ?? NaN));
     if (sweep === "right") return " Done: every gradient is complete.";
-    if (!wrong.length) return " Done, and by luck every gradient is right: nothing here is used twice.";
+    if (!wrong.length) return " Done, and every gradient is right all the same: this fault does not show here.";
     return ` Done. Wrong: ${wrong.map((node) => node.by).join(", ")}.`;
   };
   const follow = (step) => {
@@ -159,16 +159,17 @@
   };
   const check = () => {
     const step = steps[position], wanted = number(step.after);
-    const text = $("guess").value.trim().replace(",", ".").replace("−", "-").toLowerCase();
-    const guess = text in { nan: 1, inf: 1, "-inf": 1 } ? number(text) : Number(text);
-    if (!text || (Number.isNaN(guess) && text !== "nan")) return say("Type a number, such as -0.73.", false);
+    const text = $("guess").value.trim().toLowerCase().replace("−", "-").replace(/^([^.]*),([^,.]*)$/, "$1.$2");
+    const guess = /^(nan|-?inf)$/.test(text) ? number(text) : /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(text) ? Number(text) : null;
+    if (guess === null) return say("Type a number, such as -0.73.", false);
     tries++;
-    if (Object.is(guess, wanted) || Math.abs(guess - wanted) <= Math.max(0.01 * Math.abs(wanted), 0.0005)) return settle(`Right: ${show(wanted)}.`, true);
+    if (close(guess, wanted)) return settle(`Right: ${show(wanted)}.`, true);
     if (tries === 1) { say(`Not ${show(guess)}. ${hint(step, guess)} Once more?`, false); return $("guess").select(); }
     return settle(`It is ${show(wanted)}, not ${show(guess)}. ${hint(step, guess)}`, false);
   };
+  const close = (x, wanted) => Object.is(x, wanted) || x === wanted || (Number.isFinite(wanted) && Math.abs(x - wanted) <= 0.01 * Math.abs(wanted));
   const hint = (step, guess) => {
-    const near = (x) => Math.abs(guess - x) <= Math.max(0.01 * Math.abs(x), 0.0005);
+    const near = (x) => close(guess, x);
     const term = number(step.contribution), sum = number(step.after);
     if (step.before !== null && near(term)) return "That is only what arrives now; what was there is kept, and added.";
     if (near(-sum)) return "The sign is the wrong way round.";
@@ -203,7 +204,7 @@
   const nudge = () => {
     const i = Number($("leaf").value), [amounts, results] = data.nudges[i];
     const at = Number($("nudge").value), by = number(amounts[at]), y = data.nodes[data.result];
-    const actual = number(results[at]) - number(y.value), predicted = number(final.get(i) ?? 0) * by;
+    const actual = number(results[at]) - number(results[(results.length - 1) / 2]), predicted = number(final.get(i) ?? 0) * by;
     const leaf = data.nodes[i];
     $("nudged").textContent = `${leaf.symbol} from ${show(leaf.value)} by ${show(by, 3)}: ${y.symbol} becomes ${show(results[at])}, ` +
       `an actual change of ${show(actual, 4)}. Gradient × nudge = ${show(final.get(i) ?? 0, 4)} × ${show(by, 3)} = ` +
