@@ -12,7 +12,7 @@ CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
-    "tests": ["pytest", *sys.argv[1:]],
+    "tests": ["pytest", "-n", "auto", "--dist", "worksteal", *sys.argv[1:]],
 }
 
 

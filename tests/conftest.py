@@ -4,3 +4,8 @@ from hypothesis import settings
 
 settings.register_profile("tests", derandomize=True, deadline=None, database=None)
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items):
+    """Start what takes long first, so that it does not run on alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import copy, pickle, sys
 import microgradient as mg
@@ -36,6 +38,7 @@ print("done")
 """
 
 
+@pytest.mark.long
 def test_million_nodes():
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(n=1_000_000)], capture_output=True, text=True

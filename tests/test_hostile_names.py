@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import microgradient as mg
 from microgradient import Value, nn
 from microgradient.nn.history import History
-from microgradient.view import live_view
+from microgradient.view import live_frame, live_view
 
 TEXTS = [
     '"><script>alert(1)</script>',
@@ -54,7 +54,7 @@ def _htmls(name):
     model.layers = dict(zip((name, "out"), model.layers))
     yield mg.trace(y, names)._repr_html_()
     yield mg.diagnose(_Wrapped(model), [([1.0], [1.0])])._repr_html_()
-    it = live_view.frame(_Wrapped(model), History(errors=[1.0]), {name: [1.0]})
+    it = live_frame.frame(_Wrapped(model), History(errors=[1.0]), {name: [1.0]})
     yield live_view.html(it)
 
 

@@ -8,7 +8,8 @@ from rich.console import Console
 import microgradient as mg
 from microgradient import Value, live, nn
 from microgradient.nn.history import History
-from microgradient.view import live_view
+from microgradient.nn.progress import in_notebook
+from microgradient.view import live_frame, live_view
 
 INPUTS = {"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}
 PATTERNS = [(x, [float(x[0] != x[1])]) for x in INPUTS.values()]
@@ -32,7 +33,7 @@ def _train(model, **keywords):
 
 def test_a_frame_holds_weights_and_codes():
     model = nn.MLP(2, [3, 1], "tanh", rng=0)
-    it = live_view.frame(model, History(errors=[1.0, 0.5], right=[0, 2]), INPUTS)
+    it = live_frame.frame(model, History(errors=[1.0, 0.5], right=[0, 2]), INPUTS)
     assert [m.title for m in it.weights] == ["weights of layer 0", "weights of layer 1"]
     neuron = model.layers[0].neurons[2]
     assert it.weights[0].rows[2] == (neuron.bias.data, *(w.data for w in neuron.weights))
@@ -40,7 +41,7 @@ def test_a_frame_holds_weights_and_codes():
     assert codes.names == ("00", "01", "10", "11")
     hidden = [y.data for y in model.layers[0]([1.0, 0.0])]
     assert list(codes.rows[2]) == pytest.approx(hidden)
-    assert live_view.headline(it) == "sweep 2: error 0.5, 2 right"
+    assert live_frame.headline(it) == "sweep 2: error 0.5, 2 right"
 
 
 def test_on_sweep_sees_every_sweep_and_training_stays_the_same():
@@ -76,10 +77,16 @@ def test_in_a_file_only_the_last_frame_is_written(monkeypatch):
     assert out.getvalue().count("sweep") == 1
 
 
+def test_ipykernel_alone_is_no_notebook():
+    import ipykernel  # noqa: F401
+
+    assert not in_notebook()
+
+
 def test_html_escapes_names_and_has_a_cell_for_every_number():
     model = nn.MLP(2, [2, 1], "tanh", rng=0)
     html = live_view.html(
-        live_view.frame(model, History(errors=[1.0]), {"<b>": [0, 1], "x": [1, 1]})
+        live_frame.frame(model, History(errors=[1.0]), {"<b>": [0, 1], "x": [1, 1]})
     )
     assert "&lt;b&gt;" in html
     assert html.count("background:") == 2 * 3 + 3 + 2 * 2
@@ -87,8 +94,8 @@ def test_html_escapes_names_and_has_a_cell_for_every_number():
 
 @pytest.mark.parametrize("errors", [[], [1.0], [0.0, 0.0], [1e-300, 1e300], [float("nan"), 1.0]])
 def test_any_curve_can_be_drawn(errors):
-    assert len(live_view.curve(errors)) == len(errors)
-    assert len(live_view.curve([1.0, 2.0] * 500)) <= 64
+    assert len(live_frame.curve(errors)) == len(errors)
+    assert len(live_frame.curve([1.0, 2.0] * 500)) <= 64
 
 
 def test_what_is_no_module_is_refused():
@@ -101,7 +108,7 @@ def test_what_is_no_module_is_refused():
 
 def test_a_layer_alone_tied_layers_and_nested_lists_are_shown_whole():
     layer = nn.Layer(2, 3, "tanh", rng=0)
-    assert [len(m.rows) for m in live_view.frame(layer, History(), {}).weights] == [3]
+    assert [len(m.rows) for m in live_frame.frame(layer, History(), {}).weights] == [3]
 
     class Tied(nn.Module):
         def __init__(self):
@@ -112,19 +119,19 @@ def test_a_layer_alone_tied_layers_and_nested_lists_are_shown_whole():
             return mg.dot(self.w[0], self.b(self.a(xs)), self.w[1][0])
 
     model = Tied()
-    it = live_view.frame(model, History(), {"x": [0.5, -0.5]})
+    it = live_frame.frame(model, History(), {"x": [0.5, -0.5]})
     first = [y.data for y in model.a([0.5, -0.5])]
     assert it.codes[0].rows[0] == (*first, *(y.data for y in model.b(first)))
     assert [len(m.rows[0]) for m in it.weights] == [3, 3]
 
 
 def test_the_last_error_is_the_last_bar_and_shades_grow_with_the_number():
-    assert live_view.curve([1.0] * 128 + [1e6])[-1] == "█"
-    codes = live_view.Matrix("", ("a",), ((-1.0, 0.0, 1.0, 3.0),), False)
-    levels = [live_view.shade(x, codes)[0] for x in codes.rows[0]]
+    assert live_frame.curve([1.0] * 128 + [1e6])[-1] == "█"
+    codes = live_frame.Matrix("", ("a",), ((-1.0, 0.0, 1.0, 3.0),), False)
+    levels = [live_frame.shade(x, codes)[0] for x in codes.rows[0]]
     assert levels == sorted(levels, reverse=True)
     assert len(set(levels)) == 4
-    weights = live_view.Matrix("", ("a",), ((-2.0, 2.0),), True)
-    (r1, _, b1), (r2, _, b2) = (live_view.shade(x, weights) for x in (-2.0, 2.0))
+    weights = live_frame.Matrix("", ("a",), ((-2.0, 2.0),), True)
+    (r1, _, b1), (r2, _, b2) = (live_frame.shade(x, weights) for x in (-2.0, 2.0))
     assert r1 > b1  # orange
     assert r2 < b2  # blue

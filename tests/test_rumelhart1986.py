@@ -144,6 +144,7 @@ def test_unknown_names():
 # --- learning -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "variant", "seed"),
     [
@@ -163,6 +164,7 @@ def test_network_learns(name, variant, seed):
             assert (output.data > 0.5) == (target > 0.5)
 
 
+@pytest.mark.long
 def test_family_trees_learn():
     """All of 100 cases; on the 4 held out, the number right is what it is."""
     result = run(EXPERIMENTS["family-trees"], settings={"full": False})
@@ -172,6 +174,7 @@ def test_family_trees_learn():
     assert len(set(result.training) | set(result.test)) == 104
 
 
+@pytest.mark.long
 def test_symmetry_weights_are_in_the_ratio_of_nature():
     """Fig. 1: for each hidden unit 1 : 2 : 4, equal and opposite about the middle."""
     result = run(SYMMETRY)

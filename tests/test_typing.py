@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 USER = """
 import microgradient as mg
 from microgradient import Value, nn
@@ -20,6 +22,7 @@ grads: list[float | None] = [p.grad for p in model.parameters()]
 """
 
 
+@pytest.mark.long
 def test_correct_code_passes_and_a_text_as_number_does_not(tmp_path):
     for code, faults in ((USER, 0), (USER + 'Value("1.0")\n', 1)):
         (tmp_path / "user.py").write_text(code)

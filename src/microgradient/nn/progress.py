@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Any
 
 from microgradient.nn.history import History
 
@@ -23,9 +24,7 @@ def progress_bar(
     ImportError where it is not.
     """
     if wanted is None:
-        wanted = find_spec("rich") is not None and (
-            sys.stderr.isatty() or "ipykernel" in sys.modules
-        )
+        wanted = find_spec("rich") is not None and (sys.stderr.isatty() or in_notebook())
     if not wanted:
         yield lambda history: None
         return
@@ -61,3 +60,10 @@ def progress_bar(
         yield show
     finally:
         bar.stop()
+
+
+def in_notebook() -> bool:
+    """Return whether this runs in a cell: whether IPython, if it is there, has a remote shell."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
