@@ -54,7 +54,7 @@ def as_float(x: object) -> float:
 def as_floats(xs: Iterable[object]) -> tuple[float, ...]:
     """Return each of ``xs`` as a Python float, as ``as_float`` does."""
     numbers = tuple(xs)
-    if set(map(type, numbers)) <= _FLOAT:  # nearly always: three times as fast as asking each
+    if set(map(type, numbers)) <= _FLOAT:  # nearly always, and half the time of asking each
         return cast("tuple[float, ...]", numbers)
     return tuple(map(as_float, numbers))
 
