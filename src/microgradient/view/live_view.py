@@ -51,6 +51,8 @@ def live(
         if not isinstance(model, Module):
             raise TypeError(f"live expects a model that is a Module, got {shown(model)}")
         last = model, history
+        if not screen.moves:
+            return
         start = time.monotonic()
         if history.sweeps >= next_sweep or start >= next_at:
             screen.show(frame(model, history, inputs))
@@ -78,7 +80,7 @@ def _named(inputs: object) -> dict[str, Sequence[float]]:
 
 
 class _Terminal:
-    """Draws frames with ``rich``, each over the last one."""
+    """Draws frames with ``rich``, each over the last one; into a file, the last one alone."""
 
     def __init__(self) -> None:
         try:
@@ -88,6 +90,7 @@ class _Terminal:
                 "live needs rich; install it with: pip install 'microgradient[cli]'"
             ) from None
         self.live = Live(auto_refresh=False, vertical_overflow="ellipsis")
+        self.moves = self.live.console.is_terminal
 
     def __enter__(self) -> _Terminal:
         self.live.__enter__()
@@ -95,6 +98,8 @@ class _Terminal:
 
     def __exit__(self, *fault: Any) -> None:
         self.live.__exit__(*fault)
+        if not self.moves:
+            self.live.console.print()
 
     def show(self, it: Frame) -> None:
         self.live.update(_rich(it), refresh=True)
@@ -127,6 +132,8 @@ def _rich(it: Frame) -> Any:
 
 class _Notebook:
     """Draws frames as HTML into one output of a cell."""
+
+    moves = True
 
     def __init__(self) -> None:
         self.handle: Any = None
