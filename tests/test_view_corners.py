@@ -295,6 +295,7 @@ def test_absurd_arguments_get_one_short_sentence():
     x = Value(1.0)
     for call in (
         lambda: mg.steps(x, sweep=["right"]),
+        lambda: mg.page(x, sweep=["right"]),
         lambda: mg.steps(x, sweep="y" * 10**6),
         lambda: mg.draw(x, detail="z" * 10**6),
         lambda: mg.steps(x).goto(10**5000),
@@ -309,6 +310,11 @@ def test_absurd_arguments_get_one_short_sentence():
         y = y + y
     with pytest.raises(ValueError, match=r"about 10\^6021 visits"):
         mg.steps(y, sweep="recursion")
+    y = x
+    for _ in range(40):
+        y = y + y
+    with pytest.raises(ValueError, match="too many to step through"):
+        mg.page(y, sweep="recursion")
 
 
 # --- files and engines -------------------------------------------------------------------------

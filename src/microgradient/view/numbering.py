@@ -69,10 +69,6 @@ class Numbering:
         """Return what a formula calls ``node``: its name, where only it has that, or ``v3``."""
         return self._unique.get(node) or self.variable(node)
 
-    def is_variable(self, node: Value) -> bool:
-        """Return whether ``node`` is a variable and not a constant."""
-        return node in self.number
-
     def edges(self, node: Value) -> Iterator[tuple[int, Value, float]]:
         """Yield position, parent and local derivative for each parent that is no constant."""
         for i, (parent, partial) in enumerate(zip(node.parents, node.partials)):

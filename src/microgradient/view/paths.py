@@ -12,7 +12,8 @@ from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.view.formulas import ATOM, LATEX, TEXT, Notation, number
 from microgradient.view.numbering import Names, Numbering
-from microgradient.view.telling import Teller, large
+from microgradient.view.sweep_steps import large
+from microgradient.view.telling import Teller
 
 _MOST_FACTORS = 100  # for each path that limit= allows
 Edge = tuple[Value, int]  # a node, and the position among its operands of the next one down

@@ -10,8 +10,8 @@ from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.view.evaluation_trace import Trace
 from microgradient.view.numbering import Names, Numbering
-from microgradient.view.sweep_steps import RULES, SWEEPS, Step, forward_steps, visits
-from microgradient.view.telling import Teller, large
+from microgradient.view.sweep_steps import RULES, Step, forward_steps, sweep_of
+from microgradient.view.telling import Teller
 from microgradient.view.web_page import Page, fits
 
 MOST_NODES = 100_000
@@ -41,21 +41,12 @@ class Stepper(Sequence[Step]):
     """
 
     def __init__(self, graph: Numbering, sweep: str = "right") -> None:
-        if not isinstance(sweep, str) or sweep not in SWEEPS:
-            known = ", ".join(map(repr, SWEEPS))
-            raise ValueError(f"sweep must be one of {known}, got {shown(sweep)}")
         if len(graph.nodes) > MOST_NODES:
             raise ValueError(
                 f"this graph has {len(graph.nodes):,} nodes, and steps goes through at most "
                 f"{MOST_NODES:,}: step a part of it, one of the result's parents for instance"
             )
-        reverse = SWEEPS[sweep](graph)
-        if reverse is None:
-            raise ValueError(
-                f"the recursion would make {large(visits(graph))} visits to "
-                f"{len(graph.nodes):,} nodes, too many to step through: step a smaller graph, with "
-                "fewer nodes used twice"
-            )
+        reverse = sweep_of(graph, sweep)
         self.graph = graph
         self._steps = (*forward_steps(graph), *reverse)
         self._tell = Teller(graph)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import log10
 
+from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.view.numbering import Numbering
 
@@ -124,6 +126,24 @@ SWEEPS: Mapping[str, Callable[[Numbering], list[Step] | None]] = {
     "assignment": with_assignment,
     "no zero_grad": without_zero_grad,
 }
+
+
+def sweep_of(graph: Numbering, name: str) -> list[Step]:
+    """Return the reverse sweep of that name; ValueError where it is unknown or would take long."""
+    if not isinstance(name, str) or name not in SWEEPS:
+        raise ValueError(f"sweep must be one of {', '.join(map(repr, SWEEPS))}, got {shown(name)}")
+    steps = SWEEPS[name](graph)
+    if steps is None:
+        raise ValueError(
+            f"the recursion would make {large(visits(graph))} visits to {len(graph.nodes):,} "
+            "nodes, too many to step through: step a smaller graph, with fewer nodes used twice"
+        )
+    return steps
+
+
+def large(n: int) -> str:
+    """Return a count with separators, or as a power of 10: one of thousands of digits, too."""
+    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"
 
 
 def _seed(graph: Numbering) -> Step:

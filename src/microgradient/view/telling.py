@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from math import log10
 
 from microgradient.engine import ops
 from microgradient.engine.value import Value
@@ -27,11 +26,6 @@ def signed(x: float | None) -> str:
     """Return ``x`` with six significant digits, in brackets if it is negative."""
     text = digits(x)
     return f"({text})" if text.startswith("-") else text
-
-
-def large(n: int) -> str:
-    """Return a count with separators, or as a power of 10: one of thousands of digits, too."""
-    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"
 
 
 def _index(n: int) -> str:

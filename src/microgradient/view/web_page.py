@@ -12,7 +12,6 @@ from math import inf
 from pathlib import Path, PurePath
 from typing import Any
 
-from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.engine.watching import Line
 from microgradient.view.drawing import dot_lines
@@ -22,8 +21,17 @@ from microgradient.view.files import write_file
 from microgradient.view.nudging import nudges
 from microgradient.view.numbering import Names, Numbering
 from microgradient.view.picture import every_node, short, size
-from microgradient.view.sweep_steps import RULES, SWEEPS, Step, forward_steps, visits
-from microgradient.view.telling import Teller, digits, large
+from microgradient.view.sweep_steps import (
+    RULES,
+    SWEEPS,
+    Step,
+    forward_steps,
+    large,
+    reverse_sweep,
+    sweep_of,
+    visits,
+)
+from microgradient.view.telling import Teller, digits
 
 MOST_NODES, MOST_EDGES = 300, 1000
 _ROOM = "value 888888888"  # as wide as nearly any text with a number
@@ -63,9 +71,7 @@ class Page:
                 f"{MOST_NODES} with {MOST_EDGES:,}; step a part of it (one neuron, one example), "
                 "or see draw, which folds repetitions"
             )
-        if sweep not in SWEEPS:
-            known = ", ".join(map(repr, SWEEPS))
-            raise ValueError(f"sweep must be one of {known}, got {shown(sweep)}")
+        sweep_of(graph, sweep)  # or it says why not
         self.graph, self.sweep, self.position = graph, sweep, position
 
     @cached_property
@@ -121,6 +127,10 @@ class Page:
         return f'<img alt="the graph" src="data:image/svg+xml;base64,{data}">'
 
     @cached_property
+    def _adjoint(self) -> dict[Value, float]:
+        return {step.node: step.after for step in reverse_sweep(self.graph)}
+
+    @cached_property
     def _lines(self) -> list[Line]:
         graph = self.graph
         return sorted({graph.lines[node] for node in graph.nodes if node in graph.lines})
@@ -133,9 +143,8 @@ class Page:
         from microgradient.view.digraph import Drawing
 
         boxes, links = every_node(self.graph)
-        adjoint = {step.node: step.after for step in SWEEPS["right"](self.graph) or ()}
         final = {
-            f"n{i}": (f"value {short(node.data)}", f"grad {short(adjoint.get(node, 0.0))}")
+            f"n{i}": (f"value {short(node.data)}", f"grad {short(self._adjoint[node])}")
             for i, node in enumerate(self.graph.nodes)
         }
         lines = {key: texts if static else (_ROOM, _ROOM) for key, texts in final.items()}
@@ -162,14 +171,13 @@ class Page:
 
     def _trace(self, tell: Teller) -> str:
         rows = []
-        adjoint = {step.node: step.after for step in SWEEPS["right"](self.graph) or ()}
         for i, node in enumerate(self.graph.nodes):
             cells = (
                 self.graph.variable(node),
                 plain(self.graph.names.get(node, "")),
                 tell.formula(node) or "input",
                 digits(node.data),
-                digits(adjoint[node]) if node in adjoint else "",
+                digits(self._adjoint[node]),
             )
             kinds = ("", "", "formula", "number", "number")
             texts = [f'<td class="{k}">{markup(c)}</td>' for k, c in zip(kinds, cells)]
