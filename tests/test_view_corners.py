@@ -173,6 +173,13 @@ def test_a_users_row_that_loops_or_raises_is_shown_all_the_same():
             x = x - 1
         return (1.0 / {0.5: 2}[x],)
 
+    def absent(m, v, x):
+        return ({0.5: 0.5}[x],)
+
+    assert "∂v1/∂x = 0.5" in repr(_at_the_end(Op("table", absent, lambda m, x: x)(Value(0.5, "x"))))
+    either = Op("either", lambda m, v, x: (m.where(x > 0, 1.0, 2.0) + x,), lambda m, x: x)
+    told = repr(_at_the_end(either(Value(0.5, "x"))))
+    assert "∂v1/∂x = (1 if x > 0 else 2) + x = 1.5" in told
     assert "∂v1/∂x = 0.5" in repr(_at_the_end(Op("wrap", slope, lambda m, x: x)(Value(0.5, "x"))))
     with pytest.raises(TypeError, match="a real number"):
         Op("bad", lambda m, v, x: ("a",), lambda m, x: x)(Value(1.0))
@@ -189,6 +196,8 @@ def test_nudges_outside_of_a_users_domain_are_nan():
     assert math.isnan(found.results[0])
     assert found.results[20] == math.log(0.5)
     assert mg.page(log(x)).html
+    root = Op("myroot", lambda m, v, x: (0.5 / v,), lambda m, x: x**0.5)  # complex below 0
+    assert math.isnan(nudges(Numbering(root(x), None, "test"))[x].results[0])
 
 
 def test_a_formula_that_is_a_number_is_a_constant():

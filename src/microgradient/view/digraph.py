@@ -69,7 +69,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         format = (format or ending or "svg").lower()
         if path.name and ending != format:
             path = path.with_name(f"{path.name}.{format}")
-        write_file(path, self.pipe(format))
+        write_file(path, self.pipe(format, **keywords))
         if view:
             self._view(path, format=format, quiet=True)
         return str(path)

@@ -98,7 +98,7 @@ def arithmetic(notation: Notation) -> Arithmetic:
 
     def where(condition: Any, x: Any, y: Any) -> Formula:
         texts = of(x).text, condition.text, of(y).within(PRODUCT)
-        return Formula("{} if {} else {}".format(*texts), notation, SUM)
+        return Formula("{} if {} else {}".format(*texts), notation, CHOICE)
 
     return Arithmetic(
         {
@@ -168,8 +168,8 @@ def derivatives(
         return [_SHORTER[op](result, operands[0]).text]
     try:
         partials = list(op.partials(arithmetic(result.notation), result, *operands))
-    except (TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError):
-        return [""] * len(operands)  # a row that needs more than formulas
+    except Exception:  # a user's row may need more than formulas, and say so in any way
+        return [""] * len(operands)
     texts = [p.text if isinstance(p, Formula) else result.notation.number(p) for p in partials]
     return [text if len(text) <= limit else "" for text in texts]
 

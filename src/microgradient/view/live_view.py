@@ -15,9 +15,7 @@ from microgradient.view.escaping import markup
 from microgradient.view.live_frame import Frame, Matrix, css, curve, frame, headline
 
 _PAUSE = 0.1  # seconds that a frame is seen, at least
-_GROWTH = (
-    1.08  # from one frame to the next, in sweeps: the early ones, where much happens, go slowly
-)
+_GROWTH = 1.08  # of the sweeps from frame to frame: the early ones, where much happens, go slowly
 _SHARE = 5  # a long run has so many times the time that its frames take
 _LEGEND = (
     "weights: blue positive, orange negative, strong large, each to its own scale; "

@@ -56,6 +56,10 @@ def _result(graph: Numbering, active: list[Value], x: Value, amount: float) -> f
                 moved[node] = as_float(
                     node.op.fast(*[moved.get(parent, parent.data) for parent in node.parents])
                 )
-            except (ArithmeticError, ValueError):  # a user's operation outside of its domain
+            except (
+                ArithmeticError,
+                ValueError,
+                TypeError,
+            ):  # a user's operation outside of its domain
                 return nan
     return moved.get(graph.result, graph.result.data)

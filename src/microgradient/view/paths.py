@@ -86,10 +86,10 @@ class Explanation:
         """How many the products along all paths take for the derivatives by all inputs."""
         paths, length = {self.graph.result: 1}, {self.graph.result: 0}
         for node in reversed(self.graph.nodes):
-            for _, parent, _ in self.graph.edges(node) if node in paths else ():
+            for _, parent, _ in self.graph.edges(node):
                 paths[parent] = paths.get(parent, 0) + paths[node]
                 length[parent] = length.get(parent, 0) + length[node] + paths[node]
-        inputs = [node for node in self.graph.nodes if not node.parents and node in paths]
+        inputs = [node for node in self.graph.nodes if not node.parents]
         return sum(max(0, length[x] - paths[x]) for x in inputs)
 
     def __repr__(self) -> str:

@@ -26,8 +26,8 @@ def steps(value: Value, names: Names | None = None, *, sweep: str = "right") -> 
     ``+=``), "no zero_grad" (what a first sweep left is still there).
 
     In a notebook the result shows itself as a page to step through, or as its trace where that is
-    too large for a page; ``.save("steps.html")`` writes
-    it. Raises ValueError for an unknown sweep, or where the recursion would take too many visits.
+    too large for a page; ``.save("steps.html")`` writes the page. Raises ValueError for an unknown
+    sweep, above 100,000 nodes, or where the recursion would take too many visits.
     """
     return Stepper(Numbering(value, names, "steps"), sweep)
 

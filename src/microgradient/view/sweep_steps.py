@@ -76,7 +76,7 @@ def with_assignment(graph: Numbering) -> list[Step]:
 def without_zero_grad(graph: Numbering) -> list[Step]:
     """Return a second sweep on top of the first one's gradients of the inputs."""
     first = {step.node: step.after for step in reverse_steps(graph)}
-    left = {node: first[node] for node in graph.nodes if not node.parents and node in first}
+    left = {node: first[node] for node in graph.nodes if not node.parents}
     leftovers = [Step("reverse", "left over", node, None, old) for node, old in left.items()]
     return leftovers + list(_sweep(graph, left, lambda old, term: old + term, "add"))
 
@@ -115,7 +115,7 @@ def visits(graph: Numbering) -> int:
     """Return how many nodes a recursion from the result visits: the number of paths to each."""
     paths = {graph.result: 1}
     for node in reversed(graph.nodes):
-        for _, parent, _ in graph.edges(node) if node in paths else ():
+        for _, parent, _ in graph.edges(node):
             paths[parent] = paths.get(parent, 0) + paths[node]
     return sum(paths.values())
 

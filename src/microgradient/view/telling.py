@@ -102,11 +102,8 @@ class Teller:
         formula = f"{self.symbol(step.giver)} = {self.formula(step.giver)}"
         rule = self.derivatives(step.giver)[step.operand]
         number = digits(step.partial)
-        return (
-            f"{name} = {rule} = {number}, for {formula}"
-            if rule and rule != number
-            else (f"{name} = {number}, for {formula}")
-        )
+        shown = [name, rule, number] if rule != number else [name, number]
+        return f"{' = '.join(filter(None, shown))}, for {formula}"
 
     def _derivatives(self, node: Value) -> Sequence[str]:
         result = Formula(self.symbol(node), self.notation)

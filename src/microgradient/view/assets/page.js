@@ -138,7 +138,7 @@
     const node = data.nodes[step.node], giver = data.nodes[step.giver];
     const so = step.before === null ? "nothing has arrived there yet" : `${node.by} is ${show(step.before)} so far`;
     $("asked").textContent = `${giver.symbol} = ${giver.formula} passes something on to its operand ${node.symbol}` +
-      (Number(giver.formula.split(node.symbol).length > 2) ? `, number ${step.operand + 1}` : "") +
+      (giver.formula.split(node.symbol).length > 2 ? `, number ${step.operand + 1}` : "") +
       `. ${giver.by} is ${show(step.adjoint)}, and ${so}. What is ${node.by} after this step?`;
     $("guess").value = "";
     $("question").hidden = false;
