@@ -1,0 +1,10 @@
+"""Derivatives that prove themselves: checks, error bounds, independent oracles, random graphs."""
+
+from microgradient.check.bounds import condition as condition
+from microgradient.check.bounds import error_bound as error_bound
+from microgradient.check.gradient_check import check_gradient as check_gradient
+from microgradient.check.gradient_check import gradient_report as gradient_report
+from microgradient.check.gradient_report import GradientError as GradientError
+from microgradient.check.gradient_report import GradientReport as GradientReport
+from microgradient.check.oracles import complex_step as complex_step
+from microgradient.check.oracles import dual_numbers as dual_numbers

@@ -1,0 +1,212 @@
+"""Random expressions and graphs with sharing: data that can be called, and printed as Python.
+
+Built well inside every operation's domain and away from kinks, by choosing operands that fit, and not
+by throwing away what does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from random import Random
+from typing import Any, Protocol
+
+from microgradient.engine.op import OPS, Op
+
+ARITY = {"fsum": (2, 5), "prod": (2, 4), "dot": (2, 7), "logsumexp": (2, 5)}
+_PAIRS = {"softmax_cross_entropy": (4, 8), "dot": (2, 7)}
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+_NEAR = 0.02  # of a kink: how far operands stay away from it
+_LARGEST = 1e4
+
+Operand = int | float  # the place of an earlier result (inputs first), or a constant
+Step = tuple[str, tuple[Operand, ...]]
+
+
+class Choices(Protocol):
+    """Where an expression's choices come from: a random generator, or Hypothesis."""
+
+    def integer(self, low: int, high: int) -> int: ...
+    def number(self, low: float, high: float) -> float: ...
+    def pick(self, options: Sequence[Any]) -> Any: ...
+
+
+class RandomChoices:
+    """Choices by a ``random.Random``, for a million expressions where Hypothesis takes too long."""
+
+    def __init__(self, rng: Random) -> None:
+        self.integer = rng.randint
+        self.pick = rng.choice
+        self._uniform = rng.uniform
+
+    def number(self, low: float, high: float) -> float:
+        return round(self._uniform(low, high), 3)
+
+
+class Expression:
+    """A function of some numbers, and a point to check it at: ``Expression(f, *inputs)``.
+
+    Its repr is Python code that makes it again, to be pasted into a test.
+    """
+
+    def __init__(self, f: Callable[..., Any], *inputs: float) -> None:
+        self.f = f
+        self.inputs = inputs
+
+    def __call__(self, *xs: Any) -> Any:
+        return self.f(*xs)
+
+    def __repr__(self) -> str:
+        code = self.f.code if isinstance(self.f, StraightLine) else repr(self.f)
+        return f"Expression({code}, {', '.join(map(repr, self.inputs))})"
+
+
+@dataclass(frozen=True)
+class StraightLine:
+    """A function of ``count`` numbers as steps, each an operation on inputs or earlier results."""
+
+    count: int
+    steps: tuple[Step, ...]
+
+    def __call__(self, *xs: Any) -> Any:
+        values = list(xs)
+        for name, operands in self._live:
+            values.append(
+                name and apply(name, [values[o] if type(o) is int else o for o in operands])
+            )
+        return values[-1]
+
+    @cached_property
+    def _live(self) -> list[Step]:
+        """The steps, with those that the result does not depend on left empty."""
+        first = self.count
+        needed = {first + len(self.steps) - 1}
+        for place in range(first + len(self.steps) - 1, first - 1, -1):
+            if place in needed:
+                needed |= {o for o in self.steps[place - first][1] if type(o) is int}
+        return [s if first + i in needed else ("", ()) for i, s in enumerate(self.steps)]
+
+    @property
+    def code(self) -> str:
+        """The expression as a Python lambda: results used twice are named, the others put in."""
+        first = self.count
+        uses = [o for _, operands in self._live for o in operands if type(o) is int]
+        texts = [f"x{i}" for i in range(first)]
+        named: list[str] = []
+        for i, (name, operands) in enumerate(self._live, first):
+            text = _call(name, [texts[o] if type(o) is int else repr(o) for o in operands])
+            if uses.count(i) > 1:
+                named.append(f"v{i} := {text}")
+                text = f"v{i}"
+            texts.append(text)
+        result = texts[-1].removeprefix("(").removesuffix(")") if _bracketed(texts[-1]) else texts[-1]
+        body = f"[{', '.join([*named, result])}][-1]" if named else result
+        return f"lambda {', '.join(texts[:first])}: {body}"
+
+
+def apply(name: str, operands: Sequence[Any]) -> Any:
+    """Return the operation ``name`` of flat ``operands``, as numbers or Values."""
+    op = OPS[name]
+    return op(*_arguments(name, operands))
+
+
+def _arguments(name: str, operands: Sequence[Any]) -> Sequence[Any]:
+    if name in _PAIRS:
+        n = len(operands) // 2
+        return [operands[:n], operands[n : 2 * n], *operands[2 * n :]]
+    return [operands] if name in ARITY else operands
+
+
+def _call(name: str, texts: Sequence[str]) -> str:
+    if not name:
+        return ""
+    if name in _INFIX:
+        return f"({texts[0]} {_INFIX[name]} {texts[1]})"
+    if name == "neg":
+        return f"(-{texts[0]})"
+    arguments = [
+        f"[{', '.join(a)}]" if isinstance(a, (list, tuple)) else a for a in _arguments(name, texts)
+    ]
+    arguments = [a.removeprefix("(").removesuffix(")") if _bracketed(a) else a for a in arguments]
+    return f"mg.{name}({', '.join(arguments)})"
+
+
+def _bracketed(text: str) -> bool:
+    """Return whether one pair of brackets encloses all of ``text``."""
+    if not text.startswith("(") or not text.endswith(")"):
+        return False
+    depth = 0
+    for i, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if depth == 0:
+            return i == len(text) - 1
+    return False
+
+
+# --- choosing -----------------------------------------------------------------------------------
+
+
+def choose_expression(
+    choices: Choices, *, most_inputs: int = 3, most_steps: int = 10, rows: Sequence[Op] = ()
+) -> Expression:
+    """Return an expression of ``rows`` (the whole table by default) made by ``choices``."""
+    rows = rows or tuple(OPS.values())
+    values = [choices.number(-2.0, 2.0) for _ in range(choices.integer(1, most_inputs))]
+    inputs = tuple(values)
+    steps: list[Step] = []
+    unused: list[int] = []
+    for _ in range(choices.integer(1, most_steps)):
+        place = choices.pick(unused) if unused and choices.integer(0, 2) else None
+        if place is None or abs(values[place]) > _LARGEST:
+            place = choices.integer(0, len(inputs) - 1)
+        fitting = [op for op in rows if _fits(op, values[place])]
+        if not fitting:
+            continue
+        op = choices.pick(fitting)
+        operands = _operands(op, place, values, choices)
+        result = op.fast(*[values[o] if type(o) is int else o for o in operands])
+        if isfinite(result):
+            unused = [u for u in unused if u not in operands] + [len(values)]
+            steps.append((op.name, operands))
+            values.append(result)
+    if len(unused) > 1:  # so that all of it counts
+        steps.append(("fsum", tuple(unused)))
+    return Expression(StraightLine(len(inputs), tuple(steps)), *inputs)
+
+
+def _fits(op: Op, x: float) -> bool:
+    low, high = op.domain[0]
+    return low < x < high and all(abs(x - kink) > _NEAR for kink in op.kinks)
+
+
+def _operands(
+    op: Op, first: int, values: Sequence[float], choices: Choices
+) -> tuple[Operand, ...]:
+    """Return ``first`` and what else ``op`` takes: earlier results in its domain, or constants."""
+    count = len(op.domain)
+    if op.name in ARITY or op.name in _PAIRS:
+        low, high = (ARITY | _PAIRS)[op.name]
+        count = choices.integer(low, high)
+        count -= count % 2 if op.name == "softmax_cross_entropy" else 0
+    operands: list[Operand] = [first]
+    numbers = [values[first]]
+    for i in range(1, count):
+        low, high = op.domain[min(i, len(op.domain) - 1)]
+        apart = numbers if op.name in ("maximum", "minimum", "clip") else []
+        fitting = [
+            place
+            for place, x in enumerate(values)
+            if low < x < high and all(abs(x - y) > _NEAR for y in apart)
+        ]
+        if fitting and choices.integer(0, 3):
+            operand: Operand = choices.pick(fitting)
+            number = values[int(operand)]
+        else:
+            number = operand = choices.number(low, high)
+            while any(abs(number - y) <= _NEAR for y in apart):
+                number = operand = number + 3 * _NEAR
+        operands.append(operand)
+        numbers.append(number)
+    return tuple(operands)

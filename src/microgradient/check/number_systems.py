@@ -1,0 +1,141 @@
+"""The arithmetics that a recorded graph can be evaluated in again, beside floats.
+
+Each gives the primitives of the table over other numbers; every other row follows from its formula.
+``lift`` turns a float into such a number, without rounding it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache, reduce
+from operator import add
+from typing import Any
+
+from microgradient.engine.op import FLOATS, Arithmetic
+
+DIGITS = 50  # of the reference: far more than a condition number of 1e16 twice over takes away
+
+
+def _chosen(condition: Any, x: Any, y: Any) -> Any:
+    return x if condition else y
+
+
+_CHOICE: dict[str, Callable[..., Any]] = {
+    "where": _chosen,
+    "equal": lambda x, y: x == y,
+    "detach": lambda x: x,
+}
+
+
+@cache
+def floats() -> Arithmetic:
+    """Return the arithmetic of floats, with ``lift``."""
+    return Arithmetic({**vars(FLOATS), "lift": float})
+
+
+# --- mpmath: as many digits as one likes --------------------------------------------------------
+
+
+@cache
+def exact(digits: int = DIGITS) -> Arithmetic:
+    """Return the arithmetic of mpmath's real numbers of so many decimal digits.
+
+    It has a context of its own: mpmath's global precision does not matter to it. Undefined results
+    are nan. Raises ImportError, saying what to install, without mpmath.
+    """
+    mp = mpmath().MPContext()
+    mp.dps = digits
+
+    def real(function: Callable[..., Any]) -> Callable[..., Any]:
+        def applied(*xs: Any) -> Any:
+            try:
+                y = function(*map(mp.mpf, xs))
+            except (ZeroDivisionError, ValueError):
+                return mp.nan
+            return y if isinstance(y, mp.mpf) else mp.nan
+
+        return applied
+
+    def divided(x: Any, y: Any) -> Any:
+        if y == 0:
+            return mp.nan if x == 0 or x != x else mp.sign(x) * mp.inf
+        return mp.mpf(x) / y
+
+    functions = {
+        name: getattr(mp, name)
+        for name in (
+            "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
+            "atan2 hypot erf erfc digamma floor ceil sign"
+        ).split()
+    }
+    functions |= {
+        "div": divided,
+        "log2": lambda x: mp.log(x) / mp.log(2) if x > 0 else -mp.inf if x == 0 else mp.nan,
+        "log10": lambda x: mp.log(x) / mp.log(10) if x > 0 else -mp.inf if x == 0 else mp.nan,
+        "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
+        "pow": lambda x, p: x**p,
+        "lgamma": lambda x: mp.log(abs(mp.gamma(x))),
+        "polygamma": lambda n, x: mp.psi(int(n), x),
+        "abs": abs,
+        "step": lambda x: mp.mpf(x > 0),
+        "maximum": max,
+        "minimum": min,
+    }
+    return Arithmetic(
+        {
+            **{name: real(f) for name, f in functions.items()},
+            **_CHOICE,
+            "fsum": mp.fsum,
+            "lift": mp.mpf,
+        }
+    )
+
+
+def mpmath() -> Any:
+    """Return the module mpmath; ImportError that says what to install where it is missing."""
+    try:
+        import mpmath
+    except ImportError:
+        raise ImportError(
+            "this needs mpmath; install it with: pip install 'microgradient[check]'"
+        ) from None
+    return mpmath
+
+
+# --- rational numbers: no rounding at all -------------------------------------------------------
+
+
+def _rational_power(x: Fraction, p: Fraction) -> Fraction:
+    if p.denominator != 1:
+        raise TypeError(f"{x} ** {p} is not rational; take a whole exponent")
+    return x**p.numerator
+
+
+@cache
+def rationals() -> Arithmetic:
+    """Return the arithmetic of Fractions: + - * /, whole powers, and what is piecewise linear."""
+    return Arithmetic(
+        {
+            **_CHOICE,
+            "div": lambda x, y: Fraction(x) / Fraction(y),
+            "pow": lambda x, p: _rational_power(Fraction(x), Fraction(p)),
+            "abs": abs,
+            "sign": lambda x: Fraction((x > 0) - (x < 0)),
+            "step": lambda x: Fraction(x > 0),
+            "floor": lambda x: Fraction(math.floor(x)),
+            "ceil": lambda x: Fraction(math.ceil(x)),
+            "maximum": max,
+            "minimum": min,
+            "fsum": lambda xs: reduce(add, xs, Fraction(0)),
+            "lift": _rational,
+        }
+    )
+
+
+def _rational(x: Any) -> Any:
+    try:
+        return Fraction(x)
+    except (OverflowError, ValueError):  # an infinite bound, as clip has, may still be compared
+        return x
