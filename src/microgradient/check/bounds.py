@@ -1,8 +1,8 @@
 """How wrong a result or a gradient can be: bounds from one more reverse sweep.
 
 The first reverse sweep ever written down bounded accumulated rounding errors (Linnainmaa, The
-representation of the cumulative rounding error of an algorithm, 1970): the error that each operation
-makes, times the derivative of the result by what it made.
+representation of the cumulative rounding error of an algorithm, 1970): the error that each
+operation makes, times the derivative of the result by what it made.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def condition(y: Value, x: Value | Iterable[Value] | None = None) -> float:
     if x is None:
         inputs = [node for node in order if not node.parents and node.op is None]
     else:
-        inputs = [x] if type(x) is Value else list(x)  # type: ignore[arg-type]
+        inputs = [x] if type(x) is Value else list(x)
     for node in inputs:
         _check(node)
     adjoint = adjoints(order, {y: 1.0}, set(order), as_graph=False)
-    total = sum(abs(node.data * adjoint.get(node, 0.0)) for node in inputs)
+    total: float = sum(abs(node.data * adjoint.get(node, 0.0)) for node in inputs)
     if y.data == 0:
         return inf if total else 0.0
     return total / abs(y.data)

@@ -1,8 +1,8 @@
-"""Complex numbers for the complex step: f(x + ih) = f(x) + ih f'(x) + O(h²), without a difference.
+"""Complex numbers for the complex step: f(x + ih) = f(x) + ih f'(x) + O(h²), no difference.
 
-With h = 1e-200 the derivative is right to the last digits. It holds for analytic functions; abs, max
-and comparisons are taken by the real part, as the branch that the real function takes.
-Source: Squire and Trapp, Using Complex Variables to Estimate Derivatives of Real Functions, 1998.
+With h = 1e-200 the derivative is right to the last digits. It holds for analytic functions; abs,
+max and comparisons are taken by the real part, as the branch that the real function takes. Source:
+Squire and Trapp, Using Complex Variables to Estimate Derivatives of Real Functions, 1998.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Complex:
 
     def __mul__(self, other: Any) -> Complex:
         a, b = self.z, lifted(other).z
-        return Complex(complex(a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real))
+        return Complex(
+            complex(a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real)
+        )
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -69,7 +71,7 @@ def _power(x: Complex, p: Complex) -> complex:
 
 @cache
 def complex_numbers() -> Arithmetic:
-    """Return the arithmetic of complex numbers: what Python's cmath has, and what is built of it."""
+    """Return the arithmetic of complex numbers: what cmath has, and what is built of it."""
 
     def function(name: str, f: Callable[..., complex]) -> Callable[..., Complex]:
         def applied(*operands: Any) -> Complex:

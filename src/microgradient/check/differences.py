@@ -8,10 +8,11 @@ shows. Where the slopes from the left and from the right stay apart, the point i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import copysign, factorial, frexp, inf, isfinite, nan
+from math import copysign, factorial, frexp, inf, isfinite, nan, sqrt
 
 from microgradient.check.running_error import UNIT
 
@@ -142,8 +143,8 @@ class Stencil:
     def _side(self, sign: float) -> Slope:
         """Return the slope on one side of x, from points that leave x itself out.
 
-        ±inf where the slopes grow without end, nan where f is not finite. The derivative at 0 of the
-        parabola through the values at h, 2h, 4h.
+        ±inf where the slopes grow without end, nan where f is not finite. The derivative at 0 of
+        the parabola through the values at h, 2h, 4h.
         """
         best, previous, before, grown = _UNDECIDED, nan, nan, 0
         for h in self.steps[2:]:
@@ -176,8 +177,8 @@ def _extrapolated(steps: Sequence[Step]) -> Slope:
     sixth-order values of the first and the last three steps differ by 63 times the error.
     """
     d = [step.slope for step in steps]
-    fourth = [b + (b - a) / 3 for a, b in zip(d, d[1:])]
-    sixth = [b + (b - a) / 15 for a, b in zip(fourth, fourth[1:])]
+    fourth = [b + (b - a) / 3 for a, b in itertools.pairwise(d)]
+    sixth = [b + (b - a) / 15 for a, b in itertools.pairwise(fourth)]
     rounding = 2 * steps[-1].rounding
     change, before = abs(fourth[2] - fourth[1]), abs(fourth[1] - fourth[0])
     if change > max(before / 8, 2 * rounding):
@@ -216,7 +217,7 @@ def measured_noise(f: Callable[[float], float], x: float) -> float:
 def _table_noise(values: Sequence[float]) -> float:
     levels = []
     for k in range(1, 7):
-        values = [b - a for a, b in zip(values, values[1:])]
+        values = [b - a for a, b in itertools.pairwise(values)]
         gamma = factorial(k) ** 2 / factorial(2 * k)
-        levels.append((gamma * sum(t * t for t in values) / len(values)) ** 0.5)
+        levels.append(sqrt(gamma * sum(t * t for t in values) / len(values)))
     return max(levels[3:])

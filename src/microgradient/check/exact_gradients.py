@@ -1,8 +1,8 @@
 """A recorded graph differentiated in 50 digits, by rules that are not the table's.
 
-Values come from the rows' own formulas in mpmath, local derivatives from Taylor series of those, and
-the sum over paths from a reverse sweep written here. Only what the engine rounds, or gets wrong, can
-differ.
+Values come from the rows' own formulas in mpmath, local derivatives from Taylor series of those,
+and the sum over paths from a reverse sweep written here. Only what the engine rounds, or gets
+wrong, can differ.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def exact_gradient(recording: Recording, output: Value) -> dict[Value, Any]:
 def branches_differ(recording: Recording) -> bool:
     """Return whether rounding put a piecewise operation on another side than exact numbers would.
 
-    Then the point is as near to a kink as its own rounding error, and 50 digits say nothing about it.
+    Then the point is as near to a kink as its own rounding error, and 50 digits say nothing about
+    it.
     """
     values = recording.replayed(exact(), {})
     for node in recording.order:

@@ -1,7 +1,7 @@
 """Random expressions and graphs with sharing: data that can be called, and printed as Python.
 
-Built well inside every operation's domain and away from kinks, by choosing operands that fit, and not
-by throwing away what does not.
+Built well inside every operation's domain and away from kinks, by choosing operands that fit, and
+not by throwing away what does not.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from microgradient.engine.op import OPS, Op
+from microgradient.engine.op import Operand as Recorder
 
-ARITY = {"fsum": (2, 5), "prod": (2, 4), "dot": (2, 7), "logsumexp": (2, 5)}
-_PAIRS = {"softmax_cross_entropy": (4, 8), "dot": (2, 7)}
+_LISTS = {"fsum": (2, 5), "prod": (2, 4), "logsumexp": (2, 5)}  # taken as one list: how many
+_PAIRS = {"softmax_cross_entropy": (4, 8), "dot": (2, 7)}  # as two
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 _NEAR = 0.02  # of a kink: how far operands stay away from it
 _LARGEST = 1e4
 
 Operand = int | float  # the place of an earlier result (inputs first), or a constant
-Step = tuple[str, tuple[Operand, ...]]
+Step = tuple[Op | None, tuple[Operand, ...]]  # None: the result does not depend on it
 
 
 class Choices(Protocol):
@@ -30,6 +31,7 @@ class Choices(Protocol):
 
     def integer(self, low: int, high: int) -> int: ...
     def number(self, low: float, high: float) -> float: ...
+    def numbers(self, low: float, high: float, most: int) -> list[float]: ...
     def pick(self, options: Sequence[Any]) -> Any: ...
 
 
@@ -43,6 +45,9 @@ class RandomChoices:
 
     def number(self, low: float, high: float) -> float:
         return round(self._uniform(low, high), 3)
+
+    def numbers(self, low: float, high: float, most: int) -> list[float]:
+        return [self.number(low, high) for _ in range(self.integer(1, most))]
 
 
 class Expression:
@@ -72,10 +77,9 @@ class StraightLine:
 
     def __call__(self, *xs: Any) -> Any:
         values = list(xs)
-        for name, operands in self._live:
-            values.append(
-                name and apply(name, [values[o] if type(o) is int else o for o in operands])
-            )
+        for op, operands in self._live:
+            flat = [values[o] if type(o) is int else o for o in operands]
+            values.append(None if op is None else applied(op, flat))
         return values[-1]
 
     @cached_property
@@ -86,7 +90,7 @@ class StraightLine:
         for place in range(first + len(self.steps) - 1, first - 1, -1):
             if place in needed:
                 needed |= {o for o in self.steps[place - first][1] if type(o) is int}
-        return [s if first + i in needed else ("", ()) for i, s in enumerate(self.steps)]
+        return [s if first + i in needed else (None, ()) for i, s in enumerate(self.steps)]
 
     @property
     def code(self) -> str:
@@ -95,42 +99,43 @@ class StraightLine:
         uses = [o for _, operands in self._live for o in operands if type(o) is int]
         texts = [f"x{i}" for i in range(first)]
         named: list[str] = []
-        for i, (name, operands) in enumerate(self._live, first):
-            text = _call(name, [texts[o] if type(o) is int else repr(o) for o in operands])
+        for i, (op, operands) in enumerate(self._live, first):
+            if op is None:
+                texts.append("")
+                continue
+            text = _call(op, [texts[o] if type(o) is int else repr(o) for o in operands])
             if uses.count(i) > 1:
-                named.append(f"v{i} := {text}")
+                named.append(f"v{i} := {text[1:-1] if _bracketed(text) else text}")
                 text = f"v{i}"
             texts.append(text)
-        result = texts[-1].removeprefix("(").removesuffix(")") if _bracketed(texts[-1]) else texts[-1]
+        result = texts[-1][1:-1] if _bracketed(texts[-1]) else texts[-1]
         body = f"[{', '.join([*named, result])}][-1]" if named else result
         return f"lambda {', '.join(texts[:first])}: {body}"
 
 
-def apply(name: str, operands: Sequence[Any]) -> Any:
-    """Return the operation ``name`` of flat ``operands``, as numbers or Values."""
-    op = OPS[name]
-    return op(*_arguments(name, operands))
+def applied(op: Op, operands: Sequence[Any]) -> Any:
+    """Return ``op`` of flat ``operands``, numbers or others that record what is done to them."""
+    for x in operands:
+        if isinstance(x, Recorder):
+            return x.record(op, operands)
+    return op.fast(*operands)
 
 
-def _arguments(name: str, operands: Sequence[Any]) -> Sequence[Any]:
-    if name in _PAIRS:
-        n = len(operands) // 2
-        return [operands[:n], operands[n : 2 * n], *operands[2 * n :]]
-    return [operands] if name in ARITY else operands
-
-
-def _call(name: str, texts: Sequence[str]) -> str:
-    if not name:
-        return ""
-    if name in _INFIX:
-        return f"({texts[0]} {_INFIX[name]} {texts[1]})"
-    if name == "neg":
+def _call(op: Op, texts: Sequence[str]) -> str:
+    if op.name in _INFIX:
+        return f"({texts[0]} {_INFIX[op.name]} {texts[1]})"
+    if op.name == "neg":
         return f"(-{texts[0]})"
-    arguments = [
-        f"[{', '.join(a)}]" if isinstance(a, (list, tuple)) else a for a in _arguments(name, texts)
-    ]
-    arguments = [a.removeprefix("(").removesuffix(")") if _bracketed(a) else a for a in arguments]
-    return f"mg.{name}({', '.join(arguments)})"
+    n = len(texts) // 2
+    bare = [t[1:-1] if _bracketed(t) else t for t in texts]
+    arguments = ", ".join(bare)
+    if op.name in _PAIRS:
+        parts = [f"[{', '.join(bare[:n])}]", f"[{', '.join(bare[n : 2 * n])}]", *bare[2 * n :]]
+        arguments = ", ".join(parts)
+    elif op.name in _LISTS:
+        arguments = f"[{arguments}]"
+    prefix = "mg." if OPS.get(op.name) is op else ""
+    return f"{prefix}{op.name}({arguments})"
 
 
 def _bracketed(text: str) -> bool:
@@ -153,7 +158,7 @@ def choose_expression(
 ) -> Expression:
     """Return an expression of ``rows`` (the whole table by default) made by ``choices``."""
     rows = rows or tuple(OPS.values())
-    values = [choices.number(-2.0, 2.0) for _ in range(choices.integer(1, most_inputs))]
+    values = choices.numbers(-2.0, 2.0, most_inputs)
     inputs = tuple(values)
     steps: list[Step] = []
     unused: list[int] = []
@@ -169,10 +174,10 @@ def choose_expression(
         result = op.fast(*[values[o] if type(o) is int else o for o in operands])
         if isfinite(result):
             unused = [u for u in unused if u not in operands] + [len(values)]
-            steps.append((op.name, operands))
+            steps.append((op, operands))
             values.append(result)
     if len(unused) > 1:  # so that all of it counts
-        steps.append(("fsum", tuple(unused)))
+        steps.append((OPS["fsum"], tuple(unused)))
     return Expression(StraightLine(len(inputs), tuple(steps)), *inputs)
 
 
@@ -181,13 +186,11 @@ def _fits(op: Op, x: float) -> bool:
     return low < x < high and all(abs(x - kink) > _NEAR for kink in op.kinks)
 
 
-def _operands(
-    op: Op, first: int, values: Sequence[float], choices: Choices
-) -> tuple[Operand, ...]:
+def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> tuple[Operand, ...]:
     """Return ``first`` and what else ``op`` takes: earlier results in its domain, or constants."""
     count = len(op.domain)
-    if op.name in ARITY or op.name in _PAIRS:
-        low, high = (ARITY | _PAIRS)[op.name]
+    if op.name in _LISTS or op.name in _PAIRS:
+        low, high = (_LISTS | _PAIRS)[op.name]
         count = choices.integer(low, high)
         count -= count % 2 if op.name == "softmax_cross_entropy" else 0
     operands: list[Operand] = [first]
@@ -200,13 +203,15 @@ def _operands(
             for place, x in enumerate(values)
             if low < x < high and all(abs(x - y) > _NEAR for y in apart)
         ]
+        operand: Operand
         if fitting and choices.integer(0, 3):
-            operand: Operand = choices.pick(fitting)
-            number = values[int(operand)]
+            operand = choices.pick(fitting)
+            number = values[cast(int, operand)]
         else:
-            number = operand = choices.number(low, high)
-            while any(abs(number - y) <= _NEAR for y in apart):
-                number = operand = number + 3 * _NEAR
+            operand = choices.number(low, high)
+            while any(abs(operand - y) <= _NEAR for y in apart):
+                operand += 3 * _NEAR
+            number = operand
         operands.append(operand)
         numbers.append(number)
     return tuple(operands)

@@ -1,7 +1,7 @@
 """Where a gradient went wrong: the smallest part of the graph whose derivative is not right.
 
-In this order: a local derivative that is not that of its operation; a number that f computed from its
-inputs behind the graph's back; a graph that changes with the input; the sweep itself.
+In this order: a local derivative that is not that of its operation; a number that f computed from
+its inputs behind the graph's back; a graph that changes with the input; the sweep itself.
 """
 
 from __future__ import annotations
@@ -97,16 +97,16 @@ def hidden_dependence(
     name = names[input_index]
     if [node.op for node in here.order] != [node.op for node in there.order]:
         return (
-            f"the graph of f changes with {name}: a branch of its Python code depends on it, and is "
-            "not differentiated through; choose with where(condition, a, b) between smooth pieces"
+            f"the graph of f changes with {name}: a branch of its Python code depends on it, and "
+            "is not differentiated through; choose with where(condition, a, b)"
         )
     for node, moved in zip(here.order, there.order):
         if not node.parents and node not in here.inputs and node.data != moved.data:
             users = [user for user in here.order if node in user.parents]
             where = f" (an operand of {users[0].op.name})" if users and users[0].op else ""
             return (
-                f"the number {node.data!r}{where} is computed from {name}, but not connected to it: "
-                "`.data`, `detach` or float arithmetic cut it off, so no derivative passes through"
+                f"the number {node.data!r}{where} is computed from {name}, but not connected to "
+                "it: `.data`, `detach` or float arithmetic cut it off"
             )
     for node, moved in zip(here.order, there.order):
         if node not in here.active and node.data != moved.data:

@@ -31,7 +31,6 @@ from microgradient.engine.transforms import jacobian
 from microgradient.engine.trees import Tree, leaves, matching_leaves
 from microgradient.engine.value import Value
 
-
 _OWN_ROUNDING = 2.0**-49  # relative: what a formula of some ten operations may round
 
 
@@ -140,8 +139,8 @@ class _Check:
         first = next(c for c in self.components if c.faults)
         hidden = hidden_dependence(self.f, self.args, self.names.index(first.input), self.names)
         return hidden or (
-            "every local derivative is that of its operation: the fault is in the sum over paths, or "
-            "f itself is not a function of its arguments alone"
+            "every local derivative is that of its operation: the fault is in the sum over paths, "
+            "or f itself is not a function of its arguments alone"
         )
 
     def _recorded(self, args: Sequence[Tree]) -> Recording:
@@ -151,8 +150,8 @@ class _Check:
             if "functions of math" not in str(fault):
                 raise
             raise TypeError(
-                f"{fault}; or check f as a function of plain floats with derivative=…, or let it take "
-                "its functions by a keyword parameter and name that in namespace=…"
+                f"{fault}; or check f as a function of plain floats with derivative=…, or let it "
+                "take its functions by a keyword parameter and name that in namespace=…"
             ) from None
 
     def _check_values(self) -> None:
@@ -203,7 +202,7 @@ class _Check:
     def _exact(
         self, output: Value, reverse: Sequence[float], rounding: Sequence[float]
     ) -> list[float] | None:
-        """Return the derivatives in 50 digits, rounded; None, with a note, where they do not apply."""
+        """Return the derivatives in 50 digits; None, with a note, where they do not apply."""
         try:
             adjoint = exact_gradient(self.recording, output)
             exact = [float(adjoint.get(x, 0.0)) for x in self.recording.inputs]
@@ -221,7 +220,8 @@ class _Check:
     def _value(self, i: int, j: int, t: float) -> float:
         """Return output ``j`` with input ``i`` set to ``t``."""
         if self.plain is not None:
-            return quiet(lambda t: leaves(self.plain(*inputs_at(self.args, i, t)))[j])(t)
+            plain = self.plain
+            return quiet(lambda t: leaves(plain(*inputs_at(self.args, i, t)))[j])(t)
         return self._at(i, t).outputs[j].data
 
     def _at(self, i: int, t: float) -> Recording:
@@ -230,13 +230,18 @@ class _Check:
         return self._moved[i, t]
 
     def _noise(self, i: int, j: int, h: float) -> float:
-        points = [self._at(i, self.numbers[i] + sign * h) for sign in (-1, 1)] if h else [self.recording]
+        points = (
+            [self._at(i, self.numbers[i] + sign * h) for sign in (-1, 1)] if h else [self.recording]
+        )
         bounds = [error_bound(point.outputs[j]) for point in points]
         return max((b for b in bounds if isfinite(b)), default=0.0)
 
 
 def _of_own(
-    f: Callable[..., Any], args: Sequence[Tree], derivative: Callable[..., Tree], names: Sequence[str]
+    f: Callable[..., Any],
+    args: Sequence[Tree],
+    derivative: Callable[..., Tree],
+    names: Sequence[str],
 ) -> GradientReport:
     """Check a hand-written derivative of a function of plain floats, by differences alone."""
     like = args[0] if len(args) == 1 else tuple(args)

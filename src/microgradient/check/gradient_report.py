@@ -17,9 +17,9 @@ _COLUMNS = ("derivative", "at", "reverse", "rounding", "- forward", "- 50 digits
 class Component:
     """One derivative, and what each means of computing it says.
 
-    ``reverse`` is the value to check, with ``rounding`` the bound of its rounding error. ``forward``
-    and ``exact`` (50 digits) are None where they do not apply. ``slope`` is the judgement of finite
-    differences, made from ``stencil``.
+    ``reverse`` is the value to check, with ``rounding`` the bound of its rounding error.
+    ``forward`` and ``exact`` (50 digits) are None where they do not apply. ``slope`` is the
+    judgement of finite differences, made from ``stencil``.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Component:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The outcome of a check: ``ok``, a ``Component`` for each derivative, the ``fault`` in words."""
+    """The outcome of a check: ``ok``, a ``Component`` per derivative, the ``fault`` in words."""
 
     components: tuple[Component, ...]
     fault: str | None = None
@@ -105,7 +105,10 @@ class GradientReport:
 
     def __str__(self) -> str:
         rows = [_COLUMNS, *(c.row for c in self.components)]
-        verdict = ["", *("; ".join(c.faults) and f"WRONG: {'; '.join(c.faults)}" for c in self.components)]
+        verdict = [
+            "",
+            *("; ".join(c.faults) and f"WRONG: {'; '.join(c.faults)}" for c in self.components),
+        ]
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths)) + "  " + v
@@ -116,7 +119,7 @@ class GradientReport:
     __repr__ = __str__
 
     def message(self) -> str:
-        """Return what is wrong: the first wrong derivative by every means, and where it comes from."""
+        """Return what is wrong: the first wrong derivative by every means, and its source."""
         lines = []
         if self.wrong:
             first = self.wrong[0]

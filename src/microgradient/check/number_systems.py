@@ -22,6 +22,10 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
     return x if condition else y
 
 
+_SAME_IN_MPMATH = (
+    "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 "
+    "hypot erf erfc digamma floor ceil sign"
+)
 _CHOICE: dict[str, Callable[..., Any]] = {
     "where": _chosen,
     "equal": lambda x, y: x == y,
@@ -65,10 +69,33 @@ def exact(digits: int = DIGITS) -> Arithmetic:
 
     functions = {
         name: getattr(mp, name)
-        for name in (
-            "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh "
-            "atan2 hypot erf erfc digamma floor ceil sign"
-        ).split()
+        for name in [
+            "exp",
+            "expm1",
+            "log",
+            "log1p",
+            "sqrt",
+            "sin",
+            "cos",
+            "tan",
+            "asin",
+            "acos",
+            "atan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "asinh",
+            "acosh",
+            "atanh",
+            "atan2",
+            "hypot",
+            "erf",
+            "erfc",
+            "digamma",
+            "floor",
+            "ceil",
+            "sign",
+        ]
     }
     functions |= {
         "div": divided,

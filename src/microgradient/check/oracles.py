@@ -10,7 +10,7 @@ from typing import Any
 from microgradient.check.complex_numbers import STEP, Complex, complex_numbers
 from microgradient.check.number_systems import exact, floats, mpmath, rationals
 from microgradient.check.recording import Recording
-from microgradient.check.taylor import AtKink, series_arithmetic, Series
+from microgradient.check.taylor import AtKink, Series, series_arithmetic
 from microgradient.engine.number import positive, shown
 from microgradient.engine.op import Arithmetic
 
@@ -18,18 +18,18 @@ from microgradient.engine.op import Arithmetic
 def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     """Return [f(x), f'(x), …] up to the given order, by dual numbers (truncated Taylor series).
 
-    ``f`` takes one number and returns one, and is written with this package's operations. A Fraction
-    ``x`` gives exact Fractions, for + - * /, whole powers and what is piecewise linear; an mpmath
-    number gives as many digits as mpmath works with; anything else floats. Branches are those that
-    ``f`` takes at ``x``. Raises ValueError at a kink, TypeError for an operation beyond the
-    numbers asked for. Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
+    ``f`` takes one number and returns one, and is written with this package's operations. A
+    Fraction ``x`` gives exact Fractions, for + - * /, whole powers and what is piecewise linear; an
+    mpmath number gives as many digits as mpmath works with; anything else floats. Branches are
+    those that ``f`` takes at ``x``. Raises ValueError at a kink, TypeError for an operation beyond
+    the numbers asked for. Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
     """
     positive(order, "order")
     base = _arithmetic_of(x)
     recording = _one_to_one(f, x)
     variable = Series(base, [base.lift(x), base.lift(1), *[base.lift(0)] * (order - 1)])
     m = series_arithmetic(base)
-    m.lift = lambda number: variable.like(number)
+    vars(m).update(lift=variable.like)
     try:
         values = recording.replayed(m, {recording.inputs[0]: variable})
     except AtKink as kink:
@@ -47,8 +47,8 @@ def complex_step(f: Callable[[Any], Any], x: float) -> float:
     """Return f'(x) as Im f(x + ih) / h for h = 1e-200: no difference, and so no cancellation.
 
     ``f`` takes one number and returns one, and is written with this package's operations; those
-    that Python's ``cmath`` lacks (erf, lgamma and kin) raise TypeError. Comparisons, abs and maximum
-    go by the real part. Source: Squire and Trapp 1998.
+    that Python's ``cmath`` lacks (erf, lgamma and kin) raise TypeError. Comparisons, abs and
+    maximum go by the real part. Source: Squire and Trapp 1998.
     """
     recording = _one_to_one(f, x)
     z = Complex(complex(recording.inputs[0].data, STEP))

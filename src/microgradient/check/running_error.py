@@ -19,11 +19,11 @@ TINY = 5e-324  # the smallest error where a result is rounded to a subnormal num
 
 # What a primitive's own value may be wrong by, in ulps. IEEE rounds + - * / and square roots
 # right; a sum is rounded once; these pick or change a sign. For the rest, C libraries promise
-# nothing and keep to about one ulp; lgamma and its derivatives are held near their roots absolutely.
-_EXACT = frozenset(
-    "neg abs sign floor ceil step maximum minimum where argument passed detach".split()
-)
-_ROUNDED_ONCE = frozenset("add sub mul div sqrt fsum".split())
+# nothing and keep to about one ulp; lgamma and its derivatives are held near their roots
+# absolutely.
+_EXACT = {"neg", "abs", "sign", "floor", "ceil", "step", "maximum", "minimum"}
+_EXACT |= {"where", "argument", "passed"}  # marks: these hand a number on
+_ROUNDED_ONCE = {"add", "sub", "mul", "div", "sqrt", "fsum"}
 _LIBRARY = 2.0
 _ROUGH = {"lgamma": 8.0, "digamma": 8.0, "polygamma": 8.0}
 
@@ -49,7 +49,7 @@ class Running:
         return self + -_lifted(other)
 
     def __rsub__(self, other: Any) -> Running:
-        return -self + other
+        return _lifted(other) - self
 
     def __mul__(self, other: Any) -> Running:
         o = _lifted(other)

@@ -64,7 +64,7 @@ class Series:
     __rmul__ = __mul__
 
     def __rsub__(self, other: Any) -> Series:
-        return -self + other
+        return self.like(other) - self
 
     def __lt__(self, other: Any) -> bool:
         return bool(self.coefficients[0] < self.like(other).coefficients[0])

@@ -21,7 +21,9 @@ def figure(component: Component) -> Any:
     steps = component.stencil.curve()
     drawing = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = drawing.add_subplot()
-    floor = 1e-18 * max(1.0, abs(wanted))  # a difference that is exactly right, on a logarithmic axis
+    floor = 1e-18 * max(
+        1.0, abs(wanted)
+    )  # a difference that is exactly right, on a logarithmic axis
     errors = [max(abs(step.slope - wanted), floor) for step in steps]
     h = [step.h for step in steps]
     axes.loglog(h, errors, "o-", color=_CURVE, markersize=3, label="central difference")

@@ -1,0 +1,185 @@
+"""Hypothesis strategies: operands, expressions and graphs, networks, training recipes.
+
+They shrink to few inputs, few steps and round numbers, and print as Python code that can be pasted
+into a test. Needs Hypothesis: ``pip install 'microgradient[check]'``.
+
+    from hypothesis import given
+    from microgradient.check import check_gradient, strategies
+
+    @given(strategies.expressions())
+    def test_gradient(e):
+        check_gradient(e.f, *e.inputs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from microgradient.check.expressions import Expression, choose_expression
+from microgradient.engine.number import shown
+from microgradient.engine.op import OPS, Op
+from microgradient.nn import losses, optimizers, training
+from microgradient.nn.history import History
+from microgradient.nn.module import ACTIVATIONS, MLP
+
+try:
+    from hypothesis import strategies as st
+except ImportError:
+    raise ImportError(
+        "microgradient.check.strategies needs Hypothesis; install it with: "
+        "pip install 'microgradient[check]'"
+    ) from None
+
+_UPDATES: tuple[str | int, ...] = ("sweep", "presentation", 2)
+_NEAR = 0.02  # of a kink or a tie: how far operands stay away from it
+_FAR_OUT = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
+
+
+def numbers(low: float = -4.0, high: float = 4.0) -> st.SearchStrategy[float]:
+    """Return floats between ``low`` and ``high``, mostly with few digits, that shrink towards 0."""
+    if not low < high:
+        raise ValueError(f"numbers expects low < high, got {low!r} and {high!r}")
+    width = high - low
+    short = st.floats(low, high).map(lambda x: min(max(round(x, 3), low), high))
+    return short if width > 0.1 else st.floats(low, high)
+
+
+def special_numbers() -> st.SearchStrategy[float]:
+    """Return any float, special ones often: zeros, infinities, nan, smallest and largest."""
+    return st.sampled_from(_FAR_OUT) | st.floats()
+
+
+def operands(op: Op, count: int | None = None) -> st.SearchStrategy[list[float]]:
+    """Return operands of ``op`` inside its domain and away from its kinks.
+
+    ``count`` is how many, for operations that take any number.
+    """
+    if not isinstance(op, Op):
+        raise TypeError(f"operands expects an operation, such as mg.sin, got {shown(op)}")
+    n = max(len(op.domain), count or 0)
+    intervals = [op.domain[min(i, len(op.domain) - 1)] for i in range(n)]
+
+    def spaced(xs: list[float]) -> list[float]:
+        """Move the first operand off a kink, and operands that tie apart."""
+        for kink in op.kinks:
+            if abs(xs[0] - kink) < _NEAR:
+                xs[0] = kink + _NEAR
+        for i in range(1, len(xs)):
+            while any(abs(xs[i] - x) < _NEAR for x in xs[:i]):
+                xs[i] += 2 * _NEAR
+        return xs
+
+    return st.tuples(*[numbers(a, b) if a < b else st.just(a) for a, b in intervals]).map(
+        lambda xs: spaced(list(xs))
+    )
+
+
+class _Drawn:
+    """Choices that Hypothesis makes, and can shrink."""
+
+    def __init__(self, draw: Any) -> None:
+        self._draw = draw
+
+    def integer(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))  # type: ignore[no-any-return]
+
+    def number(self, low: float, high: float) -> float:
+        return self._draw(numbers(low, high))  # type: ignore[no-any-return]
+
+    def numbers(self, low: float, high: float, most: int) -> list[float]:
+        return self._draw(  # type: ignore[no-any-return]
+            st.lists(numbers(low, high), min_size=1, max_size=most)
+        )
+
+    def pick(self, options: Sequence[Any]) -> Any:
+        return self._draw(st.sampled_from(options))
+
+
+@st.composite
+def expressions(
+    draw: st.DrawFn,
+    rows: Sequence[Op] | None = None,
+    *,
+    most_inputs: int = 3,
+    most_steps: int = 10,
+) -> Expression:
+    """Return expressions with shared parts, each with a point to check it at.
+
+    ``rows`` are the operations to use: those of the table, unless you say which. Every operand lies
+    in its operation's domain, away from kinks.
+    """
+    return choose_expression(
+        _Drawn(draw),
+        most_inputs=most_inputs,
+        most_steps=most_steps,
+        rows=tuple(rows or OPS.values()),
+    )
+
+
+def networks(
+    most_inputs: int = 3, most_units: int = 4, most_layers: int = 3
+) -> st.SearchStrategy[MLP]:
+    """Return small multi-layer perceptrons with one activation inside and one at the output."""
+    return st.builds(
+        MLP,
+        st.integers(1, most_inputs),
+        st.lists(st.integers(1, most_units), min_size=1, max_size=most_layers),
+        st.sampled_from(sorted(ACTIVATIONS)),
+        output=st.sampled_from(["linear", "sigmoid", "tanh"]),
+        rng=st.integers(0, 999),
+    )
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """All that decides a training run: the same recipe gives the same weights, every time."""
+
+    sizes: tuple[int, ...]
+    activation: str
+    seed: int
+    optimizer: str
+    rate: float
+    update: str | int
+    sweeps: int
+    inputs: tuple[tuple[float, ...], ...]
+    targets: tuple[float, ...]
+
+    def network(self) -> MLP:
+        """Return the network before training."""
+        return MLP(self.sizes[0], [*self.sizes[1:], 1], self.activation, rng=self.seed)
+
+    def train(self, network: MLP | None = None) -> tuple[MLP, History]:
+        """Train ``network``, a fresh one by default, by the recipe; return it and its history."""
+        network = network or self.network()
+        rule = getattr(optimizers, self.optimizer)(network.parameters(), self.rate)
+        history = training.train(
+            network,
+            list(zip(self.inputs, self.targets)),
+            loss=losses.half_squared_error,
+            optimizer=rule,
+            sweeps=self.sweeps,
+            update=self.update,
+            progress=False,
+        )
+        return network, history
+
+
+@st.composite
+def recipes(draw: st.DrawFn, most_patterns: int = 4, most_sweeps: int = 5) -> TrainingRecipe:
+    """Return training recipes for small networks of one output."""
+    nin = draw(st.integers(1, 3))
+    patterns = draw(st.integers(1, most_patterns))
+    row = st.tuples(*[numbers(-1.0, 1.0)] * nin)
+    return TrainingRecipe(
+        sizes=(nin, *draw(st.lists(st.integers(1, 3), max_size=2))),
+        activation=draw(st.sampled_from(["tanh", "sigmoid", "softplus"])),
+        seed=draw(st.integers(0, 999)),
+        optimizer=draw(st.sampled_from(["GradientDescent", "Momentum", "Adam", "AdamW"])),
+        rate=draw(st.sampled_from([0.1, 0.01, 0.5])),
+        update=draw(st.sampled_from(_UPDATES)),
+        sweeps=draw(st.integers(1, most_sweeps)),
+        inputs=tuple(draw(row) for _ in range(patterns)),
+        targets=tuple(draw(numbers(0.0, 1.0)) for _ in range(patterns)),
+    )
