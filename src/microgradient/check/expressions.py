@@ -6,12 +6,13 @@ not by throwing away what does not.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from random import Random
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from microgradient.engine.op import OPS, Op
 from microgradient.engine.op import Operand as Recorder
@@ -19,6 +20,13 @@ from microgradient.engine.op import Operand as Recorder
 _LISTS = {"fsum": (2, 5), "prod": (2, 4), "logsumexp": (2, 5)}  # taken as one list: how many
 _PAIRS = {"softmax_cross_entropy": (4, 8), "dot": (2, 7)}  # as two
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+_OPERATORS = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "pow": operator.pow,
+}
 _NEAR = 0.02  # of a kink: how far operands stay away from it
 _LARGEST = 1e4
 
@@ -77,13 +85,13 @@ class StraightLine:
 
     def __call__(self, *xs: Any) -> Any:
         values = list(xs)
-        for op, operands in self._live:
+        for op, operands in self.live:
             flat = [values[o] if type(o) is int else o for o in operands]
             values.append(None if op is None else applied(op, flat))
         return values[-1]
 
     @cached_property
-    def _live(self) -> list[Step]:
+    def live(self) -> list[Step]:
         """The steps, with those that the result does not depend on left empty."""
         first = self.count
         needed = {first + len(self.steps) - 1}
@@ -96,10 +104,10 @@ class StraightLine:
     def code(self) -> str:
         """The expression as a Python lambda: results used twice are named, the others put in."""
         first = self.count
-        uses = [o for _, operands in self._live for o in operands if type(o) is int]
+        uses = [o for _, operands in self.live for o in operands if type(o) is int]
         texts = [f"x{i}" for i in range(first)]
         named: list[str] = []
-        for i, (op, operands) in enumerate(self._live, first):
+        for i, (op, operands) in enumerate(self.live, first):
             if op is None:
                 texts.append("")
                 continue
@@ -114,7 +122,9 @@ class StraightLine:
 
 
 def applied(op: Op, operands: Sequence[Any]) -> Any:
-    """Return ``op`` of flat ``operands``, numbers or others that record what is done to them."""
+    """Return ``op`` of flat ``operands``, by the operator that its code is written with."""
+    if op.name in _INFIX:
+        return _OPERATORS[op.name](*operands)
     for x in operands:
         if isinstance(x, Recorder):
             return x.record(op, operands)
@@ -205,13 +215,13 @@ def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> 
         ]
         operand: Operand
         if fitting and choices.integer(0, 3):
-            operand = choices.pick(fitting)
-            number = values[cast(int, operand)]
+            operand = place = choices.pick(fitting)
+            number = values[place]
         else:
-            operand = choices.number(low, high)
-            while any(abs(operand - y) <= _NEAR for y in apart):
-                operand += 3 * _NEAR
-            number = operand
+            number = choices.number(low, high)
+            while any(abs(number - y) <= _NEAR for y in apart):
+                number += 3 * _NEAR
+            operand = number
         operands.append(operand)
         numbers.append(number)
     return tuple(operands)

@@ -43,7 +43,8 @@ class Running:
     def __add__(self, other: Any) -> Running:
         o = _lifted(other)
         value = self.value + o.value
-        return Running(value, self.error + o.error + _rounding(value))
+        exact = value - self.value == o.value and value - o.value == self.value
+        return Running(value, self.error + o.error + (0.0 if exact else _rounding(value)))
 
     def __sub__(self, other: Any) -> Running:
         return self + -_lifted(other)
