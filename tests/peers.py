@@ -199,7 +199,7 @@ PEERS: dict[str, Callable[[], Peer]] = {
 
 
 def version(name: str) -> str:
-    return str(importlib.metadata.version(name.lower())).split("+")[0]
+    return importlib.metadata.version(PEERS[name].__name__).split("+")[0]
 
 
 def installed() -> dict[str, Peer]:

@@ -1,0 +1,184 @@
+"""Print how far the derivatives can be trusted: python tests/trust.py
+
+Operations and their worst ulps, gradients checked against 50 digits, planted errors caught, false
+alarms of check_gradient, and the table of faults with the tests that show each is survived.
+
+    --gradients 1000000 --alarms 100000    for a run of an hour
+    --random                               other expressions than in the last run
+    --save failures.json                   where failing expressions are written (this file)
+    --seed N                               look at one expression again
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import SystemRandom
+
+import campaign
+import pytest
+from faults import FAULTS
+from plants import plants
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from microgradient import OPS
+from microgradient.check.operation_check import operation_report
+
+ARITY = {"fsum": 3, "prod": 3, "dot": 5, "logsumexp": 3, "softmax_cross_entropy": 4}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    if options.seed is not None:
+        return _one(options.seed, console)
+    first = SystemRandom().randrange(2**40) if options.random else 0
+    ok = _operations(console)
+    ok &= _gradients(console, options, first)
+    ok &= _planted(console)
+    ok &= _alarms(console, options, first)
+    if not options.no_faults:
+        ok &= _faults(console)
+    console.print("[bold green]all as promised" if ok else "[bold red]something is wrong: see above")
+    return 0 if ok else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--gradients", type=_count, default=10_000, help="how many to check")
+    parser.add_argument("--alarms", type=_count, default=1_000, help="how many to judge")
+    parser.add_argument("--random", action="store_true", help="new expressions, not the usual ones")
+    parser.add_argument("--save", type=Path, default=Path("failures.json"), metavar="FILE")
+    parser.add_argument("--seed", type=int, help="check one expression again and tell all")
+    parser.add_argument("--workers", type=_count, default=os.cpu_count() or 1)
+    parser.add_argument("--no-faults", action="store_true", help="leave the table of faults out")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return number
+
+
+def _operations(console: Console) -> bool:
+    table = Table("operation", "proof by sympy", "worst ulps: value", "derivatives", "condition off")
+    reports = [operation_report(op, operands=ARITY.get(op.name)) for op in OPS.values()]
+    for report in reports:
+        value, *derivatives = report.accuracy
+        table.add_row(
+            report.name,
+            report.proof,
+            f"{value.worst:.2f}",
+            ", ".join(f"{a.worst:.2f}" for a in derivatives),
+            f"{max(a.spared for a in report.accuracy):.2f}",
+            style="red" if report.faults else "",
+        )
+    console.print(table)
+    for report in reports:
+        for fault in report.faults:
+            console.print(f"[red]{fault}")
+    proved = sum(report.proof.startswith("proved") for report in reports)
+    spared = max(a.spared for report in reports for a in report.accuracy)
+    console.print(
+        f"Operations: {len(reports)}, proved: {proved}. 99 % of the points within {spared:.2f} ulps, "
+        "the condition of the point taken off ('condition off')."
+    )
+    return all(report.ok for report in reports)
+
+
+def _gradients(console: Console, options: argparse.Namespace, first: int) -> bool:
+    counts, seconds = _campaign(
+        console, "gradients", campaign.check_seed, options.gradients, options.workers, first
+    )
+    console.print(
+        f"Gradients checked against 50 digits: {counts.gradients:,} ({counts.derivatives:,} first, "
+        f"{counts.second:,} second derivatives), wrong: {len(counts.failures)}; "
+        f"{counts.at_kinks:,} more lay on a kink. {seconds:.0f} s."
+    )
+    return _told(console, counts, options.save)
+
+
+def _alarms(console: Console, options: argparse.Namespace, first: int) -> bool:
+    counts, seconds = _campaign(
+        console, "alarms", campaign.check_differences, options.alarms, options.workers, first
+    )
+    console.print(
+        f"Right derivatives judged by check_gradient: {counts.derivatives:,}, false alarms: "
+        f"{len(counts.failures)}. {seconds:.0f} s."
+    )
+    return _told(console, counts, options.save)
+
+
+def _campaign(
+    console: Console, title: str, check: object, count: int, workers: int, first: int
+) -> tuple[campaign.Counts, float]:
+    start, counts = time.time(), campaign.Counts()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(title, total=count)
+        for part in campaign.run(check, range(first, first + count), workers):
+            counts += part
+            progress.update(task, completed=counts.gradients + counts.at_kinks)
+    return counts, time.time() - start
+
+
+def _told(console: Console, counts: campaign.Counts, path: Path) -> bool:
+    for failure in counts.failures[:5]:
+        console.print(f"[red]seed {failure.seed}: {failure.expression}\n{failure.what}")
+    if counts.failures:
+        campaign.save(counts.failures, path)
+        console.print(f"[red]All of them are in {path}; look at one again with --seed N")
+    return not counts.failures
+
+
+def _one(seed: int, console: Console) -> int:
+    e = campaign.expression(seed)
+    console.print(e)
+    counts = campaign.check_seed(seed) + campaign.check_differences(seed)
+    for failure in counts.failures:
+        console.print(failure.what)
+    console.print("right" if not counts.failures else "wrong")
+    return 1 if counts.failures else 0
+
+
+def _planted(console: Console) -> bool:
+    all_of_them = plants()
+    missed = [plant.name for plant in all_of_them if not plant.caught()]
+    console.print(
+        f"Planted errors caught: {len(all_of_them) - len(missed)} of {len(all_of_them)} "
+        "(1e-9 and the sign in every row, the sweeps changed in ten places)."
+    )
+    for name in missed:
+        console.print(f"[red]not noticed: {name}")
+    return not missed
+
+
+def _faults(console: Console) -> bool:
+    table = Table("fault", "promise", "shown by", "")
+    right = True
+    for fault, promise, tests in FAULTS:
+        passed = not _run_tests(tests)
+        right &= passed
+        table.add_row(fault, promise, tests.split("::")[-1], "[green]ok" if passed else "[red]FAILED")
+    console.print(table)
+    return right
+
+
+def _run_tests(tests: str) -> int:
+    root = Path(__file__).parent
+    return int(pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *_located(root, tests)]))
+
+
+def _located(root: Path, tests: str) -> Iterator[str]:
+    return (str(root / test) for test in tests.split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
