@@ -113,7 +113,10 @@ def second_order_faults(e: Expression) -> tuple[str, int]:
             if not near(rows[i][j], wanted, bounds[j]):
                 if branches_differ(recording):
                     raise AtKink
-                return f"d2/dx{i}dx{j}: got {rows[i][j]!r}, expected {wanted!r} ± {bounds[j]:.1g}", n
+                return (
+                    f"d2/dx{i}dx{j}: got {rows[i][j]!r}, expected {wanted!r} ± {bounds[j]:.1g}",
+                    n,
+                )
     return "", n * n
 
 
@@ -126,7 +129,7 @@ def near(got: float, wanted: float, bound: float) -> bool:
 
 
 def check_differences(seed: int) -> Counts:
-    """Let check_gradient judge a right gradient, finite differences and all: a false alarm fails."""
+    """Let check_gradient judge a right gradient, differences and all: a false alarm fails."""
     e = expression(seed)
     report = gradient_report(e.f, *e.inputs)
     told = report.fault or (report.wrong and str(report)) or ""

@@ -24,6 +24,20 @@ inf, nan = float("inf"), float("nan")
 Function = Callable[..., Any]
 
 
+_NUMPY = (
+    "exp expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh sign floor ceil abs "
+    "maximum minimum where hypot"
+)
+_TORCH = (
+    "exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh "
+    "atanh erf erfc lgamma digamma sigmoid relu sign floor ceil abs"
+)
+_TENSORFLOW = (
+    "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 "
+    "erf erfc lgamma digamma sigmoid sign floor ceil abs maximum minimum softplus softsign"
+)
+
+
 class Peer:
     """A library: ``value_and_gradient(f, x)`` of a function over its namespace, as floats."""
 
@@ -56,7 +70,7 @@ def autograd() -> Peer:
     from autograd import grad
 
     names = SimpleNamespace(
-        **{n: getattr(anp, n) for n in _NUMPY if hasattr(anp, n)},
+        **{n: getattr(anp, n) for n in _NUMPY.split() if hasattr(anp, n)},
         **_numpy_spellings(anp),
         clip=anp.clip,
         softplus=lambda x: anp.logaddexp(0.0, x),
@@ -77,7 +91,7 @@ def jax() -> Peer:
     jax.config.update("jax_enable_x64", True)
     j = jax.scipy.special
     names = SimpleNamespace(
-        **{n: getattr(jnp, n) for n in _NUMPY if hasattr(jnp, n)},
+        **{n: getattr(jnp, n) for n in _NUMPY.split() if hasattr(jnp, n)},
         **_numpy_spellings(jnp),
         erf=j.erf,
         erfc=j.erfc,
@@ -107,17 +121,8 @@ def torch() -> Peer:
 
     t = torch
     names = SimpleNamespace(
-        **{
-            n: getattr(t, n)
-            for n in (
-                "exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan sinh cosh tanh "
-                "asinh acosh atanh erf erfc lgamma digamma sigmoid relu sign floor ceil abs"
-            ).split()
-        },
-        **{
-            n: lambda x, y, f=getattr(t, n): f(*_tensors(t, x, y))
-            for n in ("maximum", "minimum", "atan2", "hypot")
-        },
+        **{n: getattr(t, n) for n in _TORCH.split()},
+        **{n: _of_tensors(t, n) for n in ("maximum", "minimum", "atan2", "hypot")},
         where=lambda c, x, y: t.where(c, *_tensors(t, x, y)),
         clip=lambda x, low, high: t.clamp(x, low, high),
         logsumexp=lambda xs: t.logsumexp(t.stack(_tensors(t, *xs)), 0),
@@ -145,14 +150,7 @@ def tensorflow() -> Peer:
 
     m, nn = tf.math, tf.nn
     names = SimpleNamespace(
-        **{
-            n: getattr(m, n)
-            for n in (
-                "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh "
-                "atanh atan2 erf erfc lgamma digamma sigmoid sign floor ceil abs maximum minimum "
-                "softplus softsign"
-            ).split()
-        },
+        **{n: getattr(m, n) for n in _TENSORFLOW.split()},
         relu=nn.relu,
         leaky_relu=nn.leaky_relu,
         elu=nn.elu,
@@ -174,16 +172,13 @@ def tensorflow() -> Peer:
     return Peer(names, both)
 
 
-_NUMPY = (
-    "exp expm1 log log1p log2 log10 sqrt sin cos tan sinh cosh tanh sign floor ceil abs "
-    "maximum minimum where hypot"
-).split()
-
-
 def _numpy_spellings(np: Any) -> dict[str, Any]:
     short = ("asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2")
-    spelled = {n: getattr(np, "arc" + n[1:]) for n in short if hasattr(np, "arc" + n[1:])}
-    return spelled
+    return {n: getattr(np, "arc" + n[1:]) for n in short if hasattr(np, "arc" + n[1:])}
+
+
+def _of_tensors(torch: Any, name: str) -> Function:
+    return lambda x, y: getattr(torch, name)(*_tensors(torch, x, y))
 
 
 def _tensors(torch: Any, *xs: Any) -> list[Any]:
@@ -312,7 +307,10 @@ def table() -> str:
     """Return the table of conventions as Markdown: ours, and every peer that is installed."""
     peers = {f"{name} {version(name)}": peer for name, peer in installed().items()}
     columns = {"microgradient": ours(), **peers}
-    lines = ["| value \\| derivatives of | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = [
+        "| value \\| derivatives of | " + " | ".join(columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
     for text, f, x in CASES:
         lines.append(f"| {text} | " + " | ".join(told(p, f, x) for p in columns.values()) + " |")
     return "\n".join(lines)

@@ -79,9 +79,7 @@ def wrong(x: Any, factor: float) -> Any:
 @contextmanager
 def wrong_row(op: Op, factor: float) -> Iterator[None]:
     right = op.partials
-    object.__setattr__(
-        op, "partials", lambda m, v, *x: [wrong(d, factor) for d in right(m, v, *x)]
-    )
+    object.__setattr__(op, "partials", lambda m, v, *x: [wrong(d, factor) for d in right(m, v, *x)])
     try:
         yield
     finally:

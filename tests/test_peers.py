@@ -1,4 +1,4 @@
-"""Other libraries, where installed: the same gradients; other conventions, as the docs list them."""
+"""Other libraries, where installed: the same gradients; conventions as the docs list them."""
 
 from pathlib import Path
 from random import Random

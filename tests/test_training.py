@@ -1,8 +1,6 @@
 """train: updates, criterion, history, progress, Ctrl-C, divergence. Checkpoints."""
 
-import json
 import math
-import os
 import random
 
 import pytest
@@ -272,110 +270,6 @@ def test_zero_sweeps_change_nothing():
     before = model.state()
     assert _train(model, sweeps=0).sweeps == 0
     assert model.state() == before
-
-
-# --- checkpoints --------------------------------------------------------------------------------
-
-
-def test_checkpoint_goes_round_exactly(tmp_path):
-    model, other = _model(1), _model(2)
-    nn.save(model, tmp_path / "a.json")
-    nn.load(other, tmp_path / "a.json")
-    assert other.state() == model.state()
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_saving_follows_links_and_keeps_permissions(tmp_path):
-    target, link = tmp_path / "target.json", tmp_path / "link.json"
-    nn.save(_model(1), target)
-    target.chmod(0o640)
-    link.symlink_to(target)
-    nn.save(_model(2), link)
-    assert link.is_symlink()
-    assert target.stat().st_mode & 0o777 == 0o640
-    model = _model(3)
-    nn.load(model, target)
-    assert model.state() == _model(2).state()
-
-
-def test_saving_replaces_nothing_but_a_file(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(ValueError, match="not a regular file"):
-            nn.save(_model(), place)
-    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
-
-
-def test_saving_what_is_not_finite_leaves_the_old_file(tmp_path):
-    model = _model()
-    nn.save(model, tmp_path / "a.json")
-    content = (tmp_path / "a.json").read_bytes()
-    model.parameters()[0].data = math.nan
-    with pytest.raises(ValueError, match=r"layers\.0\.neurons\.0\.weights\.0.*nothing was written"):
-        nn.save(model, tmp_path / "a.json")
-    assert (tmp_path / "a.json").read_bytes() == content
-
-
-def _spoiled(content, **changes):
-    return json.dumps({**content, **changes}).encode()
-
-
-def test_spoiled_files_are_refused_and_change_nothing(tmp_path):
-    path = tmp_path / "a.json"
-    nn.save(_model(1), path)
-    whole = path.read_bytes()
-    content = json.loads(whole)
-    name = next(iter(content["parameters"]))
-    model = _model(2)
-    before = model.state()
-    spoiled = {
-        "cut": whole[: len(whole) // 2],
-        "empty": b"",
-        "not JSON": b"\x80\x04K\x01.",
-        "a list": b"[]",
-        "another format": _spoiled(content, format="x"),
-        "a later version": _spoiled(content, version=2),
-        "no parameters": _spoiled(content, parameters=None),
-        "missing": _spoiled(content, parameters={}),
-        "unknown": _spoiled(content, parameters={**content["parameters"], "x": 1.0}),
-        "text": _spoiled(content, parameters={**content["parameters"], name: "1.0"}),
-        "truth": _spoiled(content, parameters={**content["parameters"], name: True}),
-        "huge": _spoiled(content, parameters={**content["parameters"], name: 10**400}),
-        "a name twice": whole.replace(b'"version": 1', b'"version": 1, "version": 1'),
-        "nan": whole.replace(b": 1,", b": NaN,", 1),
-        "infinite": _spoiled(content, parameters={**content["parameters"], name: math.inf}),
-        "deep": b"[" * 100_000,
-    }
-    for what, data in spoiled.items():
-        path.write_bytes(data)
-        with pytest.raises(ValueError, match=r"a\.json"):
-            nn.load(model, path)
-            pytest.fail(what)
-        assert model.state() == before
-
-
-def test_flipped_bits_never_pass_silently_as_another_structure(tmp_path):
-    path = tmp_path / "a.json"
-    nn.save(_model(1), path)
-    whole = bytearray(path.read_bytes())
-    model = _model(2)
-    rng = random.Random(0)
-    for _ in range(300):
-        flipped = bytearray(whole)
-        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
-        path.write_bytes(flipped)
-        before = model.state()
-        try:
-            nn.load(model, path)
-        except ValueError:
-            assert model.state() == before
-        else:
-            assert all(math.isfinite(x) for x in model.state().values())
-
-
-def test_missing_file():
-    with pytest.raises(FileNotFoundError):
-        nn.load(_model(), "no/such/file.json")
 
 
 def test_a_model_may_be_any_callable():

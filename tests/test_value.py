@@ -4,7 +4,6 @@ import copy
 import gc
 import math
 import pickle
-import sys
 import threading
 
 import pytest
@@ -186,31 +185,6 @@ def test_no_recursion_in_a_thread_with_a_small_stack():
     finally:
         threading.stack_size(size)
     assert done
-
-
-def test_transforms_are_right_in_eight_threads():
-    def second(x):
-        return mg.grad(mg.grad(lambda t: mg.sin(t) * t**3))(x)
-
-    def work(k):
-        for i in range(100):
-            x = 0.1 + k + i / 100
-            results.append(second(x) == expected[k, i])
-
-    expected = {(k, i): second(0.1 + k + i / 100) for k in range(8) for i in range(100)}
-    results = []
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert len(results) == 800
-    assert all(results)
 
 
 # --- operations of one's own --------------------------------------------------------------------

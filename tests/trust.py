@@ -19,16 +19,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
 
-import campaign
 import pytest
 from faults import FAULTS
-from plants import plants
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+import campaign
 from microgradient import OPS
 from microgradient.check.operation_check import operation_report
+from plants import plants
 
 ARITY = {"fsum": 3, "prod": 3, "dot": 5, "logsumexp": 3, "softmax_cross_entropy": 4}
 
@@ -45,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     ok &= _alarms(console, options, first)
     if not options.no_faults:
         ok &= _faults(console)
-    console.print("[bold green]all as promised" if ok else "[bold red]something is wrong: see above")
+    console.print(
+        "[bold green]all as promised" if ok else "[bold red]something is wrong: see above"
+    )
     return 0 if ok else 1
 
 
@@ -69,7 +71,9 @@ def _count(text: str) -> int:
 
 
 def _operations(console: Console) -> bool:
-    table = Table("operation", "proof by sympy", "worst ulps: value", "derivatives", "condition off")
+    table = Table(
+        "operation", "proof by sympy", "worst ulps: value", "derivatives", "condition off"
+    )
     reports = [operation_report(op, operands=ARITY.get(op.name)) for op in OPS.values()]
     for report in reports:
         value, *derivatives = report.accuracy
@@ -88,8 +92,8 @@ def _operations(console: Console) -> bool:
     proved = sum(report.proof.startswith("proved") for report in reports)
     spared = max(a.spared for report in reports for a in report.accuracy)
     console.print(
-        f"Operations: {len(reports)}, proved: {proved}. 99 % of the points within {spared:.2f} ulps, "
-        "the condition of the point taken off ('condition off')."
+        f"Operations: {len(reports)}, proved: {proved}. 99 % of the points within {spared:.2f} "
+        "ulps, the condition of the point taken off ('condition off')."
     )
     return all(report.ok for report in reports)
 
@@ -166,7 +170,9 @@ def _faults(console: Console) -> bool:
     for fault, promise, tests in FAULTS:
         passed = not _run_tests(tests)
         right &= passed
-        table.add_row(fault, promise, tests.split("::")[-1], "[green]ok" if passed else "[red]FAILED")
+        table.add_row(
+            fault, promise, tests.split("::")[-1], "[green]ok" if passed else "[red]FAILED"
+        )
     console.print(table)
     return right
 

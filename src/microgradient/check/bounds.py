@@ -19,6 +19,7 @@ from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
 
 _SAMPLES = 4
+_MAGNIFIED = 1024.0  # moves are this much larger than errors: those are lost in the next rounding
 _SAFETY = 8.0  # times the largest of four samples: see docs/numerics.md for what was measured
 
 
@@ -69,7 +70,7 @@ def gradient_error_bounds(
     Two parts. What the reverse sweep itself rounds: a second sweep over absolute values, which
     counts along every path the error of each local derivative, each product and each addition. And
     what wrong intermediate values do to the local derivatives: the largest change of the gradient
-    in four evaluations whose every intermediate is moved at random within its error.
+    in four evaluations whose every intermediate is moved at random, in proportion to its error.
     """
     swept = _sweep_errors(order, output)
     spread = _spread(order, output, inputs)
@@ -99,7 +100,7 @@ def _sweep_errors(order: Sequence[Value], output: Value) -> dict[Value, float]:
 
 
 def _spread(order: Sequence[Value], output: Value, inputs: Sequence[Value]) -> list[float]:
-    """Return how far the gradient moves. Both ends are computed here: a wrong one widens nothing."""
+    """Return how far the gradient moves; both ends are computed here, so no error widens it."""
     errors = {node: local_error(node) for node in order if node.parents}
     here = _perturbed_adjoints(order, output, dict.fromkeys(errors, 0.0), Random(0))
     worst = [0.0] * len(inputs)
@@ -108,21 +109,21 @@ def _spread(order: Sequence[Value], output: Value, inputs: Sequence[Value]) -> l
         for i, x in enumerate(inputs):
             moved = abs(adjoint.get(x, 0.0) - here.get(x, 0.0))
             if isfinite(moved):
-                worst[i] = max(worst[i], moved)
+                worst[i] = max(worst[i], moved / _MAGNIFIED)
     return worst
 
 
 def _perturbed_adjoints(
     order: Sequence[Value], output: Value, errors: Mapping[Value, float], rng: Random
 ) -> dict[Value, float]:
-    """Return the adjoints of the graph with every intermediate moved within its error."""
+    """Return the adjoints of the graph with every intermediate moved in proportion to its error."""
     values: dict[Value, float] = {}
     adjoint = {output: 1.0}
     partials: dict[Value, Sequence[float]] = {}
     for node in order:
         if node.parents and node.op is not None:
             xs = [values[parent] for parent in node.parents]
-            v = node.op.fast(*xs) + errors[node] * rng.uniform(-1.0, 1.0)
+            v = node.op.fast(*xs) + errors[node] * rng.uniform(-_MAGNIFIED, _MAGNIFIED)
             values[node], partials[node] = v, node.op.partials(FLOATS, v, *xs)
         else:
             values[node] = node.data

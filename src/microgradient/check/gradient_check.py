@@ -94,9 +94,10 @@ def gradient_report(
     by: list[tuple[str, ...]] = [()]
     for _ in range(order):
         check = _Check(g, plain, args, names, by)
-        components += check.components
-        if check.wrong or any(c.faults for c in components):
-            return GradientReport(tuple(components), check.fault(), check.notes)
+        components += check.components()
+        wrong = next((c for c in components if c.faults), None)
+        if wrong or check.wrong:
+            return GradientReport(tuple(components), check.fault(wrong), check.notes)
         by = [(*so_far, name) for so_far in by for name in names]
         g, plain = jacobian(g, tuple(range(len(args)))), None
     return GradientReport(tuple(components), None, check.notes)
@@ -126,17 +127,19 @@ class _Check:
         self._tangents: dict[int, dict[Value, float]] = {}
         self.wrong = next(local_faults(self.recording), None)
         self.without_exact: str | None = None
-        self.components = [c for j in range(len(self.recording.outputs)) for c in self._row(j)]
+
+    def components(self) -> list[Component]:
+        """Return the derivatives of every output by every input."""
+        return [c for j in range(len(self.recording.outputs)) for c in self._row(j)]
 
     @property
     def notes(self) -> tuple[str, ...]:
         return (f"Without 50 digits: {self.without_exact}",) if self.without_exact else ()
 
-    def fault(self) -> str:
-        """Return the smallest failing part of the graph, in words."""
-        if self.wrong is not None:
+    def fault(self, first: Component | None) -> str:
+        """Return the smallest failing part of the graph, in words; ``first`` is a wrong derivative."""
+        if self.wrong is not None or first is None:
             return str(self.wrong)
-        first = next(c for c in self.components if c.faults)
         hidden = hidden_dependence(self.f, self.args, self.names.index(first.input), self.names)
         return hidden or (
             "every local derivative is that of its operation: the fault is in the sum over paths, "

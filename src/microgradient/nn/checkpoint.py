@@ -1,7 +1,8 @@
-"""Checkpoints: the parameters of a module as JSON, written whole or not at all."""
+"""Checkpoints: the parameters of a module as JSON with a checksum, written whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -25,7 +26,12 @@ def save(module: Module, path: str | Path) -> None:
     state = module.state()
     if broken := [name for name, number in state.items() if not isfinite(number)]:
         raise ValueError(f"parameter {broken[0]!r} is {state[broken[0]]}; nothing was written")
-    content = {"format": _FORMAT, "version": _VERSION, "parameters": state}
+    content = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "checksum": _checksum(state),
+        "parameters": state,
+    }
     write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
 
 
@@ -47,6 +53,13 @@ def load(module: Module, path: str | Path) -> None:
         raise ValueError(
             f"{path} has version {shown(content.get('version'))}; this release reads {_VERSION}"
         )
+    if unknown := content.keys() - {"format", "version", "checksum", "parameters"}:
+        raise ValueError(f"{path} holds {shown(sorted(unknown)[0])}, which no checkpoint has")
+    if content.get("checksum") != _checksum(content.get("parameters")):
+        raise ValueError(
+            f"{path} was damaged or edited: its numbers do not match its checksum; for numbers of "
+            "your own, use module.load_state"
+        )
     try:
         module.load_state(_numbers(content.get("parameters")))
     except (ValueError, TypeError, OverflowError) as fault:
@@ -63,6 +76,7 @@ def write_whole(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a regular file; nothing was written")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    temporary.unlink(missing_ok=True)  # of a process that was killed and had our number
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -75,6 +89,11 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _checksum(parameters: Any) -> str:
+    """Return the SHA-256 of the parameters, written in one way whatever the file looks like."""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,200 @@
+"""Checkpoints: whole or not at all, and nothing that was damaged passes."""
+
+import hashlib
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from microgradient import nn
+
+
+def _model(seed=1):
+    return nn.MLP(
+        2, [2, 1], "sigmoid", output="sigmoid", bias_initializer=nn.uniform(1.0), rng=seed
+    )
+
+
+def test_checkpoint_goes_round_exactly(tmp_path):
+    model, other = _model(1), _model(2)
+    nn.save(model, tmp_path / "a.json")
+    nn.load(other, tmp_path / "a.json")
+    assert other.state() == model.state()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_saving_follows_links_and_keeps_permissions(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    nn.save(_model(1), target)
+    target.chmod(0o640)
+    link.symlink_to(target)
+    nn.save(_model(2), link)
+    assert link.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+    model = _model(3)
+    nn.load(model, target)
+    assert model.state() == _model(2).state()
+
+
+def test_saving_replaces_nothing_but_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(ValueError, match="not a regular file"):
+            nn.save(_model(), place)
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_saving_what_is_not_finite_leaves_the_old_file(tmp_path):
+    model = _model()
+    nn.save(model, tmp_path / "a.json")
+    content = (tmp_path / "a.json").read_bytes()
+    model.parameters()[0].data = math.nan
+    with pytest.raises(ValueError, match=r"layers\.0\.neurons\.0\.weights\.0.*nothing was written"):
+        nn.save(model, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == content
+
+
+def _spoiled(content, **changes):
+    """Return the file with changes, as one who also knows the checksum would make them."""
+    content = {**content, **changes}
+    if "checksum" not in changes:
+        numbers = json.dumps(content["parameters"], sort_keys=True).encode()
+        content["checksum"] = hashlib.sha256(numbers).hexdigest()
+    return json.dumps(content).encode()
+
+
+def test_spoiled_files_are_refused_and_change_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    nn.save(_model(1), path)
+    whole = path.read_bytes()
+    content = json.loads(whole)
+    name = next(iter(content["parameters"]))
+    model = _model(2)
+    before = model.state()
+    spoiled = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "not JSON": b"\x80\x04K\x01.",
+        "a list": b"[]",
+        "another format": _spoiled(content, format="x"),
+        "a later version": _spoiled(content, version=2),
+        "no parameters": _spoiled(content, parameters=None),
+        "missing": _spoiled(content, parameters={}),
+        "unknown": _spoiled(content, parameters={**content["parameters"], "x": 1.0}),
+        "text": _spoiled(content, parameters={**content["parameters"], name: "1.0"}),
+        "truth": _spoiled(content, parameters={**content["parameters"], name: True}),
+        "huge": _spoiled(content, parameters={**content["parameters"], name: 10**400}),
+        "a name twice": whole.replace(b'"version": 1', b'"version": 1, "version": 1'),
+        "nan": whole.replace(b": 1,", b": NaN,", 1),
+        "infinite": _spoiled(content, parameters={**content["parameters"], name: math.inf}),
+        "another checksum": _spoiled(content, checksum="0" * 64),
+        "no checksum": _spoiled(content, checksum=None),
+        "an unknown key": _spoiled(content, more=1),
+        "an edited number": whole.replace(b": 0.", b": 0.5", 1),
+        "deep": b"[" * 100_000,
+    }
+    for what, data in spoiled.items():
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"a\.json"):
+            nn.load(model, path)
+            pytest.fail(what)
+        assert model.state() == before
+
+
+def test_a_flipped_bit_is_found_or_changes_no_number(tmp_path):
+    path = tmp_path / "a.json"
+    saved = _model(1)
+    nn.save(saved, path)
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    refused = 0
+    for _ in range(600):
+        flipped = bytearray(whole)
+        flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        model = _model(2)
+        before = model.state()
+        try:
+            nn.load(model, path)
+        except ValueError:
+            refused += 1
+            assert model.state() == before
+        else:  # as 1e-05 and 1E-05
+            assert model.state() == saved.state()
+    assert refused > 500
+
+
+def test_every_truncation_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    nn.save(_model(1), path)
+    whole = path.read_bytes()
+    model = _model(2)
+    before = model.state()
+    for length in range(0, len(whole) - 1, 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"a\.json"):
+            nn.load(model, path)
+    assert model.state() == before
+
+
+def test_a_renamed_file_is_read_by_what_is_in_it(tmp_path):
+    nn.save(_model(1), tmp_path / "a.json")
+    (tmp_path / "a.json").rename(tmp_path / "weights of mine.txt")
+    model = _model(2)
+    nn.load(model, tmp_path / "weights of mine.txt")
+    assert model.state() == _model(1).state()
+    (tmp_path / "picture.json").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ValueError, match=r"picture\.json is not a checkpoint"):
+        nn.load(model, tmp_path / "picture.json")
+    with pytest.raises(FileNotFoundError):
+        nn.load(model, tmp_path / "a.json")
+
+
+def test_an_oversized_file_is_not_read(tmp_path):
+    with (tmp_path / "a.json").open("wb") as file:
+        file.truncate(2**31)  # no byte of it is on the disk
+    with pytest.raises(ValueError, match=r"2,147,483,648 bytes; a checkpoint has at most"):
+        nn.load(_model(), tmp_path / "a.json")
+
+
+SAVING = """
+import sys
+from microgradient import nn
+models = [nn.MLP(8, [40, 8], rng=seed) for seed in (1, 2)]
+nn.save(models[0], sys.argv[1])
+print("started", flush=True)
+while True:
+    for model in models:
+        nn.save(model, sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill -9")
+def test_kill_while_saving_loses_nothing(tmp_path):
+    """Killed at any moment, the file is one of the two that were being written, whole."""
+    path = tmp_path / "a.json"
+    states = [nn.MLP(8, [40, 8], rng=seed).state() for seed in (1, 2)]
+    rng = random.Random(0)
+    for _ in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVING, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "started\n"
+        time.sleep(rng.uniform(0.0, 0.05))
+        process.kill()
+        process.communicate()
+        model = nn.MLP(8, [40, 8], rng=3)
+        nn.load(model, path)
+        assert model.state() in states
+    nn.save(model, path)  # and what was left beside it is in nobody's way
+
+
+def test_missing_file():
+    with pytest.raises(FileNotFoundError):
+        nn.load(_model(), "no/such/file.json")
