@@ -15,6 +15,7 @@ from functools import cached_property
 from math import copysign, factorial, frexp, inf, isfinite, nan, sqrt
 
 from microgradient.check.running_error import UNIT
+from microgradient.engine.number import as_float
 
 _ENOUGH = 30.0  # times the best bound so far: smaller steps then only add rounding
 _TRUST = 3.0  # times the sum of both estimates
@@ -156,7 +157,7 @@ class Stencil:
             rounding = 5 * (self._here + UNIT * max(map(abs, y))) / h
             change = abs(slope - previous)
             if change == change:
-                growing = change > 0.1 * abs(previous) and abs(slope) > 10 * rounding
+                growing = abs(slope) > max(1.1 * abs(previous), 10 * rounding)
                 grown = grown + 1 if growing else 0
                 if change <= max(0.75 * before, 2 * rounding):
                     bound = _TRUST * (change + rounding)
@@ -195,7 +196,7 @@ def quiet(f: Callable[[float], float]) -> Callable[[float], float]:
             y = f(x)
         except (ValueError, ArithmeticError):
             return nan
-        return float(y) if not isinstance(y, complex) else nan
+        return nan if isinstance(y, complex) else as_float(y)
 
     return applied
 

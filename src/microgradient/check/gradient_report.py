@@ -79,7 +79,8 @@ class Component:
             lines.append(f"  50 digits          {self.exact!r}")
         lines.append(f"  finite differences {_judgement(self.slope)}")
         curve = self.stencil.curve()[::3][:9]
-        lines += ["  by step size:      h         difference            minus derivative"]
+        if curve:
+            lines.append("  by step size:      h         difference            minus derivative")
         lines += [
             f"                     {s.h:<9.2g} {s.slope:<21.15g} {s.slope - self.reverse:.1e}"
             for s in curve
