@@ -4,12 +4,14 @@ import ast
 from pathlib import Path
 
 import microgradient
+import microgradient.check
 
 ROOT = Path(microgradient.__file__).parent
 ALLOWED = {
     "engine": set(),
     "nn": {"engine"},
     "view": {"engine", "nn"},
+    "check": {"engine", "nn"},
     "rumelhart1986": {"engine", "nn"},
     "cli": {"nn", "rumelhart1986", "view"},
     "__main__": {"cli"},
@@ -43,8 +45,9 @@ def test_parts_are_all_listed():
 def test_no_module_bears_the_name_of_an_export():
     """Else importing the module would replace the function of the same name."""
     modules = {path.stem for path in ROOT.rglob("*.py")} | {p.name for p in ROOT.iterdir()}
-    functions = {name for name in vars(microgradient) if callable(getattr(microgradient, name))}
-    assert not modules & functions
+    for package in (microgradient, microgradient.check):
+        functions = {name for name in vars(package) if callable(getattr(package, name))}
+        assert not modules & functions
 
 
 def test_no_pickle_eval_or_exec_in_the_source():

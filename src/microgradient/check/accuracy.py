@@ -137,6 +137,8 @@ def _spared(
 
 def _ulps(got: Any, wanted: Any) -> float:
     number = float(wanted)
+    if not isinstance(got, (int, float)):
+        return float("inf")  # told of as what it is, at the special values
     if isnan(number) or isnan(got):
         return 0.0 if isnan(number) and isnan(got) else float("inf")
     if not isfinite(number):

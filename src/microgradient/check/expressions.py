@@ -188,7 +188,19 @@ def choose_expression(
             values.append(result)
     if len(unused) > 1:  # so that all of it counts
         steps.append((OPS["fsum"], tuple(unused)))
-    return Expression(StraightLine(len(inputs), tuple(steps)), *inputs)
+    return _with_used_inputs(inputs, steps)
+
+
+def _with_used_inputs(inputs: Sequence[float], steps: Sequence[Step]) -> Expression:
+    """Return the expression without the inputs that no step uses (but for one)."""
+    used = {o for _, operands in steps for o in operands if type(o) is int and o < len(inputs)}
+    kept = sorted(used) or [0]
+    places = {place: i for i, place in enumerate(kept)}
+    places |= {len(inputs) + i: len(kept) + i for i in range(len(steps))}
+    renumbered = [
+        (op, tuple(places[o] if type(o) is int else o for o in operands)) for op, operands in steps
+    ]
+    return Expression(StraightLine(len(kept), tuple(renumbered)), *[inputs[i] for i in kept])
 
 
 def _fits(op: Op, x: float) -> bool:
@@ -209,14 +221,14 @@ def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> 
         low, high = op.domain[min(i, len(op.domain) - 1)]
         apart = numbers if op.name in ("maximum", "minimum", "clip") else []
         fitting = [
-            place
-            for place, x in enumerate(values)
+            i
+            for i, x in enumerate(values)
             if low < x < high and all(abs(x - y) > _NEAR for y in apart)
         ]
         operand: Operand
         if fitting and choices.integer(0, 3):
-            operand = place = choices.pick(fitting)
-            number = values[place]
+            operand = earlier = choices.pick(fitting)
+            number = values[earlier]
         else:
             number = choices.number(low, high)
             while any(abs(number - y) <= _NEAR for y in apart):

@@ -17,14 +17,14 @@ from microgradient.check.fault_finding import (
     inputs_at,
     local_faults,
 )
-from microgradient.check.gradient_report import (
+from microgradient.check.namespace import FUNCTIONS
+from microgradient.check.recording import Recording, input_names
+from microgradient.check.report import (
     Component,
     GradientError,
     GradientReport,
     derivative_name,
 )
-from microgradient.check.namespace import FUNCTIONS
-from microgradient.check.recording import Recording, input_names
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.sweeps import adjoints, tangents
 from microgradient.engine.transforms import jacobian
@@ -137,7 +137,7 @@ class _Check:
         return (f"Without 50 digits: {self.without_exact}",) if self.without_exact else ()
 
     def fault(self, first: Component | None) -> str:
-        """Return the smallest failing part of the graph, in words; ``first`` is a wrong derivative."""
+        """Return the smallest failing part of the graph in words; ``first`` is a wrong result."""
         if self.wrong is not None or first is None:
             return str(self.wrong)
         hidden = hidden_dependence(self.f, self.args, self.names.index(first.input), self.names)

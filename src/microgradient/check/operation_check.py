@@ -94,7 +94,13 @@ def operation_report(
     reference = Reference(op, exact_value)
     places = list(sample(op, points, operands))
     faults: list[str] = []
-    accuracy = tuple(accuracies(reference, places))
+    try:
+        accuracy = tuple(accuracies(reference, places))
+    except (TypeError, AttributeError) as fault:
+        raise TypeError(
+            f"the row {op.name} does not run in mpmath's numbers: {fault}; write its formulas over "
+            "m (m.sin, not math.sin), or give its value by mpmath's functions: exact_value=…"
+        ) from None
     faults += [_inaccurate(op, a, ulps) for a in accuracy if not a.spared <= ulps]
     specials = tuple(_specials(reference, places[0], faults))
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microgradient.check.gradient_report import Component
+from microgradient.check.report import Component
 
 _CURVE, _BOUND, _LINE = "#0072b2", "#d55e00", "#666666"  # colour-blind safe (Okabe and Ito)
 
@@ -30,6 +30,10 @@ def figure(component: Component) -> Any:
     axes.loglog(
         h, [s.rounding for s in steps], "--", color=_LINE, linewidth=1, label="rounding, at most"
     )
+    slope = component.slope
+    if slope.kind == "smooth":
+        known = max(slope.bound, floor)
+        axes.loglog([slope.h], [known], "D", color=_CURVE, label="extrapolated: its bound")
     off = max(abs(component.reverse - wanted), floor)
     axes.axhline(off, color=_BOUND, linewidth=1.5)
     axes.annotate(
