@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import microgradient as mg
 from microgradient import Value
+from microgradient.check import gradient_report
 from microgradient.rumelhart1986 import EXPERIMENTS, picture, run
 
 HERE = Path(__file__).parent
@@ -26,6 +28,8 @@ def main() -> None:
     picture.save(run(EXPERIMENTS["symmetry"]), HERE / "symmetry.png")
     family_trees(HERE / "layers.svg")
     page(HERE / "page.png")
+    wrong_sin = replace(mg.sin, partials=lambda m, v, x: (m.cos(x) * (1 + 1e-9),))
+    gradient_report(wrong_sin, 0.3).plot(HERE / "u.png")
 
 
 def family_trees(path: Path) -> None:

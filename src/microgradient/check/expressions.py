@@ -212,8 +212,8 @@ def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> 
     """Return ``first`` and what else ``op`` takes: earlier results in its domain, or constants."""
     count = len(op.domain)
     if op.name in _LISTS or op.name in _PAIRS:
-        low, high = (_LISTS | _PAIRS)[op.name]
-        count = choices.integer(low, high)
+        fewest, most = (_LISTS | _PAIRS)[op.name]
+        count = choices.integer(fewest, most)
         count -= count % 2 if op.name == "softmax_cross_entropy" else 0
     operands: list[Operand] = [first]
     numbers = [values[first]]
