@@ -5,7 +5,6 @@ Values come from mpmath's own functions, derivatives from ``mpmath.diff`` of the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import mul
@@ -98,8 +97,3 @@ MP = Arithmetic(  # what rows are written in, over mpmath's numbers
         "detach": lambda x: x,
     }
 )
-
-
-def ulps(got: float, exact: Any) -> float:
-    """Return the distance of ``got`` from ``exact`` in units in the last place of ``exact``."""
-    return float(abs(mpf(got) - exact) / mpf(math.ulp(float(exact))))

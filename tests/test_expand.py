@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 
 import microgradient as mg
-from expressions import Expression, expressions
 from microgradient import OPS, Value, expand, nn, topological_order
+from microgradient.check.expressions import Expression
+from microgradient.check.strategies import expressions
 
 ELEMENTARY = {"add", "sub", "mul", "div", "neg", "constant", "where", "relu", "clip"} | {
     name for name, op in OPS.items() if op.primitive and name != "fsum"
@@ -15,7 +16,7 @@ ELEMENTARY = {"add", "sub", "mul", "div", "neg", "constant", "where", "relu", "c
 @given(expressions())
 def test_values_and_gradients_agree(e: Expression):
     xs = [Value(x) for x in e.inputs]
-    y = e(xs)
+    y = e(*xs)
     z = expand(y)
     assert {node.op.name for node in topological_order(z) if node.op} <= ELEMENTARY
     assert z.data == pytest.approx(y.data, rel=1e-12, abs=1e-12)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 
 import microgradient as mg
-from expressions import Expression, expressions
 from microgradient import Value, explain, trace
+from microgradient.check.expressions import Expression
+from microgradient.check.strategies import expressions
 
 
 def test_two_paths_in_symbols_and_numbers():
@@ -43,7 +44,7 @@ def _paths(node, x):
 @settings(max_examples=60)
 def test_sum_over_paths_is_the_adjoint(e: Expression):
     xs = [Value(x) for x in e.inputs]
-    y = e(xs)
+    y = e(*xs)
     adjoint = {n: r["adjoint"] for n, r in zip(trace(y).graph.nodes, trace(y).rows)}
     for x in xs:
         if x in adjoint:

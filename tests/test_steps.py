@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import microgradient as mg
-from expressions import Expression, expressions
 from microgradient import Value, steps, trace
+from microgradient.check.expressions import Expression
+from microgradient.check.strategies import expressions
 
 
 def _adjoints(y):
@@ -16,7 +17,7 @@ def _adjoints(y):
 
 @given(expressions(), st.lists(st.integers(0, 200), max_size=5))
 def test_forward_and_back_anywhere(e: Expression, places):
-    it = steps(e([Value(x) for x in e.inputs]))
+    it = steps(e(*map(Value, e.inputs)))
     known = [({}, {})]
     while it.forward():
         known.append((dict(it.values), dict(it.adjoints)))
@@ -59,7 +60,7 @@ def _recursive(y):
 
 @given(expressions(most_steps=6))
 def test_recursion_is_what_recursion_does(e: Expression):
-    y = e([Value(x) for x in e.inputs])
+    y = e(*map(Value, e.inputs))
     try:
         it = steps(y, sweep="recursion")
     except ValueError:

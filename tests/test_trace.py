@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 import microgradient as mg
-from expressions import Expression, expressions
 from microgradient import Value, trace, watch
+from microgradient.check.expressions import Expression
+from microgradient.check.strategies import expressions
 
 
 def _y():
@@ -32,7 +33,7 @@ def test_numbering_is_the_textbooks():
 
 @given(expressions())
 def test_numbers_are_those_of_the_two_sweeps(e: Expression):
-    y = e([Value(x) for x in e.inputs])
+    y = e(*map(Value, e.inputs))
     it = trace(y)
     before = [node.grad for node in mg.topological_order(y)]
     assert before == [None] * len(before)  # looking changes nothing

@@ -30,9 +30,9 @@ from faults import FAULTS
 from microgradient import OPS
 from microgradient.check.operation_check import operation_report
 from plants import plants
+from rows import arity
 
 ROOT = Path(__file__).parent.parent
-ARITY = {"fsum": 3, "prod": 3, "dot": 5, "logsumexp": 3, "softmax_cross_entropy": 4}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +77,7 @@ def _operations(console: Console) -> bool:
         *("operation", "proof by sympy", "worst ulps: value", "derivatives", "condition off"),
         box=box.SIMPLE_HEAD,
     )
-    reports = [operation_report(op, operands=ARITY.get(op.name)) for op in OPS.values()]
+    reports = [operation_report(op, operands=arity(op)) for op in OPS.values()]
     for report in reports:
         value, *derivatives = report.accuracy
         table.add_row(

@@ -9,8 +9,10 @@ from random import Random
 from typing import Any
 
 from microgradient.check.exact_gradients import AtKink, exact_partial
-from microgradient.check.number_systems import exact
+from microgradient.check.number_systems import DIGITS, exact, mpmath
 from microgradient.engine.op import FLOATS, Op
+
+_MORE_DIGITS = 3 * DIGITS  # a third for the step, a third for what the difference cancels
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,27 @@ class Reference:
         self._m = exact()
 
     def value(self, x: Sequence[Any]) -> Any:
-        numbers = [self._m.lift(t) for t in x]
-        return self._own(*numbers) if self._own else self.op.value(self._m, *numbers)
+        if self._own is None:
+            return self.op.value(self._m, *map(self._m.lift, x))
+        with mpmath().workdps(_MORE_DIGITS):
+            return self._m.lift(self._own(*map(mpmath().mpf, x)))
 
     def partial(self, x: Sequence[Any], i: int) -> Any:
-        if self._own is None:
-            return exact_partial(self.op, x, i)
-        h = self._m.lift(2) ** -50
-        x = [self._m.lift(t) for t in x]
+        return exact_partial(self.op, x, i) if self._own is None else self._difference(x, i)
 
-        def at(t: Any) -> Any:
-            return self._own(*x[:i], x[i] + t, *x[i + 1 :])  # type: ignore[misc]  # not None
-
-        near, far = [(at(k * h) - at(-k * h)) / (2 * k * h) for k in (1, 2)]
-        return near + (near - far) / 3
+    def _difference(self, x: Sequence[Any], i: int) -> Any:
+        """Return the derivative of a function of mpmath's global context, right to 50 digits."""
+        assert self._own is not None
+        mp = mpmath()
+        with mp.workdps(_MORE_DIGITS):
+            numbers = list(map(mp.mpf, x))
+            h = mp.mpf(2) ** -160
+            y = [
+                self._own(*numbers[:i], numbers[i] + k * h, *numbers[i + 1 :])
+                for k in (-2, -1, 1, 2)
+            ]
+            near, far = (y[2] - y[1]) / (2 * h), (y[3] - y[0]) / (4 * h)
+            return self._m.lift(near + (near - far) / 3)
 
     def condition(self, f: Callable[[Sequence[Any]], Any], x: Sequence[float]) -> float:
         """Return the condition number of ``f`` at ``x``, by differences in 50 digits."""
