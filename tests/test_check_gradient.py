@@ -272,6 +272,17 @@ def test_gradients_of_networks(network):
     check_gradient(outputs, *inputs)
 
 
+def test_a_module_is_checked_by_its_parameters():
+    model = nn.MLP(2, [2, 1], "tanh", rng=3)
+    state = model.state()
+    report = check_gradient(lambda model: nn.half_squared_error(model([0.3, 0.5]), 1.0), model)
+    assert [c.name for c in report.components] == [f"df/dmodel.{name}" for name in state]
+    assert model.state() == state
+    assert all(p.grad is None for p in model.parameters())
+    with pytest.raises(ValueError, match="checked at order 1"):
+        check_gradient(lambda model: model([0.3, 0.5]), model, order=2)
+
+
 def test_gradient_by_the_weights_of_a_network():
     model = nn.MLP(2, [2, 1], "tanh", rng=3)
 

@@ -12,11 +12,11 @@ from math import isfinite, ulp
 
 from microgradient.check.differences import Stencil
 from microgradient.check.exact_gradients import AtKink, exact_partial
-from microgradient.check.recording import Recording
+from microgradient.check.recording import Recording, with_number
 from microgradient.check.running_error import UNIT, partial_errors
 from microgradient.engine import ops
 from microgradient.engine.op import OPS
-from microgradient.engine.trees import Tree, leaves, rebuild
+from microgradient.engine.trees import Tree
 from microgradient.engine.value import Value
 
 NOT_EXACT = (AttributeError, TypeError, ImportError)  # a formula beyond mpmath, or no mpmath
@@ -91,9 +91,8 @@ def hidden_dependence(
 ) -> str | None:
     """Return what in the graph of ``f`` changes with an input but is not connected to it."""
     here = Recording(f, args)
-    numbers = [x.data for x in here.inputs]
-    numbers[input_index] += max(1.0, abs(numbers[input_index])) * 2.0**-20
-    there = Recording(f, rebuild(list(args), iter(numbers)))
+    x = here.inputs[input_index].data
+    there = Recording(f, with_number(args, input_index, x + max(1.0, abs(x)) * 2.0**-20))
     name = names[input_index]
     if [node.op for node in here.order] != [node.op for node in there.order]:
         return (
@@ -112,10 +111,3 @@ def hidden_dependence(
         if node not in here.active and node.data != moved.data:
             return f"the node {node!r} changes with {name}, but does not depend on it in the graph"
     return None
-
-
-def inputs_at(args: Sequence[Tree], index: int, number: float) -> list[Tree]:
-    """Return ``args`` with one of their numbers replaced."""
-    numbers = [x.data if type(x) is Value else x for x in leaves(list(args))]
-    numbers[index] = number
-    return rebuild(list(args), iter(numbers))  # type: ignore[no-any-return]

@@ -14,11 +14,15 @@ from microgradient.check.exact_gradients import AtKink, branches_differ, exact_g
 from microgradient.check.fault_finding import (
     NOT_EXACT,
     hidden_dependence,
-    inputs_at,
     local_faults,
 )
 from microgradient.check.namespace import FUNCTIONS
-from microgradient.check.recording import Recording, input_names
+from microgradient.check.recording import (
+    Recording,
+    input_names,
+    numbers_in,
+    with_number,
+)
 from microgradient.check.report import (
     Component,
     GradientError,
@@ -30,6 +34,7 @@ from microgradient.engine.sweeps import adjoints, tangents
 from microgradient.engine.transforms import jacobian
 from microgradient.engine.trees import Tree, leaves, matching_leaves
 from microgradient.engine.value import Value
+from microgradient.nn.module import Module
 
 _OWN_ROUNDING = 2.0**-49  # relative: what a formula of some ten operations may round
 
@@ -43,7 +48,8 @@ def check_gradient(
 ) -> GradientReport:
     """Raise GradientError unless the derivatives of ``f`` at ``args`` are right; return the report.
 
-    ``f`` takes numbers, or nested lists, tuples and dicts of them, and returns the same. Every
+    ``f`` takes numbers, or nested lists, tuples and dicts of them, and returns the same; also a
+    module of ``nn``, of whose parameters the derivatives are then checked (order 1). Every
     derivative up to ``order`` (1, 2 or 3) that reverse mode gives is held against forward mode,
     against finite differences, and against 50 digits where mpmath is installed (extra ``check``).
     Each tolerance is a bound of the errors of this very case: see docs/numerics.md. At a kink the
@@ -82,7 +88,11 @@ def gradient_report(
     names = input_names(f, args)
     if not names:
         raise ValueError("there is no number in the arguments to differentiate by")
-    args = tuple(inputs_at(args, 0, leaves(list(args))[0]))  # Values as numbers, in copies
+    args = tuple(with_number(args, 0, numbers_in(args)[0]))  # Values as numbers, in copies
+    if any(isinstance(arg, Module) for arg in args) and (order > 1 or derivative is not None):
+        raise ValueError(
+            "a module's parameters are checked at order 1; for more, give f their numbers in a list"
+        )
     if derivative is not None:
         if order != 1:
             raise ValueError("a derivative of your own is checked at order 1; check it in its turn")
@@ -224,12 +234,12 @@ class _Check:
         """Return output ``j`` with input ``i`` set to ``t``."""
         if self.plain is not None:
             plain = self.plain
-            return quiet(lambda t: leaves(plain(*inputs_at(self.args, i, t)))[j])(t)
+            return quiet(lambda t: leaves(plain(*with_number(self.args, i, t)))[j])(t)
         return self._at(i, t).outputs[j].data
 
     def _at(self, i: int, t: float) -> Recording:
         if (i, t) not in self._moved:
-            self._moved[i, t] = self._recorded(inputs_at(self.args, i, t))
+            self._moved[i, t] = self._recorded(with_number(self.args, i, t))
         return self._moved[i, t]
 
     def _noise(self, i: int, j: int, h: float) -> float:
@@ -254,7 +264,7 @@ def _of_own(
         raise ValueError(f"f is not finite at this point: {value!r}; check it elsewhere")
     components = []
     for i, (x, slope) in enumerate(zip(leaves(list(args)), own)):
-        along = quiet(lambda t, i=i: f(*inputs_at(args, i, t)))  # type: ignore[misc]  # one argument
+        along = quiet(lambda t, i=i: f(*with_number(args, i, t)))  # type: ignore[misc]  # one argument
         noise = measured_noise(along, x)
         stencil = Stencil(along, x, lambda h, noise=noise: noise)  # type: ignore[misc]
         bound = _OWN_ROUNDING * abs(slope)

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from microgradient.engine.graph import topological_order
-from microgradient.engine.number import as_float, shown
+from microgradient.engine.number import as_float
 from microgradient.engine.op import Arithmetic
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.trees import Tree, leaves, rebuild
 from microgradient.engine.value import Value
+from microgradient.nn.module import Module
 
 
 class Recording:
     """One evaluation of ``f`` on fresh leaves: ``inputs``, ``outputs`` and the graph in between.
 
-    ``args`` are numbers or nested lists, tuples and dicts of them. ``active`` are the nodes that
+    ``args`` are numbers, nested lists, tuples and dicts of them, or modules, of which ``f`` gets a
+    copy: their parameters are inputs. ``active`` are the nodes that
     depend on the inputs. Raises TypeError if ``f`` returns anything but numbers.
     """
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Tree]) -> None:
-        self.inputs = [Value(x.data if type(x) is Value else x) for x in leaves(list(args))]
-        self.outputs = [
-            y if type(y) is Value else Value(_number(y))
-            for y in leaves(f(*rebuild(list(args), iter(self.inputs))))
-        ]
+        fresh, self.inputs = _fresh(args, numbers_in(args))
+        self.outputs = [y if type(y) is Value else Value(_number(y)) for y in leaves(f(*fresh))]
         self.order = topological_order(*self.outputs)
         self.active = dependents(self.order, self.inputs)
 
@@ -45,6 +45,45 @@ class Recording:
             else:
                 values[node] = m.lift(node.data)
         return values
+
+
+def numbers_in(args: Sequence[Tree]) -> list[Any]:
+    """Return the numbers that ``args`` hold, in order: the inputs of a function of them."""
+    found = [x for a in args for x in (a.parameters() if isinstance(a, Module) else leaves(a))]
+    return [x.data if type(x) is Value else x for x in found]
+
+
+def with_number(args: Sequence[Tree], index: int, number: float) -> list[Tree]:
+    """Return a copy of ``args`` with one of their numbers replaced, and no Value among them."""
+    numbers = numbers_in(args)
+    numbers[index] = number
+    return _rebuilt(args, numbers)
+
+
+def _rebuilt(args: Sequence[Tree], numbers: Sequence[Any]) -> list[Tree]:
+    given = iter(numbers)
+    return [_copy(a, given) if isinstance(a, Module) else rebuild(a, given) for a in args]
+
+
+def _copy(module: Module, numbers: Iterator[Any]) -> Module:
+    twin = copy.deepcopy(module)
+    for parameter, number in zip(twin.parameters(), numbers):
+        parameter.data, parameter.grad = number, None
+    return twin
+
+
+def _fresh(args: Sequence[Tree], numbers: Sequence[Any]) -> tuple[list[Tree], list[Value]]:
+    """Return ``args`` made of fresh nodes with these numbers, and the nodes."""
+    given, made, inputs = iter(numbers), list[Tree](), list[Value]()
+    for arg in args:
+        if isinstance(arg, Module):
+            made.append(_copy(arg, given))
+            inputs += made[-1].parameters()
+        else:
+            nodes = [Value(next(given)) for _ in leaves(arg)]
+            made.append(rebuild(arg, iter(nodes)))
+            inputs += nodes
+    return made, inputs
 
 
 def _number(y: Any) -> float:
@@ -72,21 +111,11 @@ def input_names(f: Callable[..., Any], args: Sequence[Tree]) -> list[str]:
     return [path for name, arg in zip(names, args) for path in _paths(name, arg)]
 
 
-def output_names(output: Tree) -> list[str]:
-    """Return a name for every number that a function returned, such as ``output[1]``."""
-    return _paths("output", output)
-
-
 def _paths(name: str, tree: Tree) -> list[str]:
+    if isinstance(tree, Module):
+        return [f"{name}.{parameter}" for parameter in tree.named_parameters()]
     if isinstance(tree, dict):
         return [p for key, child in tree.items() for p in _paths(f"{name}[{key!r}]", child)]
     if isinstance(tree, (list, tuple)):
         return [p for i, child in enumerate(tree) for p in _paths(f"{name}[{i}]", child)]
     return [name]
-
-
-def described(node: Value, names: Mapping[Value, str]) -> str:
-    """Return ``node`` as a call of its operation on numbers, such as ``sin(0.5)``."""
-    if node.op is None or not node.parents:
-        return names.get(node) or node.label or shown(node.data)
-    return f"{node.op.name}({', '.join(repr(parent.data) for parent in node.parents)})"
