@@ -7,7 +7,7 @@ operation makes, times the derivative of the result by what it made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 from random import Random
 
@@ -40,7 +40,7 @@ def error_bound(y: Value) -> float:
     return total
 
 
-def condition(y: Value, x: Value | Iterable[Value] | None = None) -> float:
+def condition(y: Value, x: Value | Sequence[Value] | None = None) -> float:
     """Return the relative condition number of ``y``: the sum of |x dy/dx / y| over the inputs.
 
     A relative error of e in the inputs becomes one of up to about condition × e in the result.
@@ -52,7 +52,7 @@ def condition(y: Value, x: Value | Iterable[Value] | None = None) -> float:
     if x is None:
         inputs = [node for node in order if not node.parents and node.op is None]
     else:
-        inputs = [x] if type(x) is Value else list(x)
+        inputs = list(x) if isinstance(x, (list, tuple)) else [x]
     for node in inputs:
         _check(node)
     adjoint = adjoints(order, {y: 1.0}, set(order), as_graph=False)

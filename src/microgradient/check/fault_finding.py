@@ -13,13 +13,13 @@ from math import isfinite, ulp
 from microgradient.check.differences import Stencil
 from microgradient.check.exact_gradients import AtKink, exact_partial
 from microgradient.check.recording import Recording, with_number
-from microgradient.check.running_error import UNIT, partial_errors
+from microgradient.check.running_error import NOT_IN_THIS_ARITHMETIC, UNIT, partial_errors
 from microgradient.engine import ops
 from microgradient.engine.op import OPS
 from microgradient.engine.trees import Tree
 from microgradient.engine.value import Value
 
-NOT_EXACT = (AttributeError, TypeError, ImportError)  # a formula beyond mpmath, or no mpmath
+NOT_EXACT = (*NOT_IN_THIS_ARITHMETIC, ImportError)  # a formula beyond mpmath, or no mpmath
 
 
 @dataclass(frozen=True)

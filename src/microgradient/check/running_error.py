@@ -14,6 +14,8 @@ from typing import Any
 from microgradient.engine.op import FLOATS, OPS, Arithmetic, Op
 from microgradient.engine.value import Value
 
+# What a row of the user's may raise in numbers that it was not written for.
+NOT_IN_THIS_ARITHMETIC = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 UNIT = 2.0**-53  # the largest relative error of one rounding
 TINY = 5e-324  # the smallest error where a result is rounded to a subnormal number
 
@@ -130,7 +132,7 @@ def local_error(node: Value) -> float:
         return 0.0
     try:
         return _lifted(node.op.value(RUNNING, *[Running(p.data) for p in node.parents])).error
-    except (TypeError, AttributeError):
+    except NOT_IN_THIS_ARITHMETIC:
         return _LIBRARY * ulp(node.data) if isfinite(node.data) else 0.0
 
 
@@ -142,5 +144,5 @@ def partial_errors(node: Value) -> list[float]:
         v = Running(node.data, local_error(node))
         partials = node.op.partials(RUNNING, v, *[Running(p.data) for p in node.parents])
         return [_lifted(p).error for p in partials]
-    except (TypeError, AttributeError):
+    except NOT_IN_THIS_ARITHMETIC:
         return [_LIBRARY * ulp(p) if isfinite(p) else 0.0 for p in node.partials]
