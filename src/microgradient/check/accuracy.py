@@ -10,6 +10,7 @@ from typing import Any
 
 from microgradient.check.exact_gradients import AtKink, exact_partial
 from microgradient.check.number_systems import DIGITS, exact, mpmath
+from microgradient.engine.number import positive, shown
 from microgradient.engine.op import FLOATS, Op
 
 _MORE_DIGITS = 3 * DIGITS  # a third for the step, a third for what the difference cancels
@@ -34,10 +35,23 @@ class Accuracy:
 def sample(op: Op, points: int, operands: int | None = None) -> Iterator[list[float]]:
     """Yield operands of ``op`` in its domain and off its kinks, the same in every run."""
     rng = Random(op.name)
-    n = max(len(op.domain), operands or 0)
-    intervals = [*op.domain, *[op.domain[-1]] * (n - len(op.domain))]
+    intervals = intervals_of(op, operands)
     for k in range(points):
         yield [_between(rng, a, b, k % 2 == 1) for a, b in intervals]
+
+
+def intervals_of(op: Op, operands: int | None = None) -> list[tuple[float, float]]:
+    """Return an interval for each operand; ValueError for a domain that is none."""
+    if not op.domain or not all(
+        len(pair) == 2 and isfinite(pair[0]) and isfinite(pair[1]) and pair[0] <= pair[1]
+        for pair in op.domain
+    ):
+        raise ValueError(
+            f"the domain of {op.name} must hold a finite interval (low, high) for each operand, "
+            f"got {shown(op.domain)}"
+        )
+    more = positive(operands, "operands") - len(op.domain) if operands is not None else 0
+    return [*op.domain, *[op.domain[-1]] * more]
 
 
 def _between(rng: Random, low: float, high: float, small: bool) -> float:

@@ -52,7 +52,7 @@ def condition(y: Value, x: Value | Sequence[Value] | None = None) -> float:
     if x is None:
         inputs = [node for node in order if not node.parents and node.op is None]
     else:
-        inputs = list(x) if isinstance(x, (list, tuple)) else [x]
+        inputs = [x] if type(x) is Value or not isinstance(x, Sequence) else list(x)
     for node in inputs:
         _check(node)
     adjoint = adjoints(order, {y: 1.0}, set(order), as_graph=False)

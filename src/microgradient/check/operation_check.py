@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from microgradient.check.accuracy import Accuracy, Reference, accuracies, sample
+from microgradient.check.running_error import NOT_IN_THIS_ARITHMETIC
 from microgradient.check.symbolic import prove
 from microgradient.engine.number import positive, shown
 from microgradient.engine.op import FLOATS, Op
@@ -96,7 +97,7 @@ def operation_report(
     faults: list[str] = []
     try:
         accuracy = tuple(accuracies(reference, places))
-    except (TypeError, AttributeError) as fault:
+    except NOT_IN_THIS_ARITHMETIC as fault:
         raise TypeError(
             f"the row {op.name} does not run in mpmath's numbers: {fault}; write its formulas over "
             "m (m.sin, not math.sin), or give its value by mpmath's functions: exact_value=…"

@@ -14,6 +14,8 @@ from microgradient.check.taylor import AtKink, Series, series_arithmetic
 from microgradient.engine.number import positive, shown
 from microgradient.engine.op import Arithmetic
 
+_HIGHEST = 100  # n! must fit a float, and each order costs a recursion
+
 
 def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     """Return [f(x), f'(x), …] up to the given order, by dual numbers (truncated Taylor series).
@@ -24,7 +26,8 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     those that ``f`` takes at ``x``. Raises ValueError at a kink, TypeError for an operation beyond
     the numbers asked for. Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
     """
-    positive(order, "order")
+    if positive(order, "order") > _HIGHEST:
+        raise ValueError(f"order must be at most {_HIGHEST}, got {order}")
     base = _arithmetic_of(x)
     recording = _one_to_one(f, x)
     variable = Series(base, [base.lift(x), base.lift(1), *[base.lift(0)] * (order - 1)])
@@ -34,6 +37,8 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
         values = recording.replayed(m, {recording.inputs[0]: variable})
     except AtKink as kink:
         raise ValueError(f"f has no derivative at {x!r}: {kink} lies on a kink there") from None
+    except ZeroDivisionError:
+        raise ValueError(f"f divides by zero at {x!r}") from None
     except AttributeError as fault:
         raise TypeError(f"{_kind(x)} do not reach that far: {fault}") from None
     coefficients = variable.like(values[recording.outputs[0]]).coefficients

@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
+from microgradient.check.accuracy import intervals_of
 from microgradient.check.expressions import Expression, choose_expression
-from microgradient.engine.number import shown
+from microgradient.engine.number import positive, shown
 from microgradient.engine.op import OPS, Op
 from microgradient.nn import losses, optimizers, training
 from microgradient.nn.history import History
@@ -39,8 +41,8 @@ _FAR_OUT = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-
 
 def numbers(low: float = -4.0, high: float = 4.0) -> st.SearchStrategy[float]:
     """Return floats between ``low`` and ``high``, mostly with few digits, that shrink towards 0."""
-    if not low < high:
-        raise ValueError(f"numbers expects low < high, got {low!r} and {high!r}")
+    if not -inf < low < high < inf:
+        raise ValueError(f"numbers expects finite low < high, got {low!r} and {high!r}")
     width = high - low
     short = st.floats(low, high).map(lambda x: min(max(round(x, 3), low), high))
     return short if width > 0.1 else st.floats(low, high)
@@ -58,8 +60,7 @@ def operands(op: Op, count: int | None = None) -> st.SearchStrategy[list[float]]
     """
     if not isinstance(op, Op):
         raise TypeError(f"operands expects an operation, such as mg.sin, got {shown(op)}")
-    n = max(len(op.domain), count or 0)
-    intervals = [op.domain[min(i, len(op.domain) - 1)] for i in range(n)]
+    intervals = intervals_of(op, count)
 
     def spaced(xs: list[float]) -> list[float]:
         """Move the first operand off a kink, and operands that tie apart."""
@@ -110,11 +111,17 @@ def expressions(
     ``rows`` are the operations to use: those of the table, unless you say which. Every operand lies
     in its operation's domain, away from kinks.
     """
+    table = tuple(OPS.values() if rows is None else rows)
+    for op in table:
+        if not isinstance(op, Op):
+            raise TypeError(f"rows must be operations, such as [mg.sin, mg.add], got {shown(op)}")
+        intervals_of(op)
+    if not table:
+        raise ValueError("rows must hold at least one operation, got none")
+    positive(most_inputs, "most_inputs")
+    positive(most_steps, "most_steps")
     return choose_expression(
-        _Drawn(draw),
-        most_inputs=most_inputs,
-        most_steps=most_steps,
-        rows=tuple(rows or OPS.values()),
+        _Drawn(draw), most_inputs=most_inputs, most_steps=most_steps, rows=table
     )
 
 
