@@ -17,13 +17,13 @@ from typing import Any
 import campaign
 from microgradient import OPS, Op, Value
 from microgradient.check import gradient_report
-from microgradient.check.exact_gradients import AtKink
 from microgradient.check.expressions import (
     Expression,
     RandomChoices,
     StraightLine,
     choose_expression,
 )
+from microgradient.check.taylor import AtKink
 from microgradient.engine import graph, sweeps
 
 FACTORS = {"1e-9": 1 + 1e-9, "sign": -1.0}

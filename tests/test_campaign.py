@@ -32,10 +32,7 @@ def test_no_false_alarms(part):
 
 
 def test_expressions_are_the_same_in_every_run():
-    assert [repr(campaign.expression(seed)) for seed in (0, 3)] == [
-        repr(campaign.expression(seed)) for seed in (0, 3)
-    ]
-    assert repr(campaign.expression(0)) != repr(campaign.expression(1))
+    assert repr(campaign.expression(1)) == ("Expression(lambda x0: mg.cos(x0), 0.277)")
 
 
 def test_two_workers_count_like_one():

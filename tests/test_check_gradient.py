@@ -1,6 +1,7 @@
 """check_gradient: what it passes, what it catches, what it says, and the pictures it draws."""
 
 import math
+import pickle
 import random
 from dataclasses import replace
 
@@ -104,6 +105,26 @@ def test_cancellation_is_allowed_for_and_not_an_alarm():
     assert report.ok
 
 
+def test_wrong_derivatives_of_ones_own_are_refused():
+    _told(lambda x: x * x, 0.3, derivative=lambda x: math.inf)
+    _told(lambda xs: xs.pop() ** 2, [3.0], derivative=lambda xs: [99.0])
+    _told(lambda x: math.sin(2 * math.pi * 2**15 * x), 0.3, derivative=lambda x: 0.0)
+    calls = []
+    with pytest.raises(ValueError, match="different results"):
+        check_gradient(lambda x: x * len([*calls, calls.append(1)]), 0.3, derivative=lambda x: 50)
+    rough = lambda x: round(math.sin(x), 8)  # noqa: E731
+    assert check_gradient(rough, 0.3, derivative=math.cos).ok
+    _told(rough, 0.3, derivative=lambda x: 0.0)
+
+
+def test_the_error_can_be_pickled():
+    with pytest.raises(GradientError) as error:
+        check_gradient(WRONG_SIN, 0.3)
+    again = pickle.loads(pickle.dumps(error.value))
+    assert str(again) == str(error.value)
+    assert error.value.report.wrong
+
+
 # --- kinks --------------------------------------------------------------------------------------
 
 
@@ -146,6 +167,60 @@ def test_a_kink_inside_the_largest_stencil_does_no_harm(distance):
 def test_a_derivative_outside_the_interval_of_a_kink_is_wrong():
     outside = replace(mg.relu, partials=lambda m, v, x: (m.step(x) - 0.5,))
     assert "a kink: from" in _told(outside, 0.0)
+
+
+FINE = [  # right, but finer than steps that look smooth
+    (lambda x: mg.exp(-((1e4 * x) ** 2)), 2e-5),
+    (lambda x: mg.exp(-((1e6 * x) ** 2)), 3e-7),
+    (lambda x: mg.sin(x) + 1e-3 * mg.abs(x - 0.3), 0.2999999984148902),
+    (lambda x: mg.sin(x) + 1e-12 * mg.abs(x - 0.3), 0.3 + 1e-6),
+    (lambda x: mg.sin(x) + 1e-12 * mg.floor(100 * x), 0.30001),
+    (mg.asin, 1 - 1e-12),
+    (lambda x: mg.atan(1e13 * (x - 1)), 1.0),
+    (lambda x: mg.atan(1e18 * x), 0.0),
+    (mg.log, 1e-300),
+    (mg.sqrt, 1e-305),
+    (mg.sin, 5e12),
+    (mg.atan, 1e200),
+    (lambda x: mg.logsumexp([x, -math.inf]), 0.5),
+    (lambda x: x**0.5, 0.0),
+    (mg.floor, 126.97),
+    (lambda x: mg.hypot(mg.cosh(mg.cos(x)), x), 30657.0),
+    (lambda x: mg.sin(2 * math.pi * 2**15 * x), 0.3),
+    (lambda x: mg.exp(-(((x - 1) / 1e-4) ** 2)) + x, 1.00005),
+    (lambda x: mg.hypot(mg.elu(x), 1.67), -0.0002866738594737275),
+    (lambda x: mg.exp(-mg.exp(x)), 600.0),
+    (mg.softsign, 1e50),
+]
+
+
+@pytest.mark.parametrize(("f", "x"), FINE)
+def test_structure_finer_than_the_steps_is_no_false_alarm(f, x):
+    assert check_gradient(f, x).ok
+
+
+def test_differences_alone_see_fine_structure_too():
+    for f, df, x in [
+        (lambda x: math.exp(-(x**2) * 1e8), lambda x: -2e8 * x * math.exp(-(x**2) * 1e8), 2e-5),
+        (lambda x: (1e6 + math.sin(x)) - 1e6, math.cos, 0.4),
+        (lambda x: (1e3 + math.sin(x)) - 1e3, math.cos, 0.0),
+        (lambda x: math.hypot(x, 1e4) - 1e4, lambda x: x / math.hypot(x, 1e4), 0.7),
+    ]:
+        assert check_gradient(f, x, derivative=df).ok
+
+
+def test_a_function_that_raises_beside_the_point():
+    def f(x):
+        if x.data <= 0:
+            raise ValueError("only above 0")
+        return mg.log(x)
+
+    assert check_gradient(f, 0.05).ok
+
+
+def test_a_wrong_value_is_named():
+    spoiled = replace(mg.sin, name="spoiled", fast=lambda x: math.sin(x) * (1 + 1e-9))
+    assert "spoiled(0.3): its value is" in _told(lambda x: spoiled(x) * 2, 0.3)
 
 
 # --- what is wrong is caught, and named ---------------------------------------------------------
@@ -222,8 +297,23 @@ def test_second_order_errors_are_caught():
         (lambda: check_gradient(mg.sin), TypeError, "needs the point"),
         (lambda: check_gradient(0.5, mg.sin), TypeError, "expects a function"),
         (lambda: check_gradient(mg.log, 0.0), ValueError, "not finite at this point"),
-        (lambda: check_gradient(mg.sin, math.nan), ValueError, "not finite at this point"),
+        (lambda: check_gradient(mg.sin, math.nan), ValueError, "the point must be finite"),
         (lambda: check_gradient(mg.sin, 0.5, order=4), ValueError, "order must be 1, 2 or 3"),
+        (lambda: check_gradient(lambda x: [], 0.5), ValueError, "returns no number"),
+        (lambda: check_gradient(mg.sin, 0.5, order=2.0), ValueError, "order must be 1, 2 or 3"),
+        (lambda: check_gradient(mg.sin, True), TypeError, "expected a real number, got bool"),
+        (
+            lambda: check_gradient(lambda x: x, 0.5, namespace="math"),
+            TypeError,
+            "namespace must name a keyword parameter of f",
+        ),
+        (
+            lambda: check_gradient(math.sin, 0.5, derivative=0.5),
+            TypeError,
+            "derivative must be a function",
+        ),
+        (lambda: check_gradient(mg.sin, 0.5).plot(component=5), ValueError, "component must be"),
+        (lambda: check_gradient(mg.sqrt, 0.0).plot(), ValueError, "no central difference"),
         (lambda: check_gradient(mg.sin, 0.5, order=True), ValueError, "order must be 1, 2 or 3"),
         (lambda: check_gradient(mg.sin, "0.5"), TypeError, "expected a real number"),
         (lambda: check_gradient(lambda x: "y", 0.5), TypeError, "returns a number"),

@@ -50,9 +50,38 @@ def test_a_wrong_row_is_refuted_and_measured(op, factor):
 
 def test_an_operation_of_ones_own_from_the_guide():
     report = check_op(SINC)
-    assert report.proof == "proved, 1 case"
+    assert report.proof == "proved, 1 branch"
     assert "sinc(inf)" in str(report)
     assert "condition taken off" in str(report)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Op("far", lambda m, v, x: (m.where(x > 3.95, 5.0, m.cos(x)),), lambda m, x: m.sin(x)),
+        Op("far", lambda m, v, x: (m.where(x > 3.95, -1, 1) * m.cos(x),), lambda m, x: m.sin(x)),
+        Op("cut", lambda m, v, x: (0.0,), lambda m, x: m.sin(m.detach(x))),
+    ],
+)
+def test_a_row_that_is_wrong_on_a_small_branch_or_cut_off_is_refuted(row):
+    report = operation_report(row, points=400)
+    assert report.proof.startswith("refuted")
+    assert not report.ok
+
+
+def test_a_wrong_number_of_partials_is_told():
+    for partials in ((1.0,), (1.0, 1.0, 1.0)):
+        row = Op(
+            "odd", lambda m, v, x, y, p=partials: p, lambda m, x, y: x + y, domain=((0, 1),) * 2
+        )
+        with pytest.raises(OperationError, match="one partial for each of its 2 operands"):
+            check_op(row)
+
+
+@pytest.mark.parametrize("domain", [(), ((0, math.inf),), ((2, 1),), ((math.nan, 1),)])
+def test_a_domain_that_is_none_is_told(domain):
+    with pytest.raises(ValueError, match="must hold a finite interval"):
+        check_op(Op("odd", lambda m, v, x: (1.0,), lambda m, x: x, domain=domain))
 
 
 def test_a_naive_formula_is_told_where_it_fails():

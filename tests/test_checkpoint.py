@@ -163,6 +163,16 @@ def test_an_oversized_file_is_not_read(tmp_path):
         nn.load(_model(), tmp_path / "a.json")
 
 
+def test_what_is_no_file_is_not_read_or_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="not a regular file"):
+        nn.load(_model(), tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ValueError, match="not a regular file"):
+        nn.save(_model(), tmp_path / "loop")
+    assert (tmp_path / "loop").is_symlink()
+
+
 SAVING = """
 import sys
 from microgradient import nn

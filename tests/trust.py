@@ -3,7 +3,7 @@
 Operations and their worst ulps, gradients checked against 50 digits, planted errors caught, false
 alarms of check_gradient, and the table of faults with the tests that show each is survived.
 
-    --gradients 1000000 --alarms 100000    for a run of an hour
+    --gradients 1000000 --alarms 60000     for a run of an hour
     --random                               other expressions than in the last run
     --save failures.json                   where failing expressions are written (this file)
     --seed N                               look at one expression again
@@ -28,6 +28,7 @@ from rich.table import Table
 import campaign
 from faults import FAULTS
 from microgradient import OPS
+from microgradient.check import gradient_report
 from microgradient.check.operation_check import operation_report
 from plants import plants
 from rows import arity
@@ -38,6 +39,8 @@ ROOT = Path(__file__).parent.parent
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    if not options.save.absolute().parent.is_dir():
+        raise SystemExit(f"there is no folder {options.save.parent} to save failures in")
     if options.seed is not None:
         return _one(options.seed, console)
     first = SystemRandom().randrange(2**40) if options.random else 0
@@ -55,17 +58,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--gradients", type=_count, default=10_000, help="how many to check")
-    parser.add_argument("--alarms", type=_count, default=1_000, help="how many to judge")
+    parser.add_argument("--gradients", type=number, default=10_000, help="how many to check")
+    parser.add_argument("--alarms", type=number, default=1_000, help="how many to judge")
     parser.add_argument("--random", action="store_true", help="new expressions, not the usual ones")
     parser.add_argument("--save", type=Path, default=Path("failures.json"), metavar="FILE")
     parser.add_argument("--seed", type=int, help="check one expression again and tell all")
-    parser.add_argument("--workers", type=_count, default=os.cpu_count() or 1)
+    parser.add_argument("--workers", type=number, default=os.cpu_count() or 1)
     parser.add_argument("--no-faults", action="store_true", help="leave the table of faults out")
     return parser
 
 
-def _count(text: str) -> int:
+def number(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
@@ -110,7 +113,7 @@ def _gradients(console: Console, options: argparse.Namespace, first: int) -> boo
         f"{counts.second:,} second derivatives), wrong: {len(counts.failures)}; "
         f"{counts.at_kinks:,} more lay on a kink. {seconds:.0f} s."
     )
-    return _told(console, counts, options.save)
+    return _told(console, counts, options.save, "gradients")
 
 
 def _alarms(console: Console, options: argparse.Namespace, first: int) -> bool:
@@ -121,7 +124,7 @@ def _alarms(console: Console, options: argparse.Namespace, first: int) -> bool:
         f"Right derivatives judged by check_gradient: {counts.derivatives:,}, false alarms: "
         f"{len(counts.failures)}. {seconds:.0f} s."
     )
-    return _told(console, counts, options.save)
+    return _told(console, counts, options.save, "alarms")
 
 
 def _campaign(
@@ -136,10 +139,12 @@ def _campaign(
     return counts, time.time() - start
 
 
-def _told(console: Console, counts: campaign.Counts, path: Path) -> bool:
+def _told(console: Console, counts: campaign.Counts, path: Path, title: str) -> bool:
     for failure in counts.failures[:5]:
-        console.print(f"[red]seed {failure.seed}: {failure.expression}\n{failure.what}")
+        told = f"seed {failure.seed}: {failure.expression}\n{failure.what}"
+        console.print(told, style="red", markup=False)
     if counts.failures:
+        path = path.with_stem(f"{path.stem}-{title}")
         campaign.save(counts.failures, path)
         console.print(f"[red]All of them are in {path}; look at one again with --seed N")
     return not counts.failures
@@ -147,10 +152,11 @@ def _told(console: Console, counts: campaign.Counts, path: Path) -> bool:
 
 def _one(seed: int, console: Console) -> int:
     e = campaign.expression(seed)
-    console.print(e)
+    console.print(repr(e), markup=False)
+    console.print(str(gradient_report(e.f, *e.inputs)), markup=False)
     counts = campaign.check_seed(seed) + campaign.check_differences(seed)
     for failure in counts.failures:
-        console.print(failure.what)
+        console.print(failure.what, markup=False)
     console.print("right" if not counts.failures else "wrong")
     return 1 if counts.failures else 0
 
@@ -169,20 +175,23 @@ def _planted(console: Console) -> bool:
 
 def _faults(console: Console, workers: int) -> bool:
     with console.status("faults"), ThreadPoolExecutor(workers) as pool:
-        passed = list(pool.map(_run_tests, [tests for _, _, tests in FAULTS]))
+        told = list(pool.map(_run_tests, [tests for _, _, tests in FAULTS]))
     table = Table("fault", "promise", "shown by", "", box=box.SIMPLE_HEAD)
-    for (fault, promise, tests), ok in zip(FAULTS, passed):
+    for (fault, promise, tests), failure in zip(FAULTS, told):
         names = ", ".join(test.split("::")[-1] for test in tests.split())
-        table.add_row(fault, promise, names, "[green]ok" if ok else "[bold red]FAILED")
+        table.add_row(fault, promise, names, "[bold red]FAILED" if failure else "[green]ok")
     console.print(table)
-    return all(passed)
+    for failure in filter(None, told):
+        console.print(failure, markup=False)
+    return not any(told)
 
 
-def _run_tests(tests: str) -> bool:
-    """Run some tests in a process of their own; they pass, or there is something to look at."""
+def _run_tests(tests: str) -> str:
+    """Run some tests in a process of their own; return what they say if they fail."""
     paths = [str(ROOT / "tests" / test) for test in tests.split()]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
-    return subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return (run.stdout + run.stderr)[-1500:] if run.returncode else ""
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite, isnan, ulp
+from math import ceil, isfinite, isnan, ulp
 from random import Random
 from typing import Any
 
-from microgradient.check.exact_gradients import AtKink, exact_partial
+from microgradient.check.exact_gradients import exact_partial
 from microgradient.check.number_systems import DIGITS, exact, mpmath
+from microgradient.check.taylor import AtKink
 from microgradient.engine.number import positive, shown
 from microgradient.engine.op import FLOATS, Op
 
@@ -21,7 +22,8 @@ class Accuracy:
     """How far the value, or one local derivative, was from the exact one, in ulps.
 
     ``spared`` is the distance that 99 % of the points keep, once the conditioning of the point is
-    taken off: rounding the operands alone costs as many ulps as the condition number.
+    taken off: rounding the operands alone costs as many ulps as the condition number. ``farthest``
+    is the same of the worst point.
     """
 
     what: str
@@ -30,6 +32,7 @@ class Accuracy:
     at: tuple[float, ...]
     most: float
     spared: float
+    farthest: float
 
 
 def sample(op: Op, points: int, operands: int | None = None) -> Iterator[list[float]]:
@@ -139,13 +142,13 @@ def _accuracy(
         except AtKink:
             continue
     if not found:
-        return Accuracy(what, 0, 0.0, (), 0.0, 0.0)
+        return Accuracy(what, 0, 0.0, (), 0.0, 0.0, 0.0)
     worst, at = max((distance, x) for distance, _, x in found)
-    last = int(0.99 * (len(found) - 1))
+    last = ceil(0.99 * len(found)) - 1
     most, spared = (
         sorted(column)[last] for column in ([f[0] for f in found], [f[1] for f in found])
     )
-    return Accuracy(what, len(found), worst, at, most, spared)
+    return Accuracy(what, len(found), worst, at, most, spared, max(f[1] for f in found))
 
 
 def _spared(

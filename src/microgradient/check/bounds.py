@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 from random import Random
 
-from microgradient.check.running_error import UNIT, local_error, partial_errors
+from microgradient.check.running_error import TINY, UNIT, local_error, partial_errors
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import shown
 from microgradient.engine.op import FLOATS
@@ -31,6 +31,8 @@ def error_bound(y: Value) -> float:
     Source: Linnainmaa 1970 and 1976; Griewank and Walther, Evaluating Derivatives, section 3.4.
     """
     _check(y)
+    if not isfinite(y.data):
+        return abs(y.data)  # inf, or nan: there is no bound
     order = topological_order(y)
     adjoint = adjoints(order, {y: 1.0}, set(order), as_graph=False)
     total = 0.0
@@ -52,7 +54,7 @@ def condition(y: Value, x: Value | Sequence[Value] | None = None) -> float:
     if x is None:
         inputs = [node for node in order if not node.parents and node.op is None]
     else:
-        inputs = [x] if type(x) is Value or not isinstance(x, Sequence) else list(x)
+        inputs = [x] if type(x) is Value or not isinstance(x, Sequence) else [*dict.fromkeys(x)]
     for node in inputs:
         _check(node)
     adjoint = adjoints(order, {y: 1.0}, set(order), as_graph=False)
@@ -94,7 +96,7 @@ def _sweep_errors(order: Sequence[Value], output: Value) -> dict[Value, float]:
                 error[parent] += UNIT * size[parent]  # the addition
             else:
                 size[parent], error[parent] = term, 0.0
-            rounding = 0.0 if w in (0.0, 1.0) else UNIT * term
+            rounding = 0.0 if w in (0.0, 1.0) else UNIT * term + TINY
             error[parent] += e * w + a * wrong + rounding
     return error
 

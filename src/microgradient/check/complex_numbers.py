@@ -16,7 +16,10 @@ from typing import Any
 
 from microgradient.engine.op import Arithmetic
 
-STEP = 1e-200
+
+def step_at(x: float) -> float:
+    """Return a step that is nothing beside x, and whose products do not underflow."""
+    return 1e-200 if x == 0 or abs(x) > 1e-100 else abs(x) * 1e-100
 
 
 class Complex:
@@ -63,10 +66,11 @@ def _of_real(function: Callable[[float], float], x: Complex) -> Complex:
     return Complex(complex(function(x.z.real)))
 
 
-def _power(x: Complex, p: Complex) -> complex:
-    if p.z.imag == 0 and p.z.real == math.floor(p.z.real):
-        return complex(x.z ** int(p.z.real))
-    return cmath.exp(p.z * cmath.log(x.z))
+def _power(x: complex, p: complex) -> complex:
+    if p.imag == 0 and p.real == math.floor(p.real):  # Python's own turns polar beyond 100
+        slope = p.real * x.real ** (p.real - 1) if p.real else 0.0
+        return complex(x.real**p.real, slope * x.imag)
+    return cmath.exp(p * cmath.log(x))
 
 
 @cache
@@ -90,7 +94,7 @@ def complex_numbers() -> Arithmetic:
         "log1p": lambda z: complex(math.log1p(z.real), z.imag / (1 + z.real)),
         "expm1": lambda z: complex(math.expm1(z.real), z.imag * math.exp(z.real)),
         "hypot": lambda x, y: cmath.sqrt(x * x + y * y),
-        "pow": lambda x, p: _power(Complex(x), Complex(p)),
+        "pow": _power,
         "abs": lambda z: -z if z.real < 0 else z,
     }
     flat: dict[str, Callable[[float], float]] = {

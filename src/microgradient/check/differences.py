@@ -18,6 +18,8 @@ from microgradient.check.running_error import UNIT
 from microgradient.engine.number import as_float
 
 _ENOUGH = 30.0  # times the best bound so far: smaller steps then only add rounding
+_PROBE = 5  # halvings from one probe to the next
+_ODD = 0.7310585  # no power of two: those may fall on the grid that f's values are rounded to
 _TRUST = 3.0  # times the sum of both estimates
 
 
@@ -35,7 +37,8 @@ class Slope:
     """A derivative by finite differences: between ``low`` and ``high``, give or take ``bound``.
 
     ``kind`` is "smooth" (low and high are one), "kink", "one-sided" (the function ends here),
-    "unbounded" (the slopes grow without end: low is -inf or high inf) or "undecided".
+    "unbounded" (the slopes grow without end: low is -inf or high inf), "undecided", or "overruled"
+    (by 50 digits, where differences were fooled).
     """
 
     kind: str
@@ -107,13 +110,22 @@ class Stencil:
 
     def judge(self, derivative: float, bound: float) -> Slope:
         """Return what the differences say, looking for a kink only where they disagree."""
-        central = self._central()
-        return central if central.allows(derivative, bound) else self._with_sides(central)
+        central = self._central(self.steps)
+        if central.allows(derivative, bound):
+            return central
+        sides = self._with_sides(central)
+        if sides.kind == "unbounded" and isfinite(derivative):
+            return _UNDECIDED  # or the steps are too large to see where growing ends
+        return sides
 
-    def _central(self) -> Slope:
-        """Return the extrapolated central difference with the smallest bound, or "undecided"."""
+    def _central(self, steps: Sequence[float]) -> Slope:
+        """Return the extrapolated central difference with the smallest bound, or "undecided".
+
+        It must also hold at much smaller steps, if only as far as rounding lets these tell: what
+        looks smooth from afar may have a structure of its own near x.
+        """
         best, seen = _UNDECIDED, list[Step]()
-        for h in self.steps:
+        for h in steps:
             step = self.step(h)
             if not isfinite(step.slope):
                 seen = []
@@ -123,7 +135,14 @@ class Stencil:
                 best = best.or_rather(_extrapolated(seen[-4:]))
             if step.rounding > _ENOUGH * best.bound:
                 break
-        return best.widened(2 * self.noise(best.h) / best.h) if best.kind == "smooth" else best
+        if best.kind == "undecided":
+            return best
+        best = best.widened(2 * self.noise(best.h) / best.h)
+        for h in [h for h in steps if h < best.h][_PROBE::_PROBE]:
+            probe = self.step(h)
+            if abs(probe.slope - best.low) > best.bound + 4 * probe.rounding:
+                return self._central([smaller for smaller in steps if smaller < 64 * h])
+        return best
 
     def _with_sides(self, central: Slope) -> Slope:
         left, right = self._side(-1.0), self._side(1.0)
@@ -194,7 +213,7 @@ def quiet(f: Callable[[float], float]) -> Callable[[float], float]:
     def applied(x: float) -> float:
         try:
             y = f(x)
-        except (ValueError, ArithmeticError):
+        except (ArithmeticError, LookupError, ValueError):
             return nan
         return nan if isinstance(y, complex) else as_float(y)
 
@@ -204,15 +223,19 @@ def quiet(f: Callable[[float], float]) -> Callable[[float], float]:
 def measured_noise(f: Callable[[float], float], x: float) -> float:
     """Return the noise of a function of plain floats near x, from a table of differences.
 
-    On the quieter side of x: a kink or a jump is no noise. At least one rounding of f. Source: Moré
+    The largest at three spacings, as rounding to a coarse grid shows only between its points, on
+    the quieter side of x, as a kink or a jump is no noise. At least one rounding of f. Source: Moré
     and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33, 2011, section 4.
     """
-    spacing = max(abs(x), 2.0**-20) * 2.0**-40
-    sides = [[f(x + sign * i * spacing) for i in range(9)] for sign in (1, -1)]
-    known = [values for values in sides if all(map(isfinite, values))]
-    if not known:
-        return 0.0
-    return 8 * min(map(_table_noise, known)) + UNIT * max(map(abs, known[0]))
+    noise = size = 0.0
+    for exponent in (-40, -30, -20):
+        spacing = max(abs(x), 1.0) * 2.0**exponent * _ODD
+        sides = [[f(x + sign * i * spacing) for i in range(9)] for sign in (1, -1)]
+        known = [values for values in sides if all(map(isfinite, values))]
+        if known:
+            noise = max(noise, min(map(_table_noise, known)))
+            size = max(size, *(abs(y) for y in known[0]))
+    return 8 * noise + UNIT * size
 
 
 def _table_noise(values: Sequence[float]) -> float:

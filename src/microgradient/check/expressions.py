@@ -164,22 +164,28 @@ def _bracketed(text: str) -> bool:
 
 
 def choose_expression(
-    choices: Choices, *, most_inputs: int = 3, most_steps: int = 10, rows: Sequence[Op] = ()
+    choices: Choices, *, most_inputs: int = 3, most_steps: int = 12, rows: Sequence[Op] = ()
 ) -> Expression:
     """Return an expression of ``rows`` (the whole table by default) made by ``choices``."""
-    rows = rows or tuple(OPS.values())
-    values = choices.numbers(-2.0, 2.0, most_inputs)
+    if rows:  # inputs that some of them take
+        starts = [op.domain[0] for op in rows if op.domain[0][0] < op.domain[0][1]] or [(-2.0, 2.0)]
+        values = [choices.number(*choices.pick(starts))]
+        values += [
+            choices.number(*choices.pick(starts))
+            for _ in range(choices.integer(1, most_inputs) - 1)
+        ]
+    else:
+        rows, values = tuple(OPS.values()), choices.numbers(-2.0, 2.0, most_inputs)
     inputs = tuple(values)
     steps: list[Step] = []
     unused: list[int] = []
     for _ in range(choices.integer(1, most_steps)):
-        place = choices.pick(unused) if unused and choices.integer(0, 2) else None
-        if place is None or abs(values[place]) > _LARGEST:
-            place = choices.integer(0, len(inputs) - 1)
-        fitting = [op for op in rows if _fits(op, values[place])]
+        op = choices.pick(rows)
+        fitting = [p for p, x in enumerate(values) if abs(x) <= _LARGEST and _fits(op, x)]
+        fresh = [p for p in fitting if p in unused]
         if not fitting:
             continue
-        op = choices.pick(fitting)
+        place = choices.pick(fresh if fresh and choices.integer(0, 2) else fitting)
         operands = _operands(op, place, values, choices)
         result = op.fast(*[values[o] if type(o) is int else o for o in operands])
         if isfinite(result):
@@ -205,7 +211,7 @@ def _with_used_inputs(inputs: Sequence[float], steps: Sequence[Step]) -> Express
 
 def _fits(op: Op, x: float) -> bool:
     low, high = op.domain[0]
-    return low < x < high and all(abs(x - kink) > _NEAR for kink in op.kinks)
+    return low <= x <= high and low < high and all(abs(x - k) > _NEAR for k in op.kinks)
 
 
 def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> tuple[Operand, ...]:
@@ -226,7 +232,9 @@ def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> 
             if low < x < high and all(abs(x - y) > _NEAR for y in apart)
         ]
         operand: Operand
-        if fitting and choices.integer(0, 3):
+        if low == high:
+            operand = number = low
+        elif fitting and choices.integer(0, 3):
             operand = earlier = choices.pick(fitting)
             number = values[earlier]
         else:

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite, ulp
+from math import isfinite, isnan, ulp
 
 from microgradient.check.differences import Stencil
-from microgradient.check.exact_gradients import AtKink, exact_partial
-from microgradient.check.recording import Recording, with_number
-from microgradient.check.running_error import NOT_IN_THIS_ARITHMETIC, UNIT, partial_errors
+from microgradient.check.exact_gradients import exact_partial
+from microgradient.check.number_systems import exact
+from microgradient.check.recording import Recording
+from microgradient.check.running_error import (
+    NOT_IN_THIS_ARITHMETIC,
+    UNIT,
+    local_error,
+    partial_errors,
+)
+from microgradient.check.taylor import AtKink
 from microgradient.engine import ops
 from microgradient.engine.op import OPS
 from microgradient.engine.trees import Tree
@@ -24,10 +31,10 @@ NOT_EXACT = (*NOT_IN_THIS_ARITHMETIC, ImportError)  # a formula beyond mpmath, o
 
 @dataclass(frozen=True)
 class Fault:
-    """A local derivative that is not that of its operation."""
+    """A value, or a local derivative, that is not that of its operation."""
 
     node: Value
-    operand: int
+    operand: int | None  # None: the value itself
     got: float
     expected: float
     bound: float
@@ -36,9 +43,13 @@ class Fault:
         assert self.node.op is not None
         name = self.node.op.name
         call = f"{name}({', '.join(repr(p.data) for p in self.node.parents)})"
-        which = f"by operand {self.operand}" if len(self.node.parents) > 1 else "by its operand"
+        which = "local derivative by its operand"
+        if self.operand is None:
+            which = "value"
+        elif len(self.node.parents) > 1:
+            which = f"local derivative by operand {self.operand}"
         text = (
-            f"the smallest failing sub-graph is one node, {call}: its local derivative {which} is "
+            f"the smallest failing sub-graph is one node, {call}: its {which} is "
             f"{self.got!r}, expected {self.expected!r} ± {self.bound:.1g}"
         )
         if OPS.get(name) is self.node.op:
@@ -47,7 +58,7 @@ class Fault:
 
 
 def local_faults(recording: Recording) -> Iterator[Fault]:
-    """Yield every local derivative that differs from that of its operation's value.
+    """Yield every value, and every local derivative, that is not that of its operation.
 
     Measured against mpmath at the operands as they are, where the formula allows it, else against
     finite differences of the operation alone. Kinks are left to the caller.
@@ -55,6 +66,8 @@ def local_faults(recording: Recording) -> Iterator[Fault]:
     for node in recording.order:
         if not node.parents or node.op is None or node.op in (ops.argument, ops.passed, ops.taken):
             continue
+        if fault := _wrong_value(node):
+            yield fault
         errors = partial_errors(node)
         for i, (parent, got) in enumerate(zip(node.parents, node.partials)):
             if parent not in recording.active or not isfinite(got):
@@ -63,9 +76,26 @@ def local_faults(recording: Recording) -> Iterator[Fault]:
                 expected, bound = _expected(node, i, got)
             except AtKink:
                 continue
+            if not isfinite(expected) or errors[i] != errors[i]:
+                continue  # there is nothing to hold it against, or no bound
             bound += 2 * errors[i] + 4 * max(ulp(got), ulp(expected))
-            if not abs(got - expected) <= bound:
+            if abs(got - expected) > bound:
                 yield Fault(node, i, got, expected, bound)
+
+
+def _wrong_value(node: Value) -> Fault | None:
+    assert node.op is not None
+    try:
+        m = exact()
+        wanted = float(node.op.value(m, *[m.lift(p.data) for p in node.parents]))
+    except NOT_EXACT:
+        return None
+    if not (isfinite(wanted) and isfinite(node.data)):
+        return None
+    bound = 2 * local_error(node) + 2 * ulp(wanted)
+    if abs(node.data - wanted) > bound:
+        return Fault(node, None, node.data, wanted, bound)
+    return None
 
 
 def _expected(node: Value, i: int, got: float) -> tuple[float, float]:
@@ -86,14 +116,33 @@ def _expected(node: Value, i: int, got: float) -> tuple[float, float]:
     return slope.low, slope.bound
 
 
+def first_nan(recording: Recording) -> str | None:
+    """Return which node's local derivatives are the first to be nan, in words."""
+    for node in recording.order:
+        if node in recording.active and node.op is not None and any(map(isnan, node.partials)):
+            call = ", ".join(repr(p.data) for p in node.parents)
+            return f"the first local derivatives that are nan are those of {node.op.name}({call})"
+    return None
+
+
 def hidden_dependence(
     f: Callable[..., Tree], args: Sequence[Tree], input_index: int, names: Sequence[str]
 ) -> str | None:
     """Return what in the graph of ``f`` changes with an input but is not connected to it."""
     here = Recording(f, args)
-    x = here.inputs[input_index].data
-    there = Recording(f, with_number(args, input_index, x + max(1.0, abs(x)) * 2.0**-20))
-    name = names[input_index]
+    for sign in (1, -1):
+        numbers = [x.data for x in here.inputs]
+        numbers[input_index] += sign * max(1.0, abs(numbers[input_index])) * 2.0**-30
+        try:
+            there = Recording(f, args, numbers)
+        except (ArithmeticError, LookupError, ValueError):
+            continue  # f ends here
+        if told := _difference(here, there, names[input_index]):
+            return told
+    return None
+
+
+def _difference(here: Recording, there: Recording, name: str) -> str | None:
     if [node.op for node in here.order] != [node.op for node in there.order]:
         return (
             f"the graph of f changes with {name}: a branch of its Python code depends on it, and "

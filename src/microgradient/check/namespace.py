@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
+from microgradient.engine.number import shown
 from microgradient.engine.op import OPS
 
 _CONSTANTS = ("pi", "e", "tau", "inf", "nan")
@@ -26,3 +29,16 @@ class Functions:
 
 
 FUNCTIONS = Functions()
+
+
+def check_namespace(f: Callable[..., Any], namespace: object) -> None:
+    """Raise TypeError unless ``namespace`` is a keyword parameter of ``f``."""
+    try:
+        names = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        return
+    if namespace not in names[1:]:
+        raise TypeError(
+            "namespace must name a keyword parameter of f, by which it takes its functions, as in "
+            f"def f(x, math=math); got {shown(namespace)}, f has {', '.join(names)}"
+        )

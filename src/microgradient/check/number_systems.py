@@ -22,9 +22,10 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
     return x if condition else y
 
 
+_FAR = 2**2000  # beyond what any float leads to in one step
 _SAME_IN_MPMATH = (
-    "exp expm1 log log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 "
-    "hypot erf erfc digamma floor ceil sign"
+    "log log1p sqrt sin cos tan asin acos atan asinh acosh atanh atan2 hypot digamma "
+    "floor ceil sign"
 )
 _CHOICE: dict[str, Callable[..., Any]] = {
     "where": _chosen,
@@ -36,15 +37,15 @@ _CHOICE: dict[str, Callable[..., Any]] = {
 @cache
 def floats() -> Arithmetic:
     """Return the arithmetic of floats, with ``lift``."""
-    return Arithmetic({**vars(FLOATS), "lift": float})
+    return Arithmetic({**FLOATS.native, "lift": float})
 
 
 # --- mpmath: as many digits as one likes --------------------------------------------------------
 
 
 @cache
-def exact(digits: int = DIGITS) -> Arithmetic:
-    """Return the arithmetic of mpmath's real numbers of so many decimal digits.
+def exact(digits: int = 2 * DIGITS) -> Arithmetic:
+    """Return the arithmetic of mpmath's real numbers: 50 digits, with as many for cancellation.
 
     It has a context of its own: mpmath's global precision does not matter to it. Undefined results
     are nan. Raises ImportError, saying what to install, without mpmath.
@@ -67,37 +68,19 @@ def exact(digits: int = DIGITS) -> Arithmetic:
             return mp.nan if x == 0 or x != x else mp.sign(x) * mp.inf
         return mp.mpf(x) / y
 
-    functions = {
-        name: getattr(mp, name)
-        for name in [
-            "exp",
-            "expm1",
-            "log",
-            "log1p",
-            "sqrt",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "atan2",
-            "hypot",
-            "erf",
-            "erfc",
-            "digamma",
-            "floor",
-            "ceil",
-            "sign",
-        ]
-    }
+    def bounded(function: Callable[[Any], Any], low: Any, high: Any) -> Callable[[Any], Any]:
+        """Return ``function`` with its limits far out, where mpmath would take for ever."""
+        return lambda x: high if x > _FAR else low if x < -_FAR else function(x)
+
+    functions = {name: getattr(mp, name) for name in _SAME_IN_MPMATH.split()}
     functions |= {
+        "exp": bounded(mp.exp, mp.zero, mp.inf),
+        "expm1": bounded(mp.expm1, -mp.one, mp.inf),
+        "sinh": bounded(mp.sinh, -mp.inf, mp.inf),
+        "cosh": bounded(mp.cosh, mp.inf, mp.inf),
+        "tanh": bounded(mp.tanh, -mp.one, mp.one),
+        "erf": bounded(mp.erf, -mp.one, mp.one),
+        "erfc": bounded(mp.erfc, mp.mpf(2), mp.zero),
         "div": divided,
         "log2": lambda x: mp.log(x) / mp.log(2) if x > 0 else -mp.inf if x == 0 else mp.nan,
         "log10": lambda x: mp.log(x) / mp.log(10) if x > 0 else -mp.inf if x == 0 else mp.nan,

@@ -8,12 +8,16 @@ from math import isfinite
 from typing import Any
 
 from microgradient.check.accuracy import Accuracy, Reference, accuracies, sample
+from microgradient.check.exact_gradients import exact_partial
 from microgradient.check.running_error import NOT_IN_THIS_ARITHMETIC
 from microgradient.check.symbolic import prove
-from microgradient.engine.number import positive, shown
+from microgradient.engine.number import as_float, positive, shown
 from microgradient.engine.op import FLOATS, Op
 
 _SPECIAL = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
+_OUTLIER = 100  # times the ulps allowed: beyond it a point is not inaccurate but wrong
+_ROUGHLY = 1e-3  # at special values a formula may lose digits, not its meaning
+_SMALLEST = 1e-290
 _LARGEST = 1.7976931348623157e308
 
 
@@ -53,6 +57,9 @@ class OperationError(AssertionError):
         super().__init__(str(report))
         self.report = report
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OperationError, (self.report,)
+
 
 def check_op(
     op: Op,
@@ -66,9 +73,10 @@ def check_op(
 
     The row's local derivatives are proved by sympy where that is installed; value and derivatives
     are measured against mpmath in ulps at random ``points`` of ``op.domain``, of which 99 % must
-    keep to ``ulps`` times one plus their condition number; and the special values are tried.
-    ``operands`` is how many, for an operation that takes any number. ``exact_value`` is the value
-    in mpmath numbers, for a row whose own formula is not to be trusted or does not run in mpmath.
+    keep to ``ulps`` times one plus their condition number, and all to a hundred times that; and the
+    special values are tried. ``operands`` is how many, for an operation that takes any number.
+    ``exact_value`` is the value in mpmath numbers, for a row whose own formula is not to be trusted
+    or does not run in mpmath.
 
     The same points in every run. Raises ImportError, saying what to install, without mpmath.
     """
@@ -92,9 +100,13 @@ def operation_report(
     if not isinstance(op, Op):
         raise TypeError(f"check_op expects an operation (an Op), got {shown(op)}")
     positive(points, "points")
+    if not as_float(ulps) > 0:
+        raise ValueError(f"ulps must be a number above 0, got {ulps!r}")
     reference = Reference(op, exact_value)
     places = list(sample(op, points, operands))
     faults: list[str] = []
+    if told := _miscounted(op, places[0]):
+        return OperationReport(op.name, "not tried", (), (), (told,))
     try:
         accuracy = tuple(accuracies(reference, places))
     except NOT_IN_THIS_ARITHMETIC as fault:
@@ -102,7 +114,7 @@ def operation_report(
             f"the row {op.name} does not run in mpmath's numbers: {fault}; write its formulas over "
             "m (m.sin, not math.sin), or give its value by mpmath's functions: exact_value=…"
         ) from None
-    faults += [_inaccurate(op, a, ulps) for a in accuracy if not a.spared <= ulps]
+    faults += [_inaccurate(op, a, ulps) for a in accuracy if _is_far(a, ulps)]
     specials = tuple(_specials(reference, places[0], faults))
     try:
         proof = prove(op, places)
@@ -113,11 +125,30 @@ def operation_report(
     return OperationReport(op.name, proof, accuracy, specials, tuple(faults))
 
 
+def _miscounted(op: Op, x: Sequence[float]) -> str | None:
+    """Return what is wrong with the row as such: it varies, or counts its operands wrongly."""
+    try:
+        count = len(op.partials(FLOATS, op.fast(*x), *x))
+        value, again = op.fast(*x), op.fast(*x)
+    except Exception:  # a row that fails is told of where it is measured
+        return None
+    if value != again and value == value:
+        return f"{op.name}({_numbers(x)}) gives {value!r}, then {again!r}; a row has no state"
+    if count == len(x):
+        return None
+    return f"{op.name} must give one partial for each of its {len(x)} operands, got {count}"
+
+
+def _is_far(a: Accuracy, ulps: float) -> bool:
+    return not (a.spared <= ulps and a.farthest <= _OUTLIER * ulps)
+
+
 def _inaccurate(op: Op, a: Accuracy, ulps: float) -> str:
     return (
         f"{op.name}: {a.what} is up to {a.worst:.3g} ulps off, at {_numbers(a.at)}; 99 % of the "
-        f"points must keep to {ulps:g} (condition taken off), got {a.spared:.3g}. If the formula "
-        "is right and cannot be sharper, allow more with ulps=…"
+        f"points must keep to {ulps:g} (condition taken off), got {a.spared:.3g}, and none be "
+        f"beyond {_OUTLIER * ulps:g}, got {a.farthest:.3g}. If the formula is right and "
+        "cannot be sharper, allow more with ulps=…"
     )
 
 
@@ -148,6 +179,7 @@ def _specials(
                     faults.append(f"{call}: the {what} is {shown(number)}, expected a float")
             if type(value) is float and all(map(isfinite, x)) and len(x) == len(op.domain):
                 faults += _lost(reference, x, value, call)
+                faults += _wrong_partials(reference, x, partials, call)
 
 
 def _lost(reference: Reference, x: Sequence[float], value: float, call: str) -> Iterator[str]:
@@ -161,6 +193,24 @@ def _lost(reference: Reference, x: Sequence[float], value: float, call: str) -> 
         return
     if not isfinite(value) and abs(number) < _LARGEST:
         yield f"{call} is {value}, the exact value is {float(number):.6g}"
+
+
+def _wrong_partials(
+    reference: Reference, x: Sequence[float], partials: Sequence[Any], call: str
+) -> Iterator[str]:
+    """Yield a fault where a local derivative is another number than the exact one."""
+    for i, got in enumerate(partials):
+        low, high = reference.op.domain[min(i, len(reference.op.domain) - 1)]
+        if low == high:
+            continue
+        try:
+            wanted = float(exact_partial(reference.op, x, i))
+        except Exception:  # a kink, or beyond mpmath
+            continue
+        if isinstance(got, float) and isfinite(wanted):
+            slack = _ROUGHLY * abs(wanted) + _SMALLEST
+            if not abs(got - wanted) <= slack:
+                yield f"{call}: local derivative {i} is {got!r}, expected {wanted!r}"
 
 
 def _numbers(x: Sequence[float]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from math import factorial
+from math import factorial, nan
 from typing import Any
 
-from microgradient.check.complex_numbers import STEP, Complex, complex_numbers
+from microgradient.check.complex_numbers import Complex, complex_numbers, step_at
 from microgradient.check.number_systems import exact, floats, mpmath, rationals
 from microgradient.check.recording import Recording
 from microgradient.check.taylor import AtKink, Series, series_arithmetic
@@ -21,10 +21,11 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     """Return [f(x), f'(x), …] up to the given order, by dual numbers (truncated Taylor series).
 
     ``f`` takes one number and returns one, and is written with this package's operations. A
-    Fraction ``x`` gives exact Fractions, for + - * /, whole powers and what is piecewise linear; an
-    mpmath number gives as many digits as mpmath works with; anything else floats. Branches are
-    those that ``f`` takes at ``x``. Raises ValueError at a kink, TypeError for an operation beyond
-    the numbers asked for. Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
+    Fraction ``x`` gives exact Fractions (of the graph, whose own constants are floats), for + - *
+    /, whole powers and what is piecewise linear; an mpmath number gives as many digits as mpmath
+    works with; anything else floats. Branches are those that ``f`` takes at ``x``. Raises
+    ValueError at a kink, TypeError for an operation beyond the numbers asked for. Source: Griewank
+    and Walther, Evaluating Derivatives, chapter 13.
     """
     if positive(order, "order") > _HIGHEST:
         raise ValueError(f"order must be at most {_HIGHEST}, got {order}")
@@ -56,13 +57,16 @@ def complex_step(f: Callable[[Any], Any], x: float) -> float:
     maximum go by the real part. Source: Squire and Trapp 1998.
     """
     recording = _one_to_one(f, x)
-    z = Complex(complex(recording.inputs[0].data, STEP))
+    h = step_at(recording.inputs[0].data)
+    z = Complex(complex(recording.inputs[0].data, h))
     try:
         values = recording.replayed(complex_numbers(), {recording.inputs[0]: z})
     except AttributeError as fault:
         raise TypeError(f"the complex step does not reach that far: {fault}") from None
     y = values[recording.outputs[0]]
-    return y.z.imag / STEP if type(y) is Complex else 0.0
+    if recording.outputs[0].data != recording.outputs[0].data:
+        return nan  # beyond the real domain, where cmath would go on
+    return y.z.imag / h if type(y) is Complex else 0.0
 
 
 def _arithmetic_of(x: Any) -> Arithmetic:

@@ -24,9 +24,16 @@ class Recording:
     depend on the inputs. Raises TypeError if ``f`` returns anything but numbers.
     """
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Tree]) -> None:
-        fresh, self.inputs = _fresh(args, numbers_in(args))
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Tree],
+        numbers: Sequence[float] | None = None,
+    ) -> None:
+        fresh, self.inputs = _fresh(args, numbers_in(args) if numbers is None else numbers)
         self.outputs = [y if type(y) is Value else Value(_number(y)) for y in leaves(f(*fresh))]
+        if not self.outputs:
+            raise ValueError("f returns no number at all: there is nothing to differentiate")
         self.order = topological_order(*self.outputs)
         self.active = dependents(self.order, self.inputs)
 
@@ -50,7 +57,7 @@ class Recording:
 def numbers_in(args: Sequence[Tree]) -> list[Any]:
     """Return the numbers that ``args`` hold, in order: the inputs of a function of them."""
     found = [x for a in args for x in (a.parameters() if isinstance(a, Module) else leaves(a))]
-    return [x.data if type(x) is Value else x for x in found]
+    return [x.data if type(x) is Value else as_float(x) for x in found]
 
 
 def with_number(args: Sequence[Tree], index: int, number: float) -> list[Tree]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite, ulp
+from math import isfinite, ulp
 from typing import Any
 
 from microgradient.check.differences import Slope, Stencil
 
 _COLUMNS = ("derivative", "at", "reverse", "rounding", "- forward", "- 50 digits", "differences")
+
+
+DIFFERENCES = "finite differences"
 
 
 @dataclass(frozen=True)
@@ -36,23 +39,27 @@ class Component:
     def faults(self) -> tuple[str, ...]:
         """The means that contradict the derivative; none of them if it is right."""
         if self.reverse != self.reverse:
-            return ("it is nan",)
+            return ("being nan",)
         found = []
         if self.forward is not None and not self._near(self.forward, 2 * self.rounding):
             found.append("forward mode")
         if self.exact is not None and not self._near(self.exact, self.rounding):
             found.append("50 digits")
-        if self.slope.kind == "undecided":
+        if self.slope.kind == "overruled":
+            pass
+        elif self.slope.kind == "undecided":
             if self.exact is None:
                 found.append("no step size at which finite differences settle")
         elif not self.slope.allows(self.reverse, self.rounding):
-            found.append("finite differences")
+            found.append(DIFFERENCES)
         return tuple(found)
 
     def _near(self, other: float, bound: float) -> bool:
         if self.reverse == other:
             return True
-        return abs(self.reverse - other) <= bound + 2 * max(_ulp(self.reverse), _ulp(other))
+        if not (isfinite(self.reverse) and isfinite(other)):
+            return False
+        return abs(self.reverse - other) <= bound + 2 * max(ulp(self.reverse), ulp(other))
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -141,6 +148,10 @@ class GradientReport:
         from microgradient.check.u_curve import figure
 
         wrong = [i for i, c in enumerate(self.components) if c.faults]
+        if not self.components or not 0 <= (component or 0) < len(self.components):
+            raise ValueError(
+                f"component must be one of 0 to {len(self.components) - 1}, got {component!r}"
+            )
         chosen = component if component is not None else wrong[0] if wrong else 0
         drawing = figure(self.components[chosen])
         if path is not None:
@@ -149,11 +160,14 @@ class GradientReport:
 
 
 class GradientError(AssertionError):
-    """A derivative that is wrong; ``report`` holds all that was found."""
+    """A derivative that is wrong; ``report`` holds all that was found (None once pickled)."""
 
-    def __init__(self, report: GradientReport) -> None:
-        super().__init__(report.message())
+    def __init__(self, report: GradientReport | None, message: str = "") -> None:
+        super().__init__(message or (report and report.message()))
         self.report = report
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return GradientError, (None, str(self))  # the report holds f, which may not be pickled
 
 
 def derivative_name(f: str, by: Sequence[str]) -> str:
@@ -163,15 +177,11 @@ def derivative_name(f: str, by: Sequence[str]) -> str:
 
 
 def _judgement(slope: Slope) -> str:
-    if slope.kind == "undecided":
-        return "undecided"
+    if slope.kind in ("undecided", "overruled"):
+        return slope.kind
     if slope.kind == "unbounded":
         return f"unbounded, towards {slope.low:g}"
     if slope.kind == "kink":
         return f"a kink: from {slope.low:.9g} to {slope.high:.9g} ± {slope.bound:.1g}"
     side = ", from one side" if slope.kind == "one-sided" else ""
     return f"{slope.low:.15g} ± {slope.bound:.1g}{side}"
-
-
-def _ulp(x: float) -> float:
-    return ulp(x) if isfinite(x) else inf

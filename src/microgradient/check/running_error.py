@@ -57,7 +57,9 @@ class Running:
     def __mul__(self, other: Any) -> Running:
         o = _lifted(other)
         value = self.value * o.value
-        error = _rounding(value) if abs(self.value) != 1 and abs(o.value) != 1 else 0.0
+        error = 0.0
+        if abs(self.value) != 1 and abs(o.value) != 1 and self.value and o.value:
+            error = _rounding(value) or TINY  # a product that vanished was a number
         if self.error:
             error += abs(o.value) * self.error
         if o.error:
@@ -75,7 +77,12 @@ class Running:
 
 
 def _lifted(x: Any) -> Running:
-    return x if type(x) is Running else Running(float(x))
+    """Return a number of a row's own with its rounding: 0.5 has none, log(2) has one."""
+    if type(x) is Running:
+        return x
+    number = float(x)
+    simple = not isfinite(number) or (number * 2**20).is_integer()
+    return Running(number, 0.0 if simple else UNIT * abs(number))
 
 
 def _rounding(value: float) -> float:
@@ -95,7 +102,7 @@ def _function(op: Op) -> Callable[..., Running]:
             error = sum(abs(p) * x.error for p, x in zip(partials, xs) if x.error)
         if op.name not in _EXACT and isfinite(value):
             scale = max(1.0, abs(value)) if op.name in _ROUGH else value
-            error += ulps * ulp(scale) if value else 0.0
+            error += ulps * ulp(scale) if value or all(numbers) else 0.0
         return Running(value, error)
 
     return applied

@@ -21,7 +21,7 @@ from typing import Any
 from microgradient.check.accuracy import intervals_of
 from microgradient.check.expressions import Expression, choose_expression
 from microgradient.engine.number import positive, shown
-from microgradient.engine.op import OPS, Op
+from microgradient.engine.op import Op
 from microgradient.nn import losses, optimizers, training
 from microgradient.nn.history import History
 from microgradient.nn.module import ACTIVATIONS, MLP
@@ -34,6 +34,7 @@ except ImportError:
         "pip install 'microgradient[check]'"
     ) from None
 
+_TIED = ("maximum", "minimum", "clip")  # operands that are equal are on a kink
 _UPDATES: tuple[str | int, ...] = ("sweep", "presentation", 2)
 _NEAR = 0.02  # of a kink or a tie: how far operands stay away from it
 _FAR_OUT = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
@@ -63,13 +64,13 @@ def operands(op: Op, count: int | None = None) -> st.SearchStrategy[list[float]]
     intervals = intervals_of(op, count)
 
     def spaced(xs: list[float]) -> list[float]:
-        """Move the first operand off a kink, and operands that tie apart."""
-        for kink in op.kinks:
-            if abs(xs[0] - kink) < _NEAR:
-                xs[0] = kink + _NEAR
-        for i in range(1, len(xs)):
-            while any(abs(xs[i] - x) < _NEAR for x in xs[:i]):
-                xs[i] += 2 * _NEAR
+        """Move the first operand off a kink, and operands that tie apart, within the domain."""
+        kinks = list(op.kinks)
+        for i, (low, high) in enumerate(intervals):
+            step = _NEAR if xs[i] < (low + high) / 2 else -_NEAR
+            while low < high and any(abs(xs[i] - kink) < _NEAR for kink in kinks):
+                xs[i] += step
+            kinks = xs[: i + 1] if op.name in _TIED else []
         return xs
 
     return st.tuples(*[numbers(a, b) if a < b else st.just(a) for a, b in intervals]).map(
@@ -104,20 +105,22 @@ def expressions(
     rows: Sequence[Op] | None = None,
     *,
     most_inputs: int = 3,
-    most_steps: int = 10,
+    most_steps: int = 12,
 ) -> Expression:
     """Return expressions with shared parts, each with a point to check it at.
 
     ``rows`` are the operations to use: those of the table, unless you say which. Every operand lies
     in its operation's domain, away from kinks.
     """
-    table = tuple(OPS.values() if rows is None else rows)
+    table = () if rows is None else tuple(rows)
     for op in table:
         if not isinstance(op, Op):
             raise TypeError(f"rows must be operations, such as [mg.sin, mg.add], got {shown(op)}")
         intervals_of(op)
-    if not table:
-        raise ValueError("rows must hold at least one operation, got none")
+    if rows is not None and not any(op.domain[0][0] < op.domain[0][1] for op in table):
+        raise ValueError(
+            "rows must hold at least one operation with a first operand to choose, got none"
+        )
     positive(most_inputs, "most_inputs")
     positive(most_steps, "most_steps")
     return choose_expression(

@@ -1,20 +1,21 @@
 """A row proved by sympy: that its local derivatives are the derivatives of its value.
 
-A row that chooses (``m.where``) is a smooth formula on each side of the choice. The sides are found
-by trying points of the domain; for each, the difference of the two formulas is simplified to 0.
+A row that chooses (``m.where``) is a smooth formula on each of its branches. Which there are is
+found by trying points of the domain; for each, the difference of the two formulas is simplified to
+0.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any
 
-from microgradient.engine.op import Arithmetic, Op
+from microgradient.check.branches import branches
+from microgradient.check.running_error import NOT_IN_THIS_ARITHMETIC
+from microgradient.engine.op import FLOATS, Arithmetic, Op
 
-_POINTS = 40
 _SAME_IN_SYMPY = (
     "exp log sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 erf erfc "
     "digamma polygamma"
@@ -22,36 +23,35 @@ _SAME_IN_SYMPY = (
 
 
 def prove(op: Op, points: Sequence[Sequence[float]]) -> str:
-    """Return "proved" and in how many cases, "refuted: …" or "not decided: …", for ``op``.
+    """Return "proved" and on how many branches, "refuted: …" or "not decided: …", for ``op``.
 
-    ``points`` are operands in its domain, from which the cases are taken. Raises ImportError,
-    saying what to install, without sympy.
+    ``points`` are operands in its domain: the branches taken at them are the ones that are proved.
+    Raises ImportError, saying what to install, without sympy.
     """
     sp = _sympy()
     cases: dict[tuple[Any, ...], Sequence[float]] = {}
-    for point in points[:_POINTS]:
-        m, symbols = _arithmetic(sp, point)
-        try:
-            v = op.value(m, *symbols)
-            partials = list(op.partials(m, v, *symbols))
-        except (AttributeError, TypeError) as fault:
-            return f"not decided: {fault}"
-        if not all(isinstance(p, (int, float, sp.Basic)) for p in partials):
-            return "not decided: the local derivatives are not all numbers or formulas"
-        cases.setdefault((*m.choices, *(x > 0 for x in point)), point)
+    taken = set()
+    for point in points:
+        here = branches(op, point, FLOATS)
+        taken.add(here)
+        cases.setdefault((here, *(x > 0 for x in point)), point)
     for point in cases.values():
-        verdict = _prove_case(sp, op, point)
+        try:
+            verdict = _prove_case(sp, op, point)
+        except NOT_IN_THIS_ARITHMETIC as fault:
+            return f"not decided: {fault}"
         if verdict:
             return verdict
-    return f"proved, {len(cases)} case{'s' * (len(cases) > 1)}"
+    return f"proved, {len(taken)} branch{'es' * (len(taken) > 1)}"
 
 
 def _prove_case(sp: Any, op: Op, point: Sequence[float]) -> str | None:
     m, symbols = _arithmetic(sp, point)
     v = op.value(m, *symbols)
     for i, (x, partial) in enumerate(zip(symbols, op.partials(m, v, *symbols))):
-        if isinstance(partial, float) and math.isnan(partial):
-            continue  # no derivative is claimed
+        low, high = op.domain[min(i, len(op.domain) - 1)]
+        if low == high:
+            continue  # an operand that only takes one number
         residual = _exact_numbers(sp, (sp.diff(v, x) - partial).subs(m.detached))
         at = dict(zip(symbols, map(sp.Rational, map(str, point))))
         number = complex(residual.subs(at).evalf(30)).real
@@ -94,13 +94,10 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
     ]
     here: dict[Any, Any] = dict(zip(symbols, map(sp.Float, point)))
     detached: dict[Any, Any] = {}
-    choices: list[bool] = []
 
     def holds(condition: Any) -> bool:
         known: Mapping[Any, Any] = {**here, **{d: x.subs(here) for d, x in detached.items()}}
-        held = bool(sp.sympify(condition).subs(known))
-        choices.append(held)
-        return held
+        return bool(sp.sympify(condition).subs(known))
 
     def where(condition: Any, x: Any, y: Any) -> Any:
         return sp.sympify(x if holds(condition) else y)
@@ -114,31 +111,7 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
     def sign(x: Any) -> Any:
         return where(x > 0, 1, where(x < 0, -1, 0))
 
-    functions: dict[str, Any] = {
-        name: getattr(sp, name)
-        for name in [
-            "exp",
-            "log",
-            "sqrt",
-            "sin",
-            "cos",
-            "tan",
-            "asin",
-            "acos",
-            "atan",
-            "sinh",
-            "cosh",
-            "tanh",
-            "asinh",
-            "acosh",
-            "atanh",
-            "atan2",
-            "erf",
-            "erfc",
-            "digamma",
-            "polygamma",
-        ]
-    }
+    functions: dict[str, Any] = {name: getattr(sp, name) for name in _SAME_IN_SYMPY.split()}
     m: Any = Arithmetic(
         {
             **functions,
@@ -161,10 +134,10 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
             "fsum": lambda xs: reduce(add, xs, sp.Integer(0)),
             "where": where,
             "equal": lambda x, y: sp.Eq(x, y),
-            "detach": fixed,
+            "detach": lambda x: x,  # the value's derivative, whatever the row means to cut off
         }
     )
-    m.choices, m.detached = choices, detached
+    m.detached = detached
     return m, symbols
 
 

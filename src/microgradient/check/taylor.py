@@ -161,8 +161,8 @@ def series_arithmetic(base: Arithmetic) -> Arithmetic:
         first = base.pow(x.coefficients[0], exponent)
         if not p.is_constant():
             x_cut, p_cut = x.cut(), p.cut()
-            by_base, by_exponent = p_cut * m.pow(x_cut, p_cut - 1), m.pow(x_cut, p_cut)
-            return integrated(first, (x, by_base), (p, by_exponent * m.log(x_cut)))
+            v = m.pow(x_cut, p_cut)
+            return integrated(first, (x, m.div(p_cut * v, x_cut)), (p, v * m.log(x_cut)))
         if exponent == 0:
             return x.like(1)
         return integrated(first, (x, m.pow(x.cut(), exponent - 1) * exponent))
@@ -180,10 +180,10 @@ def series_arithmetic(base: Arithmetic) -> Arithmetic:
         h = m.hypot(x.cut(), y.cut())
         return integrated(first, (x, m.div(x.cut(), h)), (y, m.div(y.cut(), h)))
 
-    def flat(name: str, jumps: Callable[[Any], bool]) -> Callable[[Series], Series]:
+    def flat(name: str) -> Callable[[Series], Series]:
         def rule(u: Series) -> Series:
-            if jumps(u.coefficients[0]):
-                raise AtKink(name)
+            if name in ("sign", "step") and u.coefficients[0] == 0:
+                raise AtKink(name)  # floor and ceil serve rows as a device where they do not show
             return u.like(getattr(base, name)(u.coefficients[0]))
 
         return rule
@@ -199,19 +199,12 @@ def series_arithmetic(base: Arithmetic) -> Arithmetic:
         first = base.polygamma(n.coefficients[0], u.coefficients[0])
         return integrated(first, (u, m.polygamma(n.coefficients[0] + 1, u.cut())))
 
-    def is_zero(x: Any) -> bool:
-        return bool(x == 0)
-
-    def is_whole(x: Any) -> bool:
-        return bool(base.floor(x) == x)
-
     def first(x: Any) -> Any:
         return x.coefficients[0] if type(x) is Series else x
 
     rules: dict[str, Callable[..., Series]] = {
         **{name: smooth(name) for name in _SLOPES},
-        **{name: flat(name, is_zero) for name in ("sign", "step")},
-        **{name: flat(name, is_whole) for name in ("floor", "ceil")},
+        **{name: flat(name) for name in ("sign", "step", "floor", "ceil")},
         "div": divided,
         "pow": power,
         "atan2": circle,

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from microgradient.check.report import Component
 
 _CURVE, _BOUND, _LINE = "#0072b2", "#d55e00", "#666666"  # colour-blind safe (Okabe and Ito)
+
+
+def _shown_in_notebooks(figure_class: Any) -> Any:
+    """Return the class with a picture that needs no `%matplotlib inline`."""
+
+    class Shown(figure_class):  # type: ignore[misc]  # Any
+        def _repr_png_(self) -> bytes:
+            file = BytesIO()
+            self.savefig(file, format="png")
+            return file.getvalue()
+
+    return Shown
 
 
 def figure(component: Component) -> Any:
@@ -19,7 +32,9 @@ def figure(component: Component) -> Any:
         ) from None
     wanted = component.exact if component.exact is not None else component.slope.low
     steps = component.stencil.curve()
-    drawing = Figure(figsize=(6.4, 4.0), layout="constrained")
+    if not steps:
+        raise ValueError(f"there is no central difference of {component.name} here to draw")
+    drawing = _shown_in_notebooks(Figure)(figsize=(6.4, 4.0), layout="constrained")
     axes = drawing.add_subplot()
     floor = 1e-18 * max(
         1.0, abs(wanted)
@@ -46,7 +61,8 @@ def figure(component: Component) -> Any:
     axes.set_xlabel("step size h")
     reference = "50 digits" if component.exact is not None else "extrapolated differences"
     axes.set_ylabel(f"distance from {reference}")
-    axes.set_title(f"{component.name} at {component.input} = {component.at:.6g}")
+    title = f"{component.name} at {component.input} = {component.at:.6g}"
+    axes.set_title(title, parse_math=False)  # names may hold a $
     axes.grid(alpha=0.2)
     axes.legend(frameon=False)
     return drawing

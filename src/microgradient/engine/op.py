@@ -29,6 +29,7 @@ class Arithmetic:
 
     def __init__(self, native: Mapping[str, Callable[..., Any]]) -> None:
         vars(self).update(native)
+        self.native = dict(native)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         op = OPS.get(name)

@@ -41,6 +41,8 @@ def load(module: Module, path: str | Path) -> None:
     Raises ValueError for a file that is no checkpoint, or whose names or numbers do not fit.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file, and so is not a checkpoint")
     if (size := path.stat().st_size) > _LARGEST:
         raise ValueError(f"{path} has {size:,} bytes; a checkpoint has at most {_LARGEST:,}")
     try:
@@ -73,7 +75,7 @@ def write_whole(path: Path, content: bytes) -> None:
     regular file (a folder, a device).
     """
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # a link that ends nowhere
         raise ValueError(f"{path} is not a regular file; nothing was written")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     temporary.unlink(missing_ok=True)  # of a process that was killed and had our number

@@ -1,0 +1,47 @@
+"""Which branches a row takes: the outcomes of its choices, in the order in which they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from microgradient.engine.op import Arithmetic, Op
+
+
+def branches(op: Op, operands: Sequence[Any], base: Arithmetic) -> tuple[Any, ...]:
+    """Return the outcomes of all choices that evaluating ``op`` on ``operands`` makes."""
+    made: list[Any] = []
+
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        made.append(bool(condition))
+        return x if condition else y
+
+    def larger(x: Any, y: Any) -> Any:
+        made.append((bool(x > y), bool(y > x)))
+        return base.maximum(x, y)
+
+    def smaller(x: Any, y: Any) -> Any:
+        made.append((bool(x > y), bool(y > x)))
+        return base.minimum(x, y)
+
+    def sided(name: str) -> Any:
+        def applied(x: Any) -> Any:
+            made.append((bool(x > 0), bool(x < 0)))
+            return getattr(base, name)(x)
+
+        return applied
+
+    m = Arithmetic(
+        {
+            **base.native,
+            **{name: sided(name) for name in ("abs", "sign", "step", "cbrt")},
+            "where": where,
+            "maximum": larger,
+            "minimum": smaller,
+        }
+    )
+    v = op.value(m, *operands)
+    op.partials(m, v, *operands)
+    if op.name in ("floor", "ceil"):  # elsewhere, a device that does not show
+        made.append(float(v))
+    return tuple(made)
