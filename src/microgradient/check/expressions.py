@@ -192,6 +192,9 @@ def choose_expression(
             unused = [u for u in unused if u not in operands] + [len(values)]
             steps.append((op, operands))
             values.append(result)
+    if not steps:  # none fitted: the first that does
+        op = next((op for op in rows if _fits(op, values[0])), OPS["neg"])
+        steps.append((op, _operands(op, 0, values, choices)))
     if len(unused) > 1:  # so that all of it counts
         steps.append((OPS["fsum"], tuple(unused)))
     return _with_used_inputs(inputs, steps)
