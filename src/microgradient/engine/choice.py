@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from microgradient.engine import ops
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import OPS, Arithmetic
+from microgradient.engine.op import OPS, Arithmetic, Symbol, Undecided
 from microgradient.engine.value import Value, constant
 
 
@@ -16,24 +16,32 @@ def where(condition: bool, x: Any, y: Any) -> Any:
     Only the branch taken is recorded: the other one cannot put a nan into the gradient.
     Raises TypeError for a condition that is not a bool (compare: ``where(v > 0, …)``).
     """
+    if isinstance(condition, Undecided):
+        return condition.choose(x, y)
     if type(condition).__name__ not in ("bool", "bool_"):  # NumPy's too
         raise TypeError(
             f"where expects a bool, got {shown(condition)}; write a comparison: where(v > 0, …)"
         )
     branch = x if condition else y
+    if isinstance(branch, Symbol):
+        return branch
     if type(x) is Value or type(y) is Value:
         branch = branch if type(branch) is Value else constant(branch)
         return branch.record(ops.taken, (branch,))
     return as_float(branch)
 
 
-def detach(x: Any) -> float:
+def detach(x: Any) -> Any:
     """Return the number of ``x`` as a constant: no derivative passes through it."""
+    if isinstance(x, Symbol):
+        return x.detached()
     return x.data if type(x) is Value else as_float(x)
 
 
-def equal(x: Any, y: Any) -> bool:
+def equal(x: Any, y: Any) -> Any:
     """Return whether two numbers are equal (``==`` between Values compares identity)."""
+    if symbol := next((z for z in (x, y) if isinstance(z, Symbol)), None):
+        return symbol.equal(x, y)
     return detach(x) == detach(y)
 
 

@@ -7,7 +7,6 @@ graphs it gives Values that can be differentiated again; the tests put in mpmath
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,14 +49,52 @@ FLOATS = Arithmetic(
 )
 
 
-class Operand(ABC):
+class Operand:
     """Something other than a number that a row can be applied to: it records the application."""
 
     __slots__ = ()
 
-    @abstractmethod
     def record(self, op: Op, operands: Sequence[Any]) -> Any:
         """Return the result of ``op`` on ``operands``, of which this is the first non-number."""
+        raise NotImplementedError
+
+
+class Symbol(Operand):
+    """An operand whose number is not known yet: what a function is compiled with.
+
+    Values give way to it: an operation on both is recorded by the symbol, and a derivative of what
+    depends on it is worked out by the sweeps below.
+    """
+
+    __slots__ = ()
+
+    def detached(self) -> Any:
+        """Return the same as a constant: no derivative passes through it."""
+        raise NotImplementedError
+
+    def equal(self, x: Any, y: Any) -> Any:
+        """Return the condition that two operands, of which this is one, are equal."""
+        raise NotImplementedError
+
+    def adjoints(self, inputs: Sequence[Any], seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Return the adjoints of ``inputs``, given those of some results: the reverse sweep."""
+        raise NotImplementedError
+
+    def tangents(
+        self, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
+    ) -> list[Any]:
+        """Return the tangents of ``results``, given those of ``inputs``: the forward sweep."""
+        raise NotImplementedError
+
+
+class Undecided:
+    """A comparison of symbols: it can choose between two operands, and is no bool yet."""
+
+    __slots__ = ()
+
+    def choose(self, x: Any, y: Any) -> Any:
+        """Return what is ``x`` where the condition holds, else ``y``."""
+        raise NotImplementedError
 
 
 class Formula(Protocol):

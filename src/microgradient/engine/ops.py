@@ -218,7 +218,7 @@ minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x), domain=
 
 def _clip_operands(x: X, low: X = -inf, high: X = inf) -> tuple[X, X, X]:
     low, high = (b if isinstance(b, Operand) else as_float(b) for b in (low, high))
-    if low > high:
+    if (low > high) is True:  # of symbols it is not known yet
         raise ValueError(f"clip expects low <= high, got low = {low!r} and high = {high!r}")
     return x, low, high
 

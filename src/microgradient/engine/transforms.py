@@ -16,6 +16,7 @@ from typing import Any
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
+from microgradient.engine.op import Operand, Symbol
 from microgradient.engine.sweeps import adjoints, dependents, tangents
 from microgradient.engine.trees import Tree, leaves, matching_leaves, rebuild, tree_map
 from microgradient.engine.value import Value, constant
@@ -54,7 +55,7 @@ def value_and_grad(
         run = _Recording(f, args, kwargs, argnums)
         output, aux = _split(run.output) if has_aux else (run.output, None)
         output = _scalar(output)
-        gradients = run.like_inputs(run.reverse({output: 1.0} if type(output) is Value else {}))
+        gradients = run.like_inputs(run.reverse([(output, 1.0)]))
         value = run.result(output)
         return ((value, tree_map(run.result, aux)) if has_aux else value), gradients
 
@@ -87,12 +88,8 @@ def vjp(f: Callable[..., Any], *primals: Tree) -> tuple[Any, Callable[[Tree], tu
     run.check_output("vjp")
 
     def pull_back(cotangent: Tree) -> tuple[Any, ...]:
-        seeds: dict[Value, Any] = {}
-        weights = matching_leaves(cotangent, run.output, "a cotangent")
-        for node, weight in zip(leaves(run.output), map(_number, weights)):
-            if type(node) is Value:
-                seeds[node] = seeds[node] + weight if node in seeds else weight
-        return tuple(run.like_inputs(run.reverse(seeds)))
+        weights = map(_number, matching_leaves(cotangent, run.output, "a cotangent"))
+        return tuple(run.like_inputs(run.reverse(list(zip(leaves(run.output), weights)))))
 
     return tree_map(run.result, run.output), pull_back
 
@@ -107,7 +104,7 @@ def jvp(
     directions = [_number(x) for x in matching_leaves(tuple(tangents), tuple(primals), "tangents")]
     run = _Recording(f, primals, {}, tuple(range(len(primals))))
     run.check_output("jvp")
-    return tree_map(run.result, run.output), run.like_output(run.forward(directions))
+    return tree_map(run.result, run.output), rebuild(run.output, iter(run.forward(directions)))
 
 
 def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
@@ -124,11 +121,10 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
         run.check_output("jacobian")
         outputs = leaves(run.output)
         if 0 < len(run.inputs) < len(outputs):
-            columns = [leaves(run.like_output(run.forward(e))) for e in _units(len(run.inputs))]
+            columns = [run.forward(e) for e in _units(len(run.inputs))]
             rows = [run.like_inputs(list(row)) for row in zip(*columns)]
         else:
-            seeds = [{y: 1.0} if type(y) is Value else {} for y in outputs]
-            rows = [run.like_inputs(run.reverse(seed)) for seed in seeds]
+            rows = [run.like_inputs(run.reverse([(y, 1.0)])) for y in outputs]
         return rebuild(run.output, iter(rows))
 
     return derivatives
@@ -180,10 +176,13 @@ class _Recording:
             self.output = f(*arguments, **kwargs)
         finally:
             for x in self.inputs:
-                x.op = ops.passed if x.parents else None  # no longer a variable: f has ended
-        self._order = topological_order(*(y for y in leaves(self.output) if type(y) is Value))
+                if type(x) is Value:
+                    x.op = ops.passed if x.parents else None  # no longer a variable: f has ended
+        results = leaves(self.output)
+        self._symbol = next((x for x in (*given, *results) if isinstance(x, Symbol)), None)
+        self._order = topological_order(*(y for y in results if type(y) is Value))
         self._active = dependents(self._order, self.inputs)
-        self._nested = any(type(x) is Value for x in given) or any(
+        self._nested = any(isinstance(x, Operand) for x in given) or any(
             node.op is ops.argument for node in self._order
         )
 
@@ -198,37 +197,41 @@ class _Recording:
                     f"and dicts of them: {fault}"
                 ) from None
 
-    def reverse(self, seeds: dict[Value, Any]) -> list[Any]:
-        """Return the adjoint of each input, given those of the outputs."""
-        adjoint = adjoints(self._order, seeds, self._active, as_graph=self._nested)
+    def reverse(self, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
+        """Return the adjoint of each input, given results with their adjoints."""
+        if self._symbol is not None:
+            return self._symbol.adjoints(self.inputs, seeds)
+        total: dict[Value, Any] = {}
+        for node, weight in seeds:
+            if type(node) is Value:
+                total[node] = total[node] + weight if node in total else weight
+        adjoint = adjoints(self._order, total, self._active, as_graph=self._nested)
         return [self._lifted(adjoint.get(x, 0.0)) for x in self.inputs]
 
-    def forward(self, directions: Sequence[Any]) -> dict[Any, Any]:
-        """Return the tangents of all nodes, given those of the inputs."""
+    def forward(self, directions: Sequence[Any]) -> list[Any]:
+        """Return the tangent of each number of the output, given those of the inputs."""
+        results = leaves(self.output)
+        if self._symbol is not None:
+            return self._symbol.tangents(self.inputs, directions, results)
         seeds = dict(zip(self.inputs, directions))
-        return tangents(self._order, seeds, self._active, as_graph=self._nested)
+        tangent = tangents(self._order, seeds, self._active, as_graph=self._nested)
+        return [self._lifted(tangent.get(y, 0.0) if type(y) is Value else 0.0) for y in results]
 
     def like_inputs(self, numbers: list[Any]) -> Any:
         trees = rebuild(self._arguments, iter(numbers))
         return trees[0] if self._single else tuple(trees)
-
-    def like_output(self, tangent: dict[Any, Any]) -> Any:
-        def of(y: Any) -> Any:
-            return self._lifted(tangent.get(y, 0.0) if type(y) is Value else 0.0)
-
-        return tree_map(of, self.output)
 
     def result(self, y: Any) -> Any:
         """Return a number of the output: bare, unless somebody may differentiate it again."""
         return y.data if type(y) is Value and not self._nested else y
 
     def _lifted(self, x: Any) -> Any:
-        return constant(x) if self._nested and type(x) is not Value else x
+        return constant(x) if self._nested and not isinstance(x, Operand) else x
 
 
-def _variable(x: Any) -> Value:
+def _variable(x: Any) -> Any:
     """Return a fresh node to differentiate by, with the number of ``x``."""
-    if type(x) is Value:
+    if isinstance(x, Operand):
         return x.record(ops.argument, (x,))
     variable = Value(x)
     variable.op = ops.argument
@@ -258,7 +261,7 @@ def _scalar(output: Any) -> Any:
 
 
 def _number(x: Any) -> Any:
-    return x if type(x) is Value else as_float(x)
+    return x if isinstance(x, Operand) else as_float(x)
 
 
 def _units(n: int) -> Iterator[list[float]]:

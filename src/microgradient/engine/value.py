@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf, nan
+from operator import ge, gt, le, lt
 from typing import Any, Final, SupportsFloat, final
 
 from microgradient.engine import anomaly, floats, ops, watching
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, as_floats, shown
-from microgradient.engine.op import FLOATS, Op, Operand
+from microgradient.engine.op import FLOATS, Op, Operand, Symbol
 
 _ONES = (1.0, 1.0)
 _ONE_MINUS_ONE = (1.0, -1.0)
@@ -20,6 +21,8 @@ def _method(op: Op) -> Callable[[Value], Value]:
     function, partials_of = op.fast, op.partials
 
     def method(self: Value) -> Value:
+        if type(self) is not Value:  # a Symbol, handed to the method as a function
+            return self.record(op, (self,))
         x = self._data
         data = function(x)
         partials = partials_of(FLOATS, data, x) if data == data else (nan,)
@@ -28,6 +31,15 @@ def _method(op: Op) -> Callable[[Value], Value]:
     method.__name__ = op.name
     method.__qualname__ = f"Value.{op.name}"  # so that a module with an activation can be pickled
     method.__doc__ = f"Return {op.name}(self); see the row in engine/ops.py."
+    return method
+
+
+def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
+    def method(self: Value, other: Any) -> bool:
+        if isinstance(other, Symbol):
+            return NotImplemented  # type: ignore[no-any-return]
+        return compare(self._data, _number(other))
+
     return method
 
 
@@ -92,18 +104,24 @@ class Value(Operand):
 
     def __add__(self, other: Any) -> Value:
         if type(other) is not Value:
+            if isinstance(other, Symbol):
+                return NotImplemented
             other = constant(other)
         data = self._data + other._data
         return new_node(data, ops.add, (self, other), _ONES if data == data else _NANS)
 
     def __sub__(self, other: Any) -> Value:
         if type(other) is not Value:
+            if isinstance(other, Symbol):
+                return NotImplemented
             other = constant(other)
         data = self._data - other._data
         return new_node(data, ops.sub, (self, other), _ONE_MINUS_ONE if data == data else _NANS)
 
     def __mul__(self, other: Any) -> Value:
         if type(other) is not Value:
+            if isinstance(other, Symbol):
+                return NotImplemented
             other = constant(other)
         x, y = self._data, other._data
         data = x * y
@@ -111,6 +129,8 @@ class Value(Operand):
 
     def __truediv__(self, other: Any) -> Value:
         if type(other) is not Value:
+            if isinstance(other, Symbol):
+                return NotImplemented
             other = constant(other)
         x, y = self._data, other._data
         if y == 0:
@@ -121,7 +141,7 @@ class Value(Operand):
         )
 
     def __pow__(self, other: Any) -> Value:
-        if type(other) is Value:
+        if isinstance(other, Operand):
             return self.record(ops.pow, (self, other))
         exponent = constant(other)  # a constant: the derivative by it is never asked for
         x, p = self._data, exponent._data
@@ -154,7 +174,12 @@ class Value(Operand):
 
     def record(self, op: Op, operands: Sequence[Any]) -> Value:
         """Return the node of ``op`` on ``operands``, numbers among them becoming constants."""
-        parents = tuple([x if type(x) is Value else constant(x) for x in operands])
+        try:
+            parents = tuple([x if type(x) is Value else constant(x) for x in operands])
+        except TypeError:
+            if symbol := next((x for x in operands if isinstance(x, Symbol)), None):
+                return symbol.record(op, operands)  # type: ignore[no-any-return]
+            raise
         numbers = [parent._data for parent in parents]
         data = as_float(op.fast(*numbers))
         if data != data:
@@ -167,17 +192,10 @@ class Value(Operand):
             )
         return new_node(data, op, parents, partials)
 
-    def __lt__(self, other: Any) -> bool:
-        return self._data < _number(other)
-
-    def __le__(self, other: Any) -> bool:
-        return self._data <= _number(other)
-
-    def __gt__(self, other: Any) -> bool:
-        return self._data > _number(other)
-
-    def __ge__(self, other: Any) -> bool:
-        return self._data >= _number(other)
+    __lt__ = _comparison(lt)
+    __le__ = _comparison(le)
+    __gt__ = _comparison(gt)
+    __ge__ = _comparison(ge)
 
     def __bool__(self) -> bool:
         raise TypeError("a Value has no truth of its own; write `v.data != 0`, or compare: `v > 0`")
@@ -210,40 +228,18 @@ class Value(Operand):
 
     # --- operations as methods: `x.tanh()` is `tanh(x)` ------------------------------------------
 
-    exp = _method(ops.exp)
-    expm1 = _method(ops.expm1)
-    log = _method(ops.log)
-    log1p = _method(ops.log1p)
-    log2 = _method(ops.log2)
-    log10 = _method(ops.log10)
-    sqrt = _method(ops.sqrt)
-    cbrt = _method(ops.cbrt)
-    sin = _method(ops.sin)
-    cos = _method(ops.cos)
-    tan = _method(ops.tan)
-    asin = _method(ops.asin)
-    acos = _method(ops.acos)
-    atan = _method(ops.atan)
-    sinh = _method(ops.sinh)
-    cosh = _method(ops.cosh)
-    tanh = _method(ops.tanh)
-    asinh = _method(ops.asinh)
-    acosh = _method(ops.acosh)
-    atanh = _method(ops.atanh)
-    erf = _method(ops.erf)
-    erfc = _method(ops.erfc)
-    lgamma = _method(ops.lgamma)
-    sigmoid = _method(ops.sigmoid)
-    logsigmoid = _method(ops.logsigmoid)
-    softplus = _method(ops.softplus)
-    relu = _method(ops.relu)
-    gelu = _method(ops.gelu)
-    silu = _method(ops.silu)
-    softsign = _method(ops.softsign)
-    sign = _method(ops.sign)
-    floor = _method(ops.floor)
-    ceil = _method(ops.ceil)
-    step = _method(ops.step)
+    exp, expm1 = map(_method, (ops.exp, ops.expm1))
+    log, log1p, log2, log10 = map(_method, (ops.log, ops.log1p, ops.log2, ops.log10))
+    sqrt, cbrt = map(_method, (ops.sqrt, ops.cbrt))
+    sin, cos, tan = map(_method, (ops.sin, ops.cos, ops.tan))
+    asin, acos, atan = map(_method, (ops.asin, ops.acos, ops.atan))
+    sinh, cosh, tanh = map(_method, (ops.sinh, ops.cosh, ops.tanh))
+    asinh, acosh, atanh = map(_method, (ops.asinh, ops.acosh, ops.atanh))
+    erf, erfc, lgamma = map(_method, (ops.erf, ops.erfc, ops.lgamma))
+    sigmoid, logsigmoid = map(_method, (ops.sigmoid, ops.logsigmoid))
+    softplus, relu, gelu = map(_method, (ops.softplus, ops.relu, ops.gelu))
+    silu, softsign = map(_method, (ops.silu, ops.softsign))
+    sign, floor, ceil, step = map(_method, (ops.sign, ops.floor, ops.ceil, ops.step))
 
     def leaky_relu(self, slope: Any = 0.01) -> Value:
         return self.record(ops.leaky_relu, (self, slope))
