@@ -40,7 +40,8 @@ def detach(x: Any) -> Any:
 
 def equal(x: Any, y: Any) -> Any:
     """Return whether two numbers are equal (``==`` between Values compares identity)."""
-    if symbol := next((z for z in (x, y) if isinstance(z, Symbol)), None):
+    symbol = next((z for z in (x, y) if isinstance(z, Symbol)), None)
+    if symbol is not None:
         return symbol.equal(x, y)
     return detach(x) == detach(y)
 

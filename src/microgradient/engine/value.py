@@ -177,7 +177,8 @@ class Value(Operand):
         try:
             parents = tuple([x if type(x) is Value else constant(x) for x in operands])
         except TypeError:
-            if symbol := next((x for x in operands if isinstance(x, Symbol)), None):
+            symbol = next((x for x in operands if isinstance(x, Symbol)), None)
+            if symbol is not None:
                 return symbol.record(op, operands)  # type: ignore[no-any-return]
             raise
         numbers = [parent._data for parent in parents]

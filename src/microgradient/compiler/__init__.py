@@ -1,0 +1,1 @@
+"""From a graph to straight-line code: programs, and their lowerings."""

@@ -1,0 +1,278 @@
+"""Arguments of a compiled function: their shapes, once, and their numbers, at every call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from microgradient.compiler.errors import CompileError
+from microgradient.engine.number import as_float, as_floats, shown
+from microgradient.engine.op import Symbol
+from microgradient.engine.trees import leaves, rebuild
+from microgradient.engine.value import Value
+
+Place = int | str
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument: its place, what it is for, the tree of it (of one row), a name per number."""
+
+    place: Place
+    role: str  # "shared", "rows", "replicas" or "static"
+    tree: Any
+    names: tuple[str, ...]
+    first: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of numbers: a list of tuples, or a two-dimensional array if an array was given."""
+
+    table: Any
+    count: int
+    is_array: bool
+
+
+@dataclass(frozen=True)
+class Given:
+    """The numbers of one call: those shared by all rows, the rows, and the replicas."""
+
+    shared: Sequence[float]
+    rows: Table | None
+    replicas: Table | None
+    row_places: tuple[int, ...] = ()
+
+    def with_row(self, row: Sequence[float]) -> list[float]:
+        """Return the shared numbers with those of one row in their places."""
+        numbers = list(self.shared)
+        for place, x in zip(self.row_places, row):
+            numbers.insert(place, x)
+        return numbers
+
+
+class Arguments:
+    """What the arguments of a function are for; everything that is not named is shared."""
+
+    def __init__(
+        self, rows: tuple[Place, ...], replicas: tuple[Place, ...], static: tuple[Place, ...]
+    ) -> None:
+        self.rows, self.replicas, self.static = rows, replicas, static
+        places = [*rows, *replicas, *static]
+        if len(set(places)) < len(places):
+            raise ValueError(f"each argument has one role: rows, replicas or static, got {places}")
+
+    def role(self, place: Place) -> str:
+        roles = {"rows": self.rows, "replicas": self.replicas, "static": self.static}
+        return next((role for role, places in roles.items() if place in places), "shared")
+
+    def shapes(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Argument]:
+        """Return the arguments of a first call, as their trees are."""
+        given = {**dict(enumerate(args)), **kwargs}
+        for place in (*self.rows, *self.replicas, *self.static):
+            if place not in given:
+                raise CompileError(f"there is no argument {place!r} in this call")
+        found: list[Argument] = []
+        first = 0
+        for place, argument in given.items():
+            role = self.role(place)
+            tree = _first_row(argument, role) if role in ("rows", "replicas") else argument
+            what = f"argument {place}" if isinstance(place, int) else place
+            names = () if role == "static" else tuple(_names(tree, what))
+            found.append(Argument(place, role, tree, names, first))
+            first += len(names)
+        return found
+
+    def filled(
+        self, arguments: Sequence[Argument], symbols: Iterator[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Return positional arguments and keywords with ``symbols`` for their numbers."""
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for argument in arguments:
+            filled = argument.tree
+            if argument.role != "static":
+                filled = rebuild(
+                    filled,
+                    iter([next(symbols) if _is_number(x) else x for x in leaves(filled)]),
+                )
+            if isinstance(argument.place, int):
+                positional.append(filled)
+            else:
+                keywords[argument.place] = filled
+        return positional, keywords
+
+    def inputs(self, arguments: Sequence[Argument], role: str) -> tuple[int, ...]:
+        """Return the inputs of the program that belong to arguments of this role."""
+        return tuple(
+            i
+            for argument in arguments
+            if argument.role == role
+            for i in range(argument.first, argument.first + len(argument.names))
+        )
+
+    def numbers(
+        self, arguments: Sequence[Argument], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Given:
+        """Return the numbers of a call; CompileError unless it has the shapes of the first."""
+        given = {**dict(enumerate(args)), **kwargs}
+        if len(given) != len(arguments):
+            raise CompileError(f"compiled for {len(arguments)} arguments, got {len(given)}")
+        shared: list[float] = []
+        tables: dict[str, list[Table]] = {"rows": [], "replicas": []}
+        row_places: list[int] = []
+        for argument in arguments:
+            if argument.place not in given:
+                raise CompileError(f"compiled with argument {argument.place!r}, which is missing")
+            x = given[argument.place]
+            if argument.role == "shared":
+                shared += _numbers(x, argument.tree, argument.place)
+            elif argument.role == "static":
+                _check_static(x, argument)
+            else:
+                tables[argument.role].append(_table(x, argument))
+                if argument.role == "rows" and self.replicas:
+                    at = argument.first - sum(
+                        len(a.names)
+                        for a in arguments
+                        if a.role == "replicas" and a.first < argument.first
+                    )
+                    row_places += range(at, at + len(argument.names))
+        return Given(
+            shared, _joined(tables["rows"]), _joined(tables["replicas"]), tuple(row_places)
+        )
+
+
+def _first_row(argument: Any, role: str) -> Any:
+    if _is_array(argument):
+        if argument.ndim < 1:
+            raise CompileError(f"{role} must have a first axis to go along, got {shown(argument)}")
+        if argument.shape[0] == 0:
+            return _zeros(argument.shape[1:])
+        return argument[0].tolist()
+    if not isinstance(argument, (list, tuple)):
+        raise CompileError(f"{role} must be a NumPy array or a list, got {shown(argument)}")
+    if not argument:
+        raise CompileError(
+            f"the first call fixes the shapes, and there is no first of {role} in an empty list; "
+            "give an array of shape (0, n), or call it with rows first"
+        )
+    return argument[0]
+
+
+def _zeros(shape: Sequence[int]) -> Any:
+    return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "__array_interface__") and hasattr(x, "ndim") and not hasattr(x, "as_tuple")
+
+
+def _is_number(x: Any) -> bool:
+    return not (x is None or isinstance(x, (bool, str)))
+
+
+def _names(tree: Any, name: str) -> Iterator[str]:
+    if isinstance(tree, dict):
+        for key, child in tree.items():
+            yield from _names(child, f"{name}[{key!r}]")
+    elif isinstance(tree, (list, tuple)):
+        for i, child in enumerate(tree):
+            yield from _names(child, f"{name}[{i}]")
+    elif _is_number(tree):
+        _number(tree)
+        yield name
+
+
+def _number(x: Any) -> float:
+    if type(x) is Value:
+        raise CompileError(
+            f"a compiled function takes bare numbers and records no graph, got {shown(x)}; "
+            "write v.data, or call the function itself"
+        )
+    if isinstance(x, Symbol):
+        raise CompileError("symbols of another compilation must all be arguments of one call")
+    return as_float(x)
+
+
+def _numbers(tree: Any, like: Any, place: Place) -> list[float]:
+    """Return the numbers of ``tree``, which must have the shape of ``like``."""
+    found: list[float] = []
+    try:
+        _collect(tree, like, found)
+    except _OtherShape:
+        raise CompileError(
+            f"compiled for an argument {place!r} shaped like {shown(like)}, got {shown(tree)}; "
+            "another shape is another program: compile the function again for it"
+        ) from None
+    return found
+
+
+class _OtherShape(Exception):
+    pass
+
+
+def _collect(tree: Any, like: Any, found: list[float]) -> None:
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or list(tree) != list(like):
+            raise _OtherShape
+        for key in like:
+            _collect(tree[key], like[key], found)
+    elif isinstance(like, (list, tuple)):
+        if not isinstance(tree, (list, tuple)) or len(tree) != len(like):
+            raise _OtherShape
+        if set(map(type, tree)) == {float} and set(map(type, like)) == {float}:
+            found += tree  # nearly always, and many times faster than one by one
+        else:
+            for x, y in zip(tree, like):
+                _collect(x, y, found)
+    elif not _is_number(like):
+        if type(tree) is not type(like) or tree != like:
+            raise _OtherShape
+    elif isinstance(tree, (dict, list, tuple)):
+        raise _OtherShape
+    else:
+        found.append(_number(tree))
+
+
+def _check_static(x: Any, argument: Argument) -> None:
+    if type(x) is not type(argument.tree) or not (x is argument.tree or x == argument.tree):
+        raise CompileError(
+            f"compiled with the static argument {argument.place!r} = {shown(argument.tree)}, got "
+            f"{shown(x)}; compile the function again for it"
+        )
+
+
+def _table(x: Any, argument: Argument) -> Table:
+    width = len(argument.names)
+    if _is_array(x):
+        expected = _shape(argument.tree)
+        if tuple(x.shape[1:]) != expected:
+            raise CompileError(
+                f"compiled for rows of shape {expected} in argument {argument.place!r}, got an "
+                f"array of shape {tuple(x.shape)}; compile the function again for it"
+            )
+        if x.dtype.kind not in "fiu":
+            raise CompileError(f"rows must be real numbers, got an array of {x.dtype}")
+        return Table(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
+    if not isinstance(x, (list, tuple)):
+        raise CompileError(f"expected a NumPy array or a list of rows, got {shown(x)}")
+    rows = [tuple(as_floats(_numbers(row, argument.tree, argument.place))) for row in x]
+    return Table(rows, len(rows), False)
+
+
+def _shape(tree: Any) -> tuple[int, ...]:
+    return (len(tree), *(_shape(tree[0]) if tree else ())) if isinstance(tree, (list, tuple)) else ()
+
+
+def _joined(tables: list[Table]) -> Table | None:
+    """Return several tables side by side."""
+    if len(tables) < 2:
+        return tables[0] if tables else None
+    counts = {table.count for table in tables}
+    if len(counts) > 1:
+        raise CompileError(f"rows must be equally many in each argument, got {sorted(counts)}")
+    lists = [t.table.tolist() if t.is_array else t.table for t in tables]
+    rows = [tuple(x for part in parts for x in part) for parts in zip(*lists)]
+    return Table(rows, counts.pop(), any(t.is_array for t in tables))
