@@ -263,7 +263,9 @@ def _table(x: Any, argument: Argument) -> Table:
 
 
 def _shape(tree: Any) -> tuple[int, ...]:
-    return (len(tree), *(_shape(tree[0]) if tree else ())) if isinstance(tree, (list, tuple)) else ()
+    return (
+        (len(tree), *(_shape(tree[0]) if tree else ())) if isinstance(tree, (list, tuple)) else ()
+    )
 
 
 def _joined(tables: list[Table]) -> Table | None:

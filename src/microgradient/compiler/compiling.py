@@ -95,9 +95,7 @@ class Compiled:
                 built = self._built = self._built or self._build(args, kwargs)
         return built
 
-    def _build(
-        self, args: Any, kwargs: Any
-    ) -> tuple[Sequence[Argument], Program, Kernel, Results]:
+    def _build(self, args: Any, kwargs: Any) -> tuple[Sequence[Argument], Program, Kernel, Results]:
         arguments = self._arguments.shapes(args, kwargs)
         inputs = [name for argument in arguments for name in argument.names]
         trace = Trace(len(inputs))
@@ -133,5 +131,3 @@ def _places(where: Where) -> tuple[int | str, ...]:
         if isinstance(place, bool) or not isinstance(place, (int, str)):
             raise TypeError(f"expected positions or names of arguments, got {shown(place)}")
     return places
-
-

@@ -88,7 +88,13 @@ class _Adjoint:
             terms[:0] = [a for a, _ in products]
         elif products:
             terms.insert(0, ops.dot(*zip(*products)))
-        total = terms[0] if len(terms) == 1 else terms[0] + terms[1] if len(terms) == 2 else ops.fsum(terms)
+        total = (
+            terms[0]
+            if len(terms) == 1
+            else terms[0] + terms[1]
+            if len(terms) == 2
+            else ops.fsum(terms)
+        )
         slot = trace.slot(total)
         if not self._nan_covered(parts):
             slot = trace.emit(ADJOINT, (slot, self.slot))

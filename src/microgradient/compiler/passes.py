@@ -13,7 +13,15 @@ from typing import Any
 from microgradient.compiler.errors import CompileError
 from microgradient.compiler.program import Instruction, Program
 from microgradient.compiler.tracing import Condition, Trace, Traced
-from microgradient.compiler.vocabulary import ARGUMENT, CONDITIONS, CONSTANT, DETACH, INPUT
+from microgradient.compiler.vocabulary import (
+    ARGUMENT,
+    CONDITIONS,
+    CONSTANT,
+    DETACH,
+    INPUT,
+    LESS,
+    SELECT,
+)
 from microgradient.engine import choice, ops
 from microgradient.engine.op import OPS, Arithmetic
 
@@ -106,7 +114,11 @@ def expanded(program: Program, native: Iterable[str]) -> Program:
 
     def emit(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
         op = instruction.op
-        if OPS.get(op.name) is not op and op.name in _OWN or (op.name in names and OPS[op.name] is op):
+        if (
+            OPS.get(op.name) is not op
+            and op.name in _OWN
+            or (op.name in names and OPS[op.name] is op)
+        ):
             return _copied(trace, instruction, slots)
         try:
             return trace.slot(op.value(m, *[_symbol(trace, slot) for slot in slots]))
@@ -165,9 +177,7 @@ def _with_dots(
     instructions = list(program.instructions)
     for slot, terms in terms_of.items():
         products = [
-            instructions[t].operands
-            if instructions[t].op is ops.mul and uses[t] == 1
-            else None
+            instructions[t].operands if instructions[t].op is ops.mul and uses[t] == 1 else None
             for t in terms
         ]
         plain = [t for t, product in zip(terms, products) if product is None]
@@ -177,3 +187,38 @@ def _with_dots(
         ws, xs = zip(*pairs)
         instructions[slot] = Instruction(ops.dot, (*ws, *xs, *plain))
     return rewritten(replace(program, instructions=tuple(instructions)), _copied)
+
+
+def shared_exponentials(program: Program) -> Program:
+    """Return ``program`` with each sigmoid by exp, so that s(x) and s(-x) share one exponential.
+
+    s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|).
+    """
+    return rewritten(rewritten(program, _signed_product), _sigmoid_by_exp)
+
+
+def _signed_product(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+    """Write a product with a negative constant as minus the other one, if that is there."""
+    if instruction.op is not ops.mul:
+        return _copied(trace, instruction, slots)
+    first = trace.instructions[slots[0]]
+    if first.op is CONSTANT and first.number < 0:
+        positive = trace.find(ops.mul, (trace.constant(-first.number), slots[1]))
+        if positive is not None:
+            return trace.emit(ops.neg, (positive,))
+    return trace.emit(ops.mul, slots)
+
+
+def _sigmoid_by_exp(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+    if instruction.op is not ops.sigmoid:
+        return _copied(trace, instruction, slots)
+    x = slots[0]
+    inner = trace.instructions[x]
+    size = inner.operands[0] if inner.op is ops.neg else x
+    minus_size = trace.emit(ops.neg, (trace.emit(ops.abs, (size,)),))
+    t = trace.emit(ops.exp, (minus_size,))
+    one = trace.constant(1.0)
+    large = trace.emit(ops.div, (one, trace.emit(ops.add, (one, t))))
+    small = trace.emit(ops.mul, (t, large))
+    above = trace.emit(LESS, (trace.constant(0.0), x))
+    return trace.emit(SELECT, (above, large, small))

@@ -56,7 +56,9 @@ class Program:
                 kinds = KINDS.get(op)
                 wanted = kinds is not None and kinds[place] == "condition"
                 if wanted != (self.instructions[operand].op in CONDITIONS):
-                    raise ValueError(f"slot {slot}: operand {place} of {op.name} is of a wrong kind")
+                    raise ValueError(
+                        f"slot {slot}: operand {place} of {op.name} is of a wrong kind"
+                    )
         if not all(0 <= slot < known for slot in self.outputs):
             raise ValueError(f"outputs must be slots below {known}, got {self.outputs}")
 
@@ -134,7 +136,11 @@ class _Listing:
 
     def _name(self, slot: int, instruction: Instruction) -> str:
         if instruction.op is CONSTANT:
-            return f"{instruction.number:.17g}" if instruction.number % 1 else f"{instruction.number:g}"
+            return (
+                f"{instruction.number:.17g}"
+                if instruction.number % 1
+                else f"{instruction.number:g}"
+            )
         of = self.program.adjoint_of.get(slot)
         return f"v{slot}" if of is None else f"∂v{of}"
 

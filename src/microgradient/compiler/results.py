@@ -28,7 +28,9 @@ class Results:
         self._leaves = [None if c else x for x, c in zip(self._leaves, self._computed)]
         self._tree = rebuild(output, iter(self._leaves))
         self._flat_list = type(output) is list and all(self._computed) and not any(self._truths)
-        self._flat_list = self._flat_list and not any(isinstance(x, (list, tuple, dict)) for x in output)
+        self._flat_list = self._flat_list and not any(
+            isinstance(x, (list, tuple, dict)) for x in output
+        )
 
     def one(self, outputs: Sequence[float]) -> Any:
         """Return the result that ``outputs`` are the numbers of."""

@@ -82,6 +82,10 @@ class Trace:
                 return self.constant(as_float(op.fast(*[instructions[i].number for i in slots])))
         return self._put(op, slots)
 
+    def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
+        """Return where this instruction is, if it has been recorded."""
+        return self._known.get((op, slots))
+
     def compare(self, op: Op, x: Any, y: Any) -> Any:
         """Return a Condition, or a bool where both operands are constants."""
         a, b = self.slot(x), self.slot(y)

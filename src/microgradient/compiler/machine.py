@@ -1,0 +1,142 @@
+"""Machine code: a module's text compiled by LLVM for this processor, and called."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from microgradient.compiler.instructions import LIBRARY
+from microgradient.compiler.llvm_source import BLOCKS, lowered
+from microgradient.compiler.program import Program
+from microgradient.engine.op import FLOATS
+
+_PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
+_lock = threading.Lock()  # LLVM compiles one module at a time
+_Double = ctypes.c_double
+_RUN = ctypes.CFUNCTYPE(
+    None,
+    *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
+    *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+)
+
+
+def _target() -> llvm.TargetMachine:
+    """Return a description of this processor: a new one, for an engine will own it."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True
+    )
+
+
+def lanes() -> int:
+    """Return how many doubles a vector register of this processor holds."""
+    llvm.initialize_native_target()
+    features = llvm.get_host_cpu_features()
+    return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
+
+
+class Code:
+    """Compiled functions by name; they live as long as this object."""
+
+    def __init__(self, text: str) -> None:
+        with _lock:
+            target = _target()
+            module = llvm.parse_assembly(text)
+            module.verify()
+            for name in _used(text):
+                llvm.add_symbol(f"lib_{name}", _address(name))
+            level = 2 if len(text) < 2_000_000 else 1
+            options = llvm.create_pipeline_tuning_options(speed_level=level)
+            options.loop_unrolling = len(text) < 200_000
+            passes = llvm.create_pass_builder(target, options)
+            passes.getModulePassManager().run(module, passes)
+            self._engine = llvm.create_mcjit_compiler(module, target)
+            self._engine.finalize_object()
+
+    def function(self, name: str, signature: Any) -> Any:
+        return signature(self._engine.get_function_address(name))
+
+
+def _used(text: str) -> list[str]:
+    return [name for name in LIBRARY if f"@lib_{name}(" in text]
+
+
+@lru_cache
+def _callback(name: str) -> Any:
+    """Return the engine's own function for C to call."""
+    kind = ctypes.CFUNCTYPE(_Double, *[_Double] * LIBRARY[name])
+    return kind(FLOATS.native[name])
+
+
+@lru_cache
+def _address(name: str) -> int:
+    if name not in _PYTHON_OWN:
+        try:
+            found = getattr(ctypes.CDLL(None), name)
+        except (AttributeError, OSError, TypeError):  # no C library to be found by this way
+            pass
+        else:
+            return int(ctypes.cast(found, ctypes.c_void_p).value or 0)
+    return int(ctypes.cast(_callback(name), ctypes.c_void_p).value or 0)
+
+
+class MachineKernel:
+    """A program as machine code; any number of threads may run it at once."""
+
+    def __init__(self, program: Program) -> None:
+        self._outputs, self._each = len(program.outputs), program.each
+        self._lanes = lanes() if program.rows else 1
+        machine = lowered(program, self._lanes)
+        self._code = Code(machine.text)
+        self._run = self._code.function("run", _RUN)
+        self._columns = len(program.rows)
+        shared = len(program.inputs) - self._columns
+        self._inputs = _Double * shared
+        self._results = _Double * self._outputs
+        self._shared_memory = _Double * machine.shared_size
+        self._row_memory = _Double * (machine.row_size * BLOCKS * self._lanes)
+
+    def run(self, inputs: Sequence[float]) -> Sequence[float]:
+        """Return the outputs for ``inputs``."""
+        out = self._results()
+        self._run(self._inputs(*inputs), None, 0, 1, out, 0, self._shared_memory(), None)
+        return list(out)
+
+    def run_rows(self, inputs: Sequence[float], rows: Any) -> Any:
+        """Return the sums of the outputs over ``rows``, or a sequence of those of each."""
+        n = len(rows)
+        stride = -(-n // self._lanes) * self._lanes
+        columns = _columns(rows, self._columns, stride)
+        width = stride if self._each else 1
+        out = (_Double * (self._outputs * width))()
+        self._run(
+            self._inputs(*inputs),
+            *(columns, stride, n, out, width, self._shared_memory(), self._row_memory()),
+        )
+        if not self._each:
+            return list(out)
+        if isinstance(rows, list):
+            return [out[k : k + self._outputs * width : width] for k in range(n)]
+        import numpy
+
+        return numpy.frombuffer(out).reshape(self._outputs, stride)[:, :n].T
+
+
+def _columns(rows: Any, count: int, stride: int) -> Any:
+    """Return the rows turned: one column after the other, each padded to ``stride`` numbers."""
+    if isinstance(rows, list):
+        padding = [0.0] * (stride - len(rows))
+        numbers = [x for column in zip(*rows) for x in (*column, *padding)]
+        return (_Double * (count * stride))(*numbers)
+    import numpy
+
+    columns = numpy.zeros((count, stride))
+    columns[:, : len(rows)] = rows.T
+    return columns.ctypes.data_as(ctypes.c_void_p)
