@@ -39,8 +39,18 @@ class _Part(NamedTuple):
     source: Op | None
 
 
-def reverse(trace: Trace, inputs: Sequence[Any], seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
-    """Return the adjoints of ``inputs``, given those of some results, as symbols."""
+def reverse(
+    trace: Trace,
+    inputs: Sequence[Any],
+    seeds: Sequence[tuple[Any, Any]],
+    *,
+    keep_nan: bool = True,
+) -> list[Any]:
+    """Return the adjoints of ``inputs``, given those of some results, as symbols.
+
+    Without ``keep_nan`` an adjoint need not be nan where its value is: for a caller that looks at
+    the results themselves.
+    """
     variables = [trace.slot(x) for x in inputs]
     if trace.adjoint_from is None:
         trace.adjoint_from = len(trace.instructions)
@@ -52,15 +62,15 @@ def reverse(trace: Trace, inputs: Sequence[Any], seeds: Sequence[tuple[Any, Any]
     adjoint: dict[int, Any] = {}
     for slot in range(last, first - 1, -1):
         if slot in parts and slot in active:
-            adjoint[slot] = _Adjoint(trace, slot, parts.pop(slot)).pass_on(parts, active)
+            adjoint[slot] = _Adjoint(trace, slot, parts.pop(slot), keep_nan).pass_on(parts, active)
     return [adjoint.get(slot, 0.0) for slot in variables]
 
 
 class _Adjoint:
     """The adjoint of one slot, made of its parts, and what it hands to the operands."""
 
-    def __init__(self, trace: Trace, slot: int, parts: list[_Part]) -> None:
-        self.trace, self.slot = trace, slot
+    def __init__(self, trace: Trace, slot: int, parts: list[_Part], keep_nan: bool) -> None:
+        self.trace, self.slot, self.keep_nan = trace, slot, keep_nan
         self.instruction = trace.instructions[slot]
         self.reached = self._either([part.reached for part in parts])
         self.value = self._total(parts)
@@ -96,7 +106,7 @@ class _Adjoint:
             else ops.fsum(terms)
         )
         slot = trace.slot(total)
-        if not self._nan_covered(parts):
+        if self.keep_nan and not self._nan_covered(parts):
             slot = trace.emit(ADJOINT, (slot, self.slot))
         trace.adjoint_of.setdefault(slot, self.slot)
         return Traced(trace, slot)

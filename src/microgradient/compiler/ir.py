@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 
@@ -122,6 +122,19 @@ class Arithmetic:
         """Return the result of one of LLVM's own functions of doubles."""
         operands = ", ".join(f"{self.type} {x}" for x in xs)
         return self.to.put(f"call {self.type} @llvm.{name}.{self.tag}({operands})")
+
+    def scaled(self, x: str, k: str) -> str:
+        """Return x * 2^k, rounded once, for whole k: eight lanes with AVX-512."""
+        name = "@llvm.x86.avx512.mask.scalef.pd.512"
+        operands = ", ".join(f"{self.type} {y}" for y in (x, k, "zeroinitializer"))
+        return self.to.put(f"call {self.type} {name}({operands}, i8 -1, i32 4)")
+
+    def shuffled(self, x: str, y: str, lanes: Sequence[int]) -> str:
+        """Return lanes of ``x`` and, counted on, of ``y``."""
+        mask = ", ".join(f"i32 {lane}" for lane in lanes)
+        return self.to.put(
+            f"shufflevector {self.type} {x}, {self.type} {y}, <{len(lanes)} x i32> <{mask}>"
+        )
 
     def own(self, name: str, *xs: str) -> str:
         """Return the result of a function of :mod:`vector_math`, which will then be defined."""

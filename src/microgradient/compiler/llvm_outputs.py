@@ -8,7 +8,7 @@ from typing import Any
 
 from microgradient.compiler.ir import Arithmetic, number
 from microgradient.compiler.llvm_source import Phase
-from microgradient.compiler.schedule import Products, Run, Sums
+from microgradient.compiler.schedule import Products, Sums
 
 _HEAD = (
     "define internal void @outputs(ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, ptr %out, "
@@ -89,22 +89,31 @@ class _Outputs(Phase):
     # --- sums over the rows ----------------------------------------------------------------------
 
     def _sum_of(self, sums: Sums) -> None:
-        with self._members(sums.count) as member:
-            index = self._sum(self._product(member, sums.step), sums.first)
-            if self.is_shared(sums.x):
+        if self.is_shared(sums.x):
+            with self._members(sums.count) as member:
                 pointer = self.pointer(sums.x, member, "0")
                 x = self.lines.put(f"load double, ptr {pointer}, align 8")
+                index = self._sum(self._product(member, sums.step), sums.first)
                 self._add(self.one.mul(x, self.count), self._out(index))
-                return
-            sum_ = self._accumulator()
-            self.a.store(self.a.constant(0.0), sum_)
+            return
+        for tile in _tiles(sums.count, self.lanes):
+            with self._steps(*tile) as member:
+                self._sum_tile(sums, member, tile[2])
 
-            def add(row: str, masked: Callable[[str], str]) -> None:
+    def _sum_tile(self, sums: Sums, first: int | str, wide: int) -> None:
+        members = [self._sum(first, i) for i in range(wide)]
+        totals = [self._accumulator() for _ in members]
+        for total in totals:
+            self.a.store(self.a.constant(0.0), total)
+
+        def add(row: str, masked: Callable[[str], str]) -> None:
+            for member, total in zip(members, totals):
                 x = masked(self.load(sums.x, member, row))
-                self.a.store(self.a.add(self.a.load(sum_), x), sum_)
+                self.a.store(self.a.add(self.a.load(total), x), total)
 
-            self._each_block(add)
-            self._add(self._across(self.a.load(sum_)), self._out(index))
+        self._each_block(add)
+        index = self._sum(self._product(first, sums.step), sums.first)
+        self._add_across([self.a.load(total) for total in totals], index, sums.step)
 
     def _each_block(self, do: Callable[[str, Callable[[str], str]], None]) -> None:
         """Do ``do`` for each block; the last one's lanes beyond the last row count as 0."""
@@ -124,19 +133,9 @@ class _Outputs(Phase):
             row = str(self._product(self.full, self.lanes))
             do(row, lambda x: self.a.select(inside, x, self.a.constant(0.0)))
 
-    def _across(self, x: str) -> str:
-        """Return the sum of the lanes."""
-        if self.lanes == 1:
-            return x
-        minus_zero = number(-0.0)
-        return self.lines.put(
-            f"call reassoc double @llvm.vector.reduce.fadd.{self.a.tag}"
-            f"(double {minus_zero}, {self.a.type} {x})"
-        )
-
     def _products(self, products: Products) -> None:
         """Tiles of an outer product, summed in registers over all blocks."""
-        high, wide = {8: (4, 6), 1: (2, 4)}.get(self.lanes, (3, 3))
+        high, wide = _tile_of(products.a_count, products.x_count, _SUMS.get(self.lanes, 9))
         for a_tile in _tiles(products.a_count, high):
             for x_tile in _tiles(products.x_count, wide):
                 with self._steps(*a_tile) as j, self._steps(*x_tile) as i:
@@ -169,9 +168,78 @@ class _Outputs(Phase):
 
         self._each_block(add)
         for j, line in zip(rows, sums):
-            for i, sum_ in zip(columns, line):
-                index = self._sum(self._product(j, products.step), self._sum(i, products.first))
-                self._add(self._across(self.a.load(sum_)), self._out(index))
+            index = self._sum(self._product(j, products.step), self._sum(i0, products.first))
+            for first in range(0, wide, self.lanes):
+                part = [self.a.load(sum_) for sum_ in line[first : first + self.lanes]]
+                self._add_across(part, self._sum(index, first), 1)
+
+    def _add_across(self, xs: list[str], index: int | str, step: int) -> None:
+        """Add the sums of the lanes of ``xs`` to the outputs ``index``, ``index + step``, ….
+
+        Neighbours are woven together first, so that an addition sums lanes of two at a time.
+        """
+        if self.lanes == 1:
+            for k, x in enumerate(xs):
+                self._add(x, self._out(self._sum(index, k * step)))
+            return
+        count, width = len(xs), 1
+        xs = [*xs, *["zeroinitializer"] * (-len(xs) % (1 << (len(xs) - 1).bit_length()))]
+        while len(xs) > 1:
+            xs = [self._woven(x, y, width) for x, y in zip(xs[::2], xs[1::2])]
+            width *= 2
+        sums, lanes = xs[0], self.lanes
+        while lanes > width:
+            halves = [range(lanes // 2), range(lanes // 2, lanes)]
+            kind = f"<{lanes} x double>"
+            low, high = (
+                self.lines.put(
+                    f"shufflevector {kind} {sums}, {kind} poison, <{lanes // 2} x i32> "
+                    f"<{', '.join(f'i32 {lane}' for lane in half)}>"
+                )
+                for half in halves
+            )
+            lanes //= 2
+            sums = self.lines.put(f"fadd <{lanes} x double> {low}, {high}")
+        if step != 1:
+            for k in range(count):
+                x = self.lines.put(f"extractelement <{lanes} x double> {sums}, i64 {k}")
+                self._add(x, self._out(self._sum(index, k * step)))
+            return
+        pointer = self._out(index)
+        kind = f"<{count} x double>"
+        mask = ", ".join(f"i32 {k}" for k in range(count))
+        sums = self.lines.put(
+            f"shufflevector <{lanes} x double> {sums}, <{lanes} x double> poison, "
+            f"<{count} x i32> <{mask}>"
+        )
+        before = self.lines.put(f"load {kind}, ptr {pointer}, align 8")
+        after = self.lines.put(f"fadd {kind} {before}, {sums}")
+        self.lines.do(f"store {kind} {after}, ptr {pointer}, align 8")
+
+    def _woven(self, x: str, y: str, width: int) -> str:
+        """Return sums of neighbouring stretches of ``width`` lanes: those of x, those of y, …"""
+        starts = range(0, self.lanes, 2 * width)
+        stretches = [range(start, start + width) for start in starts]
+        one = [i for s in stretches for i in (*s, *(self.lanes + j for j in s))]
+        other = [i + width for i in one]
+        return self.a.add(self.a.shuffled(x, y, one), self.a.shuffled(x, y, other))
+
+
+_SUMS = {8: 24, 1: 8}  # how many a tile keeps in registers, by lanes
+
+
+def _tile_of(high: int, wide: int, most: int) -> tuple[int, int]:
+    """Return the sizes of the tile that leaves the smallest rest, and of those the largest."""
+    sizes = [
+        (j, i)
+        for j in range(1, 7)
+        for i in range(1, 9)
+        if j * i <= most and j <= high and i <= wide
+    ]
+    return min(
+        sizes,
+        key=lambda size: (high % size[0] > 0) + (wide % size[1] > 0) - size[0] * size[1] / 100,
+    )
 
 
 def _tiles(count: int, size: int) -> list[tuple[int, int, int]]:
@@ -179,6 +247,3 @@ def _tiles(count: int, size: int) -> list[tuple[int, int, int]]:
     whole = count // size * size
     tiles = [(0, whole, size)] if whole else []
     return [*tiles, (whole, count, count - whole)] if whole < count else tiles
-
-
-_ = Run

@@ -31,7 +31,8 @@ from microgradient.compiler.schedule import (
     scheduled,
 )
 from microgradient.compiler.vector_math import definition
-from microgradient.compiler.vocabulary import CONDITIONS, CONSTANT
+from microgradient.compiler.vocabulary import CONDITIONS
+from microgradient.engine import ops
 
 BLOCKS = 16  # blocks of rows in a tile
 _PHASE = (
@@ -49,14 +50,14 @@ class Machine:
     row_size: int
 
 
-def llvm_source(program: Program, lanes: int = 8) -> str:
+def llvm_source(program: Program, lanes: int = 4) -> str:
     """Return the module's text; ``lanes`` rows are computed at a time."""
     return lowered(program, lanes).text
 
 
 def lowered(program: Program, lanes: int, accumulate: bool = False) -> Machine:
     """Return ``program`` as a module, with ``accumulate`` adding each row's outputs to what is there."""
-    program = shared_exponentials(expanded(fused(program), NATIVE))
+    program = shared_exponentials(fused(expanded(program, NATIVE)))
     return _Module(program, lanes, accumulate).machine()
 
 
@@ -104,13 +105,10 @@ class _Module:
 
 def _declarations(text: str) -> list[str]:
     found = set()
-    for result, name in re.findall(
-        r"call (?:reassoc )?(double|<\d+ x double>) (@llvm\.[\w.]+)\(", text
-    ):
+    for result, name in re.findall(r"call (double|<\d+ x double>) (@llvm\.[\w.]+)\(", text):
         base = name.split(".")[1]
-        if base == "vector":
-            kind = f"<{name.rsplit('.v', 1)[1].removesuffix('f64')} x double>"
-            found.add(f"declare double {name}(double, {kind})")
+        if base == "x86":
+            found.add(f"declare {result} {name}({result}, {result}, {result}, i8, i32)")
         else:
             n = {"fmuladd": 3, "copysign": 2}.get(base, 1)
             found.add(f"declare {result} {name}({', '.join([result] * n)})")
@@ -229,9 +227,17 @@ class Phase:
                 self.a.store(kept, self.pointer(place, member, block))
 
     def _emit(self, item: Item, xs: Sequence[str]) -> str:
+        if item.op is ops.exp and self._is_minus_size(item):
+            return self.a.own("exp_falling", *xs)
         if item.op.name in LIBRARY:
             return library_call(self.a, item.op.name, *xs)
         return EMIT[item.op.name](self.a, *xs)
+
+    def _is_minus_size(self, item: Item) -> bool:
+        """Return whether the operand is -|x|, which cannot overflow."""
+        code = self.module.program.instructions
+        operand = code[code[item.slots[0]].operands[0]]
+        return operand.op is ops.neg and code[operand.operands[0]].op is ops.abs
 
     def _operand(self, operand: Operand, member: int | str, block: str) -> str:
         if isinstance(operand, Literals):
@@ -386,6 +392,3 @@ def _run(module: _Module) -> str:
         "ptr %t, ptr %v) nounwind {"
     )
     return "\n".join([head, "entry:", *lines.lines, "  ret void", "}"])
-
-
-_ = CONSTANT

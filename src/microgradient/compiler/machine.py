@@ -17,6 +17,7 @@ from microgradient.engine.op import FLOATS
 
 _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
 _lock = threading.Lock()  # LLVM compiles one module at a time
+_DEBUG = False
 _Double = ctypes.c_double
 _RUN = ctypes.CFUNCTYPE(
     None,
@@ -57,6 +58,7 @@ class Code:
             options.loop_unrolling = len(text) < 200_000
             passes = llvm.create_pass_builder(target, options)
             passes.getModulePassManager().run(module, passes)
+            self._assembly = target.emit_assembly(module) if _DEBUG else ""
             self._engine = llvm.create_mcjit_compiler(module, target)
             self._engine.finalize_object()
 

@@ -157,7 +157,24 @@ def fused(program: Program) -> Program:
                 for operand in operands
                 for term in (terms_of[operand] if operand in inner else [operand])
             ]
-    return _with_dots(program, terms_of, inner, uses)
+    return _with_dots(_sums_of_squares(program, uses), terms_of, inner, uses)
+
+
+def _sums_of_squares(program: Program, uses: list[int]) -> Program:
+    """Return ``program`` with each sum of squares as a dot: where nothing cancels, none is lost."""
+    code = program.instructions
+
+    def is_square(slot: int) -> bool:
+        op, operands, _ = code[slot]
+        return op is ops.mul and operands[0] == operands[1] and uses[slot] == 1
+
+    changed = [
+        Instruction(ops.dot, tuple([code[i].operands[0] for i in x.operands] * 2))
+        if x.op is ops.fsum and x.operands and all(map(is_square, x.operands))
+        else x
+        for x in code
+    ]
+    return replace(program, instructions=tuple(changed))
 
 
 def _inner_sums(program: Program, uses: list[int]) -> set[int]:
@@ -210,6 +227,8 @@ def _signed_product(trace: Trace, instruction: Instruction, slots: tuple[int, ..
 
 
 def _sigmoid_by_exp(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+    if instruction.op is ops.mul:
+        return trace.emit(ops.mul, _of_both_branches(trace, slots))
     if instruction.op is not ops.sigmoid:
         return _copied(trace, instruction, slots)
     x = slots[0]
@@ -220,5 +239,15 @@ def _sigmoid_by_exp(trace: Trace, instruction: Instruction, slots: tuple[int, ..
     one = trace.constant(1.0)
     large = trace.emit(ops.div, (one, trace.emit(ops.add, (one, t))))
     small = trace.emit(ops.mul, (t, large))
-    above = trace.emit(LESS, (trace.constant(0.0), x))
-    return trace.emit(SELECT, (above, large, small))
+    above = trace.emit(LESS, (trace.constant(0.0), size))  # at 0 both are 1/2, so it need not turn
+    return trace.emit(SELECT, (above, large, small) if size == x else (above, small, large))
+
+
+def _of_both_branches(trace: Trace, slots: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the factors x, y for where(c, x, y) * where(c, y, x), which is x * y either way."""
+    first, second = (trace.instructions[slot] for slot in slots)
+    if first.op is SELECT and second.op is SELECT:
+        condition, x, y = first.operands
+        if second.operands == (condition, y, x):
+            return (x, y)
+    return slots

@@ -23,6 +23,7 @@ from microgradient.engine.op import Op
 SMALLEST_LOOP = 4  # members; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
 LONG = 12  # terms of a dot or a sum; fewer are written out
+FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each turn
 LARGEST_BLOCK = 1000  # instructions written out in one function
 
 
@@ -203,18 +204,32 @@ class _Scheduler:
         form: list[int] = []
         depth: list[int] = []
         members: dict[int, list[int]] = {}
-        for slot, (op, operands, _) in enumerate(self.code):
+        few = sum(x.op is CONSTANT for x in self.code) <= FEW_CONSTANTS
+        for slot, (op, operands, number) in enumerate(self.code):
             inner = tuple([form[i] for i in operands])
-            key = (op, self.varying[slot], inner)
+            told = number if few and op is CONSTANT else None
+            key = (op, self.varying[slot], inner, told)
             form.append(known.setdefault(key, len(known)))
             depth.append(1 + max([depth[i] for i in operands], default=-1))
             if op is not INPUT and op is not CONSTANT and slot not in self.product_outputs:
                 members.setdefault(form[slot], []).append(slot)
+        self._delay(depth)
         return sorted(members.values(), key=lambda slots: (depth[slots[0]], slots[0]))
+
+    def _delay(self, depth: list[int]) -> None:
+        """Let what reads inputs alone wait for its first use: it may then join that loop."""
+        first_use: dict[int, int] = {}
+        for slot in range(len(self.code) - 1, -1, -1):
+            operands = self.code[slot].operands
+            if depth[slot] == 1 and slot in first_use and self.code[slot].op is not ops.dot:
+                depth[slot] = max(1, first_use[slot] - 1)
+            for i in operands:
+                first_use[i] = min(first_use.get(i, depth[slot]), depth[slot])
 
     # --- groups ----------------------------------------------------------------------------------
 
     def _schedule(self, slots: list[int]) -> None:
+        slots.sort(key=self._places)  # in the order of what they read, to go along with it
         number = len(self.groups)
         self.groups.append(Group(slots, self.varying[slots[0]]))
         for i, slot in enumerate(slots):
@@ -225,6 +240,9 @@ class _Scheduler:
             runs = self._runs(slots)
         for run in runs:
             self._place(run)
+
+    def _places(self, slot: int) -> list[tuple[int, int]]:
+        return [self.place[i] for i in self.code[slot].operands if i in self.place]
 
     def _runs(self, slots: list[int]) -> list[list[int]]:
         """Return ``slots`` cut where their operands stop lying at equal distances."""

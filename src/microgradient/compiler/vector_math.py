@@ -28,6 +28,16 @@ _EXP = tuple(  # (expm1(r) - r) / r^2 for |r| <= log(2)/2
         ).split(),
     )
 )
+_EXP_ALONE = tuple(  # the same, to 2^-54: enough where 1 is added
+    map(
+        float.fromhex,
+        (
+            "0x1.0000000000001p-1 0x1.5555555555556p-3 0x1.5555555553d68p-5 0x1.11111111109b5p-7 "
+            "0x1.6c16c17889f3cp-10 0x1.a01a01a7c2f2cp-13 0x1.a019b914881bap-16 0x1.71de0db2eb873p-19 "
+            "0x1.28917c9f3a495p-22 0x1.af389eea54156p-26"
+        ).split(),
+    )
+)
 _LOG = tuple(  # (2 atanh(s) - 2s) / s^3 in s^2, for |s| <= (sqrt(2)-1)/(sqrt(2)+1)
     map(
         float.fromhex,
@@ -53,14 +63,20 @@ def _polynomial(a: Arithmetic, x: str, coefficients: Sequence[float]) -> str:
     return result
 
 
-def _reduced(a: Arithmetic, x: str) -> tuple[str, str, str]:
-    """Return r, expm1(r) - r and the whole number k (as an integer) with x = k log 2 + r."""
+def _reduced(a: Arithmetic, x: str, coefficients: Sequence[float] = _EXP) -> tuple[str, str, str]:
+    """Return r, expm1(r) - r and the whole number k (as a double) with x = k log 2 + r."""
     shifted = a.fma(x, a.constant(_LOG2E), a.constant(_ROUNDER))
     k = a.sub(shifted, a.constant(_ROUNDER))
     minus_k = a.neg(k)
     r = a.fma(minus_k, a.constant(_LN2_LOW), a.fma(minus_k, a.constant(_LN2_HIGH), x))
-    tail = a.mul(a.mul(r, r), _polynomial(a, r, _EXP))
-    return r, tail, a.int_op("sub", a.as_ints(shifted), _bits(_ROUNDER))
+    tail = a.mul(a.mul(r, r), _polynomial(a, r, coefficients))
+    return r, tail, k
+
+
+def _whole(a: Arithmetic, k: str) -> str:
+    """Return the whole number k as an integer."""
+    shifted = a.add(k, a.constant(_ROUNDER))
+    return a.int_op("sub", a.as_ints(shifted), _bits(_ROUNDER))
 
 
 def _bits(x: float) -> int:
@@ -87,8 +103,17 @@ def _scaled(a: Arithmetic, r: str, tail: str, scale: str) -> tuple[str, str]:
 
 def exp(a: Arithmetic, x: str) -> str:
     """2^k (1 + expm1(r)), scaled in two steps so that subnormal results are rounded once."""
-    r, tail, k = _reduced(a, _clamped(a, x, -746.0, 710.0))
+    return exp_falling(a, a.select(a.compare("ogt", x, a.constant(710.0)), a.constant(710.0), x))
+
+
+def exp_falling(a: Arithmetic, x: str) -> str:
+    """exp for arguments that are known not to be large, such as -|x|."""
+    bounded = a.select(a.compare("olt", x, a.constant(-746.0)), a.constant(-746.0), x)
+    r, tail, k = _reduced(a, bounded, _EXP_ALONE)
     p = a.add(r, tail)
+    if a.lanes == 8:  # AVX-512 has one instruction for it
+        return a.scaled(a.add(p, a.constant(1.0)), k)
+    k = _whole(a, k)
     half = a.int_op("ashr", k, 1)
     first, second = _power_of_two(a, half), _power_of_two(a, a.int_op("sub", k, half))
     return a.mul(a.mul(a.add(p, a.constant(1.0)), first), second)
@@ -98,6 +123,7 @@ def expm1(a: Arithmetic, x: str) -> str:
     """2^k expm1(r) + (2^k - 1): near 0, where k is 0, nothing but the polynomial."""
     bounded = _clamped(a, x, -40.0, 710.0)
     r, tail, k = _reduced(a, bounded)
+    k = _whole(a, k)
     half = a.int_op("ashr", k, 1)  # 2^1024 is no double: half of it twice
     first, second = _power_of_two(a, half), _power_of_two(a, a.int_op("sub", k, half))
     scale = a.mul(first, second)
@@ -113,7 +139,7 @@ def tanh(a: Arithmetic, x: str) -> str:
     doubled = a.add(size, size)
     bounded = a.select(a.compare("ogt", doubled, a.constant(40.0)), a.constant(40.0), doubled)
     r, tail, k = _reduced(a, bounded)
-    large, small = _scaled(a, r, tail, _power_of_two(a, k))
+    large, small = _scaled(a, r, tail, _power_of_two(a, _whole(a, k)))
     e = a.add(large, small)
     below = a.add(e, a.constant(2.0))
     lost = a.sub(e, a.sub(below, a.constant(2.0)))  # by that addition; it counts where e is small
@@ -179,6 +205,7 @@ def log1p(a: Arithmetic, x: str) -> str:
 
 FUNCTIONS: dict[str, Callable[[Arithmetic, str], str]] = {
     "exp": exp,
+    "exp_falling": exp_falling,
     "expm1": expm1,
     "log": log_,
     "log1p": log1p,

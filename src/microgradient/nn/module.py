@@ -9,6 +9,7 @@ from typing import Any
 
 from microgradient.engine import ops
 from microgradient.engine.number import as_float, shown
+from microgradient.engine.op import Symbol
 from microgradient.engine.value import Value, constant
 from microgradient.engine.weighted_sum import numbers_of, weighted_sum
 from microgradient.nn.initializers import Initializer, initializer_of, uniform, zeros
@@ -125,7 +126,7 @@ class Neuron(Module):
         xs = operands(inputs, len(self.weights), "this neuron")
         return self.respond(xs, numbers_of(xs))
 
-    def respond(self, inputs: Sequence[Value], numbers: Sequence[float]) -> Value:
+    def respond(self, inputs: Sequence[Value], numbers: Sequence[float] | None) -> Value:
         """Return the output for ``inputs``, whose data are ``numbers`` (read once per layer)."""
         return self.activation(weighted_sum(self.weights, inputs, numbers, self.bias))
 
@@ -240,7 +241,7 @@ def operands(inputs: Iterable[Any], expected: int, who: str) -> list[Value]:
     """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
     if not isinstance(inputs, Iterable):
         raise TypeError(f"{who} takes a sequence of {expected} inputs, got {shown(inputs)}")
-    xs = [x if type(x) is Value else constant(x) for x in inputs]
+    xs = [x if type(x) is Value or isinstance(x, Symbol) else constant(x) for x in inputs]
     if len(xs) != expected:
         raise ValueError(f"{who} has {expected} inputs, got {len(xs)}")
     return xs

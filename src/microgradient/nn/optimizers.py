@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from math import inf, nextafter, sqrt
+from collections.abc import Iterable, Sequence
+from math import inf, nextafter
+from typing import Any
 
 from microgradient.engine.number import as_float, shown
+from microgradient.engine.ops import div, sqrt
 from microgradient.engine.value import Value
+
+X = Any  # a float, or what compiled code is made of
 
 _BELOW_ONE = nextafter(1.0, 0.0)
 _LARGEST = nextafter(inf, 0.0)
@@ -17,7 +21,10 @@ class Optimizer(ABC):
     """Parameters, and a rule by which ``step`` moves them along their gradients.
 
     ``rate`` may be changed between steps. A gradient that is None (never reached) counts as 0.
+    ``memories`` names the attributes that hold one number for each parameter between steps.
     """
+
+    memories: tuple[str, ...] = ()
 
     def __init__(self, parameters: Iterable[Value], rate: float) -> None:
         self.parameters = list(parameters)
@@ -31,8 +38,26 @@ class Optimizer(ABC):
         self.rate = _checked("rate", rate, 0.0, _LARGEST)
 
     @abstractmethod
+    def settings(self) -> tuple[float, ...]:
+        """Return the numbers that the next step uses, counting it as begun."""
+
+    @staticmethod
+    @abstractmethod
+    def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
+        """Return the new weight and memories of one parameter, in the engine's operations alone.
+
+        The same rule moves floats and is compiled.
+        """
+
     def step(self) -> None:
         """Change every parameter once."""
+        settings, rule = self.settings(), self.rule
+        memories = [getattr(self, name) for name in self.memories]
+        for i, parameter in enumerate(self.parameters):
+            before = [memory[i] for memory in memories]
+            parameter.data, *after = rule(settings, parameter.data, parameter.grad or 0.0, *before)
+            for memory, number in zip(memories, after):
+                memory[i] = number
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -43,10 +68,13 @@ class Optimizer(ABC):
 class GradientDescent(Optimizer):
     """w <- w - rate * dE/dw (Nature 323, eq. 8)."""
 
-    def step(self) -> None:
-        rate = self.rate
-        for parameter in self.parameters:
-            parameter.data -= rate * (parameter.grad or 0.0)
+    def settings(self) -> tuple[float, ...]:
+        return (self.rate,)
+
+    @staticmethod
+    def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
+        (rate,) = settings
+        return (weight - rate * gradient,)
 
 
 class Momentum(Optimizer):
@@ -56,6 +84,8 @@ class Momentum(Optimizer):
     presentations: the rule is one, when to call ``step`` differs. The decay is that of the family
     trees, "decrementing every weight by 0.2 % after each weight change" (Nature 323, Fig. 4).
     """
+
+    memories = ("changes",)
 
     def __init__(
         self,
@@ -69,16 +99,20 @@ class Momentum(Optimizer):
         self.decay = _checked("decay", decay, 0.0, 1.0)
         self.changes = [0.0] * len(self.parameters)
 
-    def step(self) -> None:
-        rate, momentum, keep = self.rate, self.momentum, 1.0 - self.decay
-        changes = self.changes
-        for i, parameter in enumerate(self.parameters):
-            changes[i] = change = momentum * changes[i] - rate * (parameter.grad or 0.0)
-            parameter.data = (parameter.data + change) * keep
+    def settings(self) -> tuple[float, ...]:
+        return (self.rate, self.momentum, 1.0 - self.decay)
+
+    @staticmethod
+    def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
+        rate, momentum, keep = settings
+        change = momentum * memories[0] - rate * gradient
+        return (weight + change) * keep, change
 
 
 class Adam(Optimizer):
     """Adaptive moments. Source: Kingma and Ba 2015, algorithm 1."""
+
+    memories = ("means", "squares")
 
     def __init__(
         self,
@@ -97,19 +131,20 @@ class Adam(Optimizer):
         self.means = [0.0] * len(self.parameters)
         self.squares = [0.0] * len(self.parameters)
 
-    def step(self) -> None:
+    def settings(self) -> tuple[float, ...]:
         self.steps += 1
-        beta1, beta2, epsilon = self.beta1, self.beta2, self.epsilon
-        size = self.rate / (1 - beta1**self.steps)
-        correction = 1 / (1 - beta2**self.steps)
+        size = self.rate / (1 - self.beta1**self.steps)
+        correction = 1 / (1 - self.beta2**self.steps)
         keep = 1 - self.rate * self.decay
-        for i, parameter in enumerate(self.parameters):
-            g = parameter.grad or 0.0
-            self.means[i] = mean = beta1 * self.means[i] + (1 - beta1) * g
-            self.squares[i] = square = beta2 * self.squares[i] + (1 - beta2) * g * g
-            parameter.data = parameter.data * keep - size * mean / (
-                sqrt(square * correction) + epsilon
-            )
+        return (self.beta1, self.beta2, self.epsilon, size, correction, keep)
+
+    @staticmethod
+    def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
+        beta1, beta2, epsilon, size, correction, keep = settings
+        mean = beta1 * memories[0] + (1 - beta1) * gradient
+        square = beta2 * memories[1] + (1 - beta2) * gradient * gradient
+        step = div(size * mean, sqrt(square * correction) + epsilon)
+        return weight * keep - step, mean, square
 
 
 class AdamW(Adam):
