@@ -11,8 +11,7 @@ from microgradient.compiler.llvm_source import Phase
 from microgradient.compiler.schedule import Products, Sums
 
 _HEAD = (
-    "define internal void @outputs(ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, ptr %out, "
-    "i64 %out_stride, i64 %rows) nounwind {"
+    "(ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, ptr %out, i64 %out_stride, i64 %rows) nounwind {"
 )
 
 
@@ -21,7 +20,16 @@ def outputs(module: Any) -> str:
     writer = _Outputs(module)
     writer.write()
     module.functions.update(writer.lines.functions)
-    return "\n".join([_HEAD, "entry:", *writer.allocations, *writer.lines.lines, "  ret void", "}"])
+    return "\n".join(
+        [
+            f"define internal void @{module.name}_outputs{_HEAD}",
+            "entry:",
+            *writer.allocations,
+            *writer.lines.lines,
+            "  ret void",
+            "}",
+        ]
+    )
 
 
 class _Outputs(Phase):

@@ -41,66 +41,45 @@ _PHASE = (
 
 
 @dataclass(frozen=True)
-class Machine:
-    """How a program is laid out: rows side by side in a vector, and sizes of the memories."""
+class Function:
+    """A program as the function ``@{name}`` and what it calls; sizes of the memories it needs."""
 
-    text: str
+    name: str
+    bodies: tuple[str, ...]
+    own: tuple[tuple[str, int], ...]
     lanes: int
     shared_size: int
     row_size: int
 
 
 def llvm_source(program: Program, lanes: int = 4) -> str:
-    """Return the module's text; ``lanes`` rows are computed at a time."""
-    return lowered(program, lanes).text
+    """Return ``program`` as a module's text; ``lanes`` rows are computed at a time."""
+    return module_text([lowered(program, lanes)])
 
 
-def lowered(program: Program, lanes: int, accumulate: bool = False) -> Machine:
-    """Return ``program`` as a module, with ``accumulate`` adding each row's outputs to what is there."""
+def lowered(
+    program: Program, lanes: int, name: str = "run", *, accumulate: bool = False
+) -> Function:
+    """Return ``program`` as a function; with ``accumulate`` each row's outputs are added to."""
     program = shared_exponentials(fused(expanded(program, NATIVE)))
-    return _Module(program, lanes, accumulate).machine()
+    return _Module(program, lanes, name, accumulate).function()
 
 
-class _Module:
-    def __init__(self, program: Program, lanes: int, accumulate: bool) -> None:
-        self.program, self.lanes, self.accumulate = program, lanes, accumulate
-        self.schedule: Schedule = scheduled(program)
-        self.functions: dict[tuple[str, int], None] = {}
-        self.globals: list[str] = []
-        self.bases: dict[int, int] = {}
-        self.sizes = {True: 0, False: 0}
-        for i, group in enumerate(self.schedule.groups):
-            if group.kept:
-                self.bases[i] = self.sizes[group.varying]
-                self.sizes[group.varying] += len(group.slots)
+def module_text(functions: Sequence[Function], *more: str) -> str:
+    """Return one module of ``functions``, ``more`` of them, and the mathematics that they call."""
+    own = dict.fromkeys(key for function in functions for key in function.own)
+    parts = [body for function in functions for body in function.bodies]
+    parts += [*more, *map(_definition, own)]
+    text = "\n\n".join(parts)
+    declarations = "\n".join(_declarations(text))
+    return f"{text}\n\n{declarations}\n\nattributes #0 = {{ alwaysinline nounwind }}\n"
 
-    def machine(self) -> Machine:
-        bodies = [Phase(self, k).text(phase) for k, phase in enumerate(self.schedule.phases)]
-        bodies.append(_outputs(self))
-        bodies.append(_run(self))
-        text = "\n\n".join([*bodies, *self._definitions(), *self.globals])
-        text += "\n\n" + "\n".join(_declarations(text))
-        text += "\n\nattributes #0 = { alwaysinline nounwind }\n"
-        return Machine(text, self.lanes, self.sizes[False], self.sizes[True])
 
-    def _definitions(self) -> list[str]:
-        found: list[str] = []
-        for name, lanes in self.functions:
-            if lanes:
-                found.append(definition(name, lanes))
-            else:
-                operands = ", ".join(["double"] * LIBRARY[name])
-                found.append(f"declare double @lib_{name}({operands})")
-        return found
-
-    def table(self, items: Sequence[str], kind: str) -> str:
-        """Add a constant table and return its name."""
-        name = f"@c{len(self.globals)}"
-        body = ", ".join(f"{kind} {item}" for item in items)
-        self.globals.append(
-            f"{name} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]"
-        )
-        return name
+def _definition(key: tuple[str, int]) -> str:
+    name, lanes = key
+    if lanes:
+        return definition(name, lanes)
+    return f"declare double @lib_{name}({', '.join(['double'] * LIBRARY[name])})"
 
 
 def _declarations(text: str) -> list[str]:
@@ -113,6 +92,44 @@ def _declarations(text: str) -> list[str]:
             n = {"fmuladd": 3, "copysign": 2}.get(base, 1)
             found.add(f"declare {result} {name}({', '.join([result] * n)})")
     return sorted(found)
+
+
+class _Module:
+    """What the phases of one program share: where its numbers are, and its tables."""
+
+    def __init__(self, program: Program, lanes: int, name: str, accumulate: bool) -> None:
+        self.program, self.lanes, self.name = program, lanes, name
+        self.accumulate = accumulate
+        self.schedule: Schedule = scheduled(program)
+        self.functions: dict[tuple[str, int], None] = {}
+        self.tables: list[str] = []
+        self.bases: dict[int, int] = {}
+        self.sizes = {True: 0, False: 0}
+        for i, group in enumerate(self.schedule.groups):
+            if group.kept:
+                self.bases[i] = self.sizes[group.varying]
+                self.sizes[group.varying] += len(group.slots)
+
+    def function(self) -> Function:
+        bodies = [Phase(self, k).text(phase) for k, phase in enumerate(self.schedule.phases)]
+        bodies += [_outputs(self), _run(self), *self.tables]
+        return Function(
+            self.name,
+            tuple(bodies),
+            tuple(self.functions),
+            self.lanes,
+            self.sizes[False],
+            self.sizes[True],
+        )
+
+    def table(self, items: Sequence[str], kind: str) -> str:
+        """Add a constant table and return its name."""
+        name = f"@{self.name}_table{len(self.tables)}"
+        body = ", ".join(f"{kind} {item}" for item in items)
+        self.tables.append(
+            f"{name} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]"
+        )
+        return name
 
 
 class Phase:
@@ -135,7 +152,7 @@ class Phase:
         hint = "noinline " if len(self.module.schedule.phases) > 4 else ""
         return "\n".join(
             [
-                f"define internal void @phase{self.number}({_PHASE}, i64 %blocks) {hint}nounwind {{",
+                f"define internal void @{self.module.name}_phase{self.number}({_PHASE}, i64 %blocks) {hint}nounwind {{",
                 "entry:",
                 *self.allocations,
                 *self.lines.lines,
@@ -360,11 +377,11 @@ def _run(module: _Module) -> str:
     call = "ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, i64 {blocks}"
     for k, phase in enumerate(phases):
         if not phase.varying:
-            lines.do(f"call void @phase{k}({call.format(x='%x', blocks=1)})")
+            lines.do(f"call void @{module.name}_phase{k}({call.format(x='%x', blocks=1)})")
     tile = BLOCKS * module.lanes
     if not module.program.rows:
         lines.do(
-            "call void @outputs(ptr %p, ptr %x, i64 0, ptr %t, ptr %v, ptr %out, i64 0, i64 1)"
+            f"call void @{module.name}_outputs(ptr %p, ptr %x, i64 0, ptr %t, ptr %v, ptr %out, i64 0, i64 1)"
         )
     else:
         lines.do("br label %check")
@@ -379,16 +396,18 @@ def _run(module: _Module) -> str:
             x = lines.put(f"getelementptr inbounds double, ptr %x, i64 {row}")
             for k, phase in enumerate(phases):
                 if phase.varying:
-                    lines.do(f"call void @phase{k}({call.format(x=x, blocks=blocks)})")
+                    lines.do(
+                        f"call void @{module.name}_phase{k}({call.format(x=x, blocks=blocks)})"
+                    )
             out = "%out"
             if module.program.each:
                 out = lines.put(f"getelementptr inbounds double, ptr %out, i64 {row}")
             lines.do(
-                f"call void @outputs(ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, ptr {out}, "
+                f"call void @{module.name}_outputs(ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, ptr {out}, "
                 f"i64 %out_stride, i64 {here})"
             )
     head = (
-        "define void @run(ptr %p, ptr %x, i64 %stride, i64 %n, ptr %out, i64 %out_stride, "
+        f"define void @{module.name}(ptr %p, ptr %x, i64 %stride, i64 %n, ptr %out, i64 %out_stride, "
         "ptr %t, ptr %v) nounwind {"
     )
     return "\n".join([head, "entry:", *lines.lines, "  ret void", "}"])

@@ -11,15 +11,15 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from microgradient.compiler.instructions import LIBRARY
-from microgradient.compiler.llvm_source import BLOCKS, lowered
+from microgradient.compiler.llvm_source import BLOCKS, lowered, module_text
+from microgradient.compiler.memory import doubles, padded
 from microgradient.compiler.program import Program
 from microgradient.engine.op import FLOATS
 
 _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
 _lock = threading.Lock()  # LLVM compiles one module at a time
-_DEBUG = False
 _Double = ctypes.c_double
-_RUN = ctypes.CFUNCTYPE(
+RUN = ctypes.CFUNCTYPE(
     None,
     *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
     *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
@@ -58,7 +58,6 @@ class Code:
             options.loop_unrolling = len(text) < 200_000
             passes = llvm.create_pass_builder(target, options)
             passes.getModulePassManager().run(module, passes)
-            self._assembly = target.emit_assembly(module) if _DEBUG else ""
             self._engine = llvm.create_mcjit_compiler(module, target)
             self._engine.finalize_object()
 
@@ -95,33 +94,30 @@ class MachineKernel:
     def __init__(self, program: Program) -> None:
         self._outputs, self._each = len(program.outputs), program.each
         self._lanes = lanes() if program.rows else 1
-        machine = lowered(program, self._lanes)
-        self._code = Code(machine.text)
-        self._run = self._code.function("run", _RUN)
+        function = lowered(program, self._lanes)
+        self._code = Code(module_text([function]))
+        self._run = self._code.function("run", RUN)
         self._columns = len(program.rows)
-        shared = len(program.inputs) - self._columns
-        self._inputs = _Double * shared
-        self._results = _Double * self._outputs
-        self._shared_memory = _Double * machine.shared_size
-        self._row_memory = _Double * (machine.row_size * BLOCKS * self._lanes)
+        self._shared = function.shared_size
+        self._rows = function.row_size * BLOCKS * self._lanes
 
     def run(self, inputs: Sequence[float]) -> Sequence[float]:
         """Return the outputs for ``inputs``."""
-        out = self._results()
-        self._run(self._inputs(*inputs), None, 0, 1, out, 0, self._shared_memory(), None)
+        out = (_Double * self._outputs)()
+        given = (_Double * len(inputs))(*inputs)
+        self._run(given, None, 0, 1, out, 0, (_Double * self._shared)(), None)
         return list(out)
 
     def run_rows(self, inputs: Sequence[float], rows: Any) -> Any:
         """Return the sums of the outputs over ``rows``, or a sequence of those of each."""
         n = len(rows)
-        stride = -(-n // self._lanes) * self._lanes
-        columns = _columns(rows, self._columns, stride)
+        stride = padded(n, self._lanes)
+        columns = turned(rows, self._columns, stride)
         width = stride if self._each else 1
-        out = (_Double * (self._outputs * width))()
-        self._run(
-            self._inputs(*inputs),
-            *(columns, stride, n, out, width, self._shared_memory(), self._row_memory()),
-        )
+        out = doubles(self._outputs * width)
+        given = (_Double * len(inputs))(*inputs)
+        memories = doubles(self._shared), doubles(self._rows)
+        self._run(given, columns, stride, n, out, width, *memories)
         if not self._each:
             return list(out)
         if isinstance(rows, list):
@@ -131,14 +127,14 @@ class MachineKernel:
         return numpy.frombuffer(out).reshape(self._outputs, stride)[:, :n].T
 
 
-def _columns(rows: Any, count: int, stride: int) -> Any:
+def turned(rows: Any, count: int, stride: int) -> Any:
     """Return the rows turned: one column after the other, each padded to ``stride`` numbers."""
+    columns = doubles(count * stride)
     if isinstance(rows, list):
-        padding = [0.0] * (stride - len(rows))
-        numbers = [x for column in zip(*rows) for x in (*column, *padding)]
-        return (_Double * (count * stride))(*numbers)
-    import numpy
+        for k, column in enumerate(zip(*rows)):
+            columns[k * stride : k * stride + len(rows)] = column
+    elif len(rows):
+        import numpy
 
-    columns = numpy.zeros((count, stride))
-    columns[:, : len(rows)] = rows.T
-    return columns.ctypes.data_as(ctypes.c_void_p)
+        numpy.frombuffer(columns).reshape(count, stride)[:, : len(rows)] = rows.T
+    return columns

@@ -21,10 +21,12 @@ class Optimizer(ABC):
     """Parameters, and a rule by which ``step`` moves them along their gradients.
 
     ``rate`` may be changed between steps. A gradient that is None (never reached) counts as 0.
-    ``memories`` names the attributes that hold one number for each parameter between steps.
+    ``memories`` names the attributes that hold one number for each parameter between steps;
+    ``steady`` says that its settings are the same from step to step, unless somebody sets them.
     """
 
     memories: tuple[str, ...] = ()
+    steady = True
 
     def __init__(self, parameters: Iterable[Value], rate: float) -> None:
         self.parameters = list(parameters)
@@ -113,6 +115,7 @@ class Adam(Optimizer):
     """Adaptive moments. Source: Kingma and Ba 2015, algorithm 1."""
 
     memories = ("means", "squares")
+    steady = False
 
     def __init__(
         self,

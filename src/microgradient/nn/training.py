@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isfinite
+from importlib.util import find_spec
 from typing import Any
 
-from microgradient.engine.anomaly import detect_anomaly
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.value import Value, constant
+from microgradient.engine.value import Value
+from microgradient.nn.compiled_run import MachineRun, PythonRun
+from microgradient.nn.eager_run import Criterion, Diverged, EagerRun, Pattern
 from microgradient.nn.history import History
 from microgradient.nn.module import generator
 from microgradient.nn.optimizers import Optimizer
+from microgradient.nn.programs import programs
 from microgradient.nn.progress import progress_bar
 
-Pattern = tuple[Sequence[float], Any]
-"""Inputs, and what the loss and the criterion take as targets."""
-
-Criterion = Callable[[Sequence[float], Any], bool]
-"""``criterion(outputs, targets)`` tells whether one pattern is right."""
+ENGINES = ("auto", "compiled", "eager")
+_WORTH = 1.0  # seconds of eager training from which on "auto" compiles
+_FEW = 1000  # presentations that are never worth it
 
 
 class TrainingDiverged(FloatingPointError):
@@ -45,6 +45,7 @@ def train(
     progress: bool | None = None,
     description: str = "training",
     on_sweep: Callable[[Any, History], object] | None = None,
+    engine: str = "auto",
 ) -> History:
     """Train ``model`` in place for at most ``sweeps`` passes over ``patterns``; return the history.
 
@@ -55,6 +56,10 @@ def train(
     ``{20: {"rate": 0.05}}``. ``shuffle`` reorders the patterns before each sweep. ``progress``
     shows a bar; None shows it on a terminal or in a notebook if the run takes more than a moment.
     ``on_sweep`` is called with the model and the history after every sweep (see ``live``).
+
+    ``engine`` "compiled" runs whole sweeps as machine code (with the extra ``fast``; else Python
+    source), "eager" builds Values for every pattern, "auto" compiles where that is possible and
+    saves more than it costs. Results agree within rounding (docs/compile.md).
 
     Ctrl-C ends training, not the program. Raises TrainingDiverged, naming the node at fault, at the
     first loss or weight that is not finite; ValueError or TypeError for bad settings. However it
@@ -72,153 +77,81 @@ def train(
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
     changes = _checked_schedule(schedule or {}, optimizer)
     rng = None if shuffle is None else generator(shuffle)
-    run = _Run(model, loss, optimizer, criterion, patterns, size)
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {shown(engine)}")
+    eager = EagerRun(model, loss, optimizer, criterion, patterns, size)
+    run = _run_of(engine, eager, patterns, sweeps)
     history = History()
     if progress is None and on_sweep is not None:
         progress = False
     with progress_bar(description, sweeps, len(patterns), progress) as show:
         try:
-            for sweep in range(sweeps):
-                error, right = run.sweep(changes.get(sweep, {}), rng)
-                history.errors.append(error)
+            while history.sweeps < sweeps:
+                now = history.sweeps
+                stops = [at for at in changes if at > now] + [sweeps]
+                most = 1 if on_sweep is not None else min(stops) - now
+                watch = criterion is not None and history.met_at is None
+                done = run.advance(changes.get(now, {}), rng, most, watch)
+                history.errors += done.errors
                 if criterion is not None:
-                    history.right.append(right)
+                    history.right += done.right
+                if done.fault is not None:
+                    raise Diverged(done.fault)
                 show(history)
                 if on_sweep is not None:
                     on_sweep(model, history)
-                if history.met_at is None and right == len(patterns) and run.all_right():
+                if done.met:
                     history.met_at = history.sweeps
                     if stop_when_met:
                         history.stopped = "criterion"
                         break
         except KeyboardInterrupt:
             history.stopped = "interrupted"
-            run.restore()
-        except _Diverged as fault:
-            run.restore()
-            reason = run.diagnosis(changes.get(history.sweeps, {}))
+            eager.restore()
+        except Diverged as fault:
+            eager.restore()
+            reason = eager.diagnosis(changes.get(history.sweeps, {}))
             raise TrainingDiverged(
                 f"{fault} in sweep {history.sweeps + 1}: {reason}; a smaller rate or smaller "
                 "initial weights may help",
                 history,
             ) from None
         except BaseException:
-            run.restore()
+            eager.restore()
             raise
     return history
 
 
-class _Run:
-    """What stays the same from sweep to sweep, and the state after the last whole one."""
-
-    def __init__(
-        self,
-        model: Any,
-        loss: Callable[[Any, Any], Value],
-        optimizer: Optimizer,
-        criterion: Criterion | None,
-        patterns: Sequence[Pattern],
-        size: int,
-    ) -> None:
-        self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.criterion, self.size = criterion, size
-        self.patterns = [([constant(x) for x in inputs], targets) for inputs, targets in patterns]
-        self.order = list(range(len(patterns)))
-        self.keep()
-
-    def keep(self) -> None:
-        """Remember weights and optimizer as they are now."""
-        self.weights = [parameter.data for parameter in self.optimizer.parameters]
-        self.state = {
-            name: list(value) if isinstance(value, list) else value
-            for name, value in vars(self.optimizer).items()
-            if name != "parameters"
-        }
-
-    def restore(self) -> None:
-        """Go back to the weights and the optimizer of the last whole sweep."""
-        for parameter, weight in zip(self.optimizer.parameters, self.weights):
-            parameter.data = weight
-        vars(self.optimizer).update(self.state)
-
-    def sweep(
-        self, settings: Mapping[str, float], rng: random.Random | None = None
-    ) -> tuple[float, int]:
-        """Present every pattern once, with an update after each batch; return error, right.
-
-        ``settings`` are set on the optimizer first; ``rng`` shuffles the patterns.
-        """
-        vars(self.optimizer).update(settings)
-        if rng is not None:
-            rng.shuffle(self.order)
-        error, right = 0.0, 0
-        for start in range(0, len(self.order), self.size):
-            self.optimizer.zero_grad()
-            for i in self.order[start : start + self.size]:
-                inputs, targets = self.patterns[i]
-                outputs = self.model(inputs)
-                node = self.error_of(outputs, targets)
-                if not isfinite(node.data):
-                    raise _Diverged("the loss is not finite")
-                node.backward()
-                error += node.data
-                if self.criterion is not None:
-                    right += bool(self.criterion(_numbers(outputs), targets))
-            self.optimizer.step()
-        if not all(isfinite(parameter.data) for parameter in self.optimizer.parameters):
-            raise _Diverged("a weight is not finite")
-        self.keep()
-        return error, right
-
-    def error_of(self, outputs: Any, targets: Any) -> Value:
-        node = self.loss(outputs, targets)
-        if type(node) is not Value:
-            raise TypeError(f"loss must return a Value, got {shown(node)}")
-        return node
-
-    def diagnosis(self, settings: Mapping[str, float]) -> str:
-        """Go through the same sweep again from its start, in the same order, and look."""
-        kept = self.weights, self.state
-        try:
-            with detect_anomaly():
-                self.sweep(settings)
-        except FloatingPointError as fault:
-            return str(fault)
-        except _Diverged:
-            pass
-        finally:
-            self.weights, self.state = kept
-            self.restore()
-        return "an update made a weight too large"
-
-    def all_right(self) -> bool:
-        """Return whether the weights as they are now meet the criterion everywhere."""
-        return self.criterion is not None and (
-            count_right(self.model, self.patterns, self.criterion) == len(self.patterns)
-        )
-
-
-def count_right(model: Any, patterns: Sequence[tuple[Any, Any]], criterion: Criterion) -> int:
-    """Return how many patterns meet ``criterion`` with the weights as they are."""
-    return sum(criterion(_numbers(model(inputs)), targets) for inputs, targets in patterns)
+def _run_of(
+    engine: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int
+) -> EagerRun | MachineRun | PythonRun:
+    """Return the run that does the sweeps: ``eager`` itself, or it compiled."""
+    if engine == "eager" or (engine == "auto" and sweeps * len(patterns) < _FEW):
+        return eager
+    try:
+        compiled = programs(eager.model, eager.loss, eager.optimizer, eager.criterion, patterns)
+    except Exception:
+        if engine == "compiled":
+            raise
+        return eager  # which says what is wrong, if anything is
+    if engine == "auto" and compiled.eager_seconds(sweeps) < _WORTH:
+        return eager
+    if find_spec("llvmlite") is not None:
+        return MachineRun(eager, compiled)
+    return PythonRun(eager, compiled)
 
 
 def within(tolerance: float) -> Criterion:
     """Return the criterion "every output is within ``tolerance`` of its target"."""
 
-    def met(outputs: Sequence[float], targets: Any) -> bool:
+    def met(outputs: Sequence[Any], targets: Any) -> Any:
         wanted = targets if isinstance(targets, Iterable) else [targets]
-        return all(abs(y - d) < tolerance for y, d in zip(outputs, wanted, strict=True))
+        right: Any = True
+        for y, d in zip(outputs, wanted, strict=True):
+            right = right & (abs(y - d) < tolerance)  # no `and`: this is compiled, too
+        return right
 
     return met
-
-
-class _Diverged(Exception):
-    """What is not finite."""
-
-
-def _numbers(outputs: Any) -> list[float]:
-    return [y.data for y in outputs] if isinstance(outputs, (list, tuple)) else [outputs.data]
 
 
 def _checked_schedule(

@@ -11,7 +11,8 @@ from microgradient.engine.value import Value
 from microgradient.nn.history import History
 from microgradient.nn.losses import half_squared_error, margin_error
 from microgradient.nn.optimizers import Momentum
-from microgradient.nn.training import count_right, train, within
+from microgradient.nn.eager_run import count_right
+from microgradient.nn.training import train, within
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Pattern, Recipe, Variant
 from microgradient.rumelhart1986.network import FeedForward
 

@@ -1,0 +1,126 @@
+"""Training as one compiled function: gradient, update and criterion, sweep after sweep.
+
+Memory of a network: a column for the weights, one for each of the optimizer's memories, and one
+for the gradient, behind which the error and the number of right patterns are summed. The update
+runs over the weights as its rows, in place. ``@train`` stops early after a sweep whose error or
+weights are not finite (the weights before it are in the snapshot), and after the first in which
+every pattern is right, and still is with the weights after it.
+"""
+
+from __future__ import annotations
+
+from microgradient.compiler.ir import Lines, number
+from microgradient.compiler.llvm_source import BLOCKS, Function
+
+DONE, NOT_FINITE, MET = 0, 1, 2
+"""What ``@train`` returns, times 2^32, beside the number of sweeps that it did."""
+
+_ARGUMENTS = (
+    "ptr %state, i64 %width, ptr %rows, i64 %stride, i64 %n, i64 %batch, ptr %settings, "
+    "i64 %step, i64 %sweeps, i64 %watch, ptr %history, ptr %snapshot, ptr %memory"
+)
+
+
+def training_loop(
+    gradient: Function, update: Function, check: Function, parameters: int, columns: int
+) -> str:
+    """Return ``@train`` for one network of ``parameters`` weights and ``columns`` of memory.
+
+    ``%rows`` are the patterns, ``%batch`` of them between two updates; ``%settings`` those of the
+    optimizer, the next ones ``%step`` numbers behind; ``%history`` gets error and right patterns
+    of each sweep. ``%memory`` is what the three functions need, one behind the other.
+    """
+    lines = Lines()
+    do, put = lines.do, lines.put
+    sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
+    sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
+    sizes += [check.shared_size]
+    at = [_at(lines, "%memory", sum(_line(s) for s in sizes[:k])) for k in range(6)]
+    before = put(f"mul i64 %width, {columns - 1}")
+    slope = _at(lines, "%state", before)
+    sums = _at(lines, slope, parameters)
+    bytes_kept = put(f"mul i64 {before}, 8")
+    error, right, still = (put("alloca double") for _ in range(3))
+    using, unsound = put("alloca ptr"), put("alloca i1")
+    do(f"store ptr %settings, ptr {using}")
+    with lines.loop("%sweeps") as sweep:
+        do(f"call void @llvm.memcpy.p0.p0.i64(ptr %snapshot, ptr %state, i64 {bytes_kept}, i1 0)")
+        for total in (error, right):
+            do(f"store double {number(0.0)}, ptr {total}")
+        with lines.loop("%n", 0, "%batch") as first:  # type: ignore[arg-type]
+            left = put(f"sub i64 %n, {first}")
+            count = put(f"call i64 @llvm.smin.i64(i64 {left}, i64 %batch)")
+            size = 8 * (parameters + 2)
+            do(f"call void @llvm.memset.p0.i64(ptr {slope}, i8 0, i64 {size}, i1 0)")
+            do(
+                f"call void @{gradient.name}(ptr %state, ptr {_at(lines, '%rows', first)}, "
+                f"i64 %stride, i64 {count}, ptr {slope}, i64 1, ptr {at[0]}, ptr {at[1]})"
+            )
+            for k, total in enumerate((error, right)):
+                more = put(f"load double, ptr {_at(lines, sums, k)}")
+                so_far = put(f"load double, ptr {total}")
+                do(f"store double {put(f'fadd double {so_far}, {more}')}, ptr {total}")
+            settings = put(f"load ptr, ptr {using}")
+            do(
+                f"call void @{update.name}(ptr {settings}, ptr %state, i64 %width, "
+                f"i64 {parameters}, ptr %state, i64 %width, ptr {at[2]}, ptr {at[3]})"
+            )
+            do(f"store ptr {_at(lines, settings, '%step')}, ptr {using}")
+        done = put(f"add i64 {sweep}, 1")
+        finals = [put(f"load double, ptr {total}") for total in (error, right)]
+        for k, final in enumerate(finals):
+            place = put(f"add i64 {put(f'mul i64 {sweep}, 2')}, {k}")
+            do(f"store double {final}, ptr {_at(lines, '%history', place)}")
+        do(f"store i1 {_unsound(lines, finals[0])}, ptr {unsound}")
+        with lines.loop(parameters) as i:
+            x = put(f"load double, ptr {_at(lines, '%state', i)}")
+            so_far = put(f"load i1, ptr {unsound}")
+            do(f"store i1 {put(f'or i1 {so_far}, {_unsound(lines, x)}')}, ptr {unsound}")
+        with lines.when(put(f"load i1, ptr {unsound}")):
+            do(f"ret i64 {put(f'add i64 {done}, {NOT_FINITE << 32}')}")
+            lines.begin(f"after{lines.fresh()[2:]}")
+        all_right = put(f"fcmp oeq double {finals[1]}, {put('sitofp i64 %n to double')}")
+        look = put(f"and i1 {all_right}, {put('trunc i64 %watch to i1')}")
+        with lines.when(look):
+            do(f"store double {number(0.0)}, ptr {still}")
+            do(
+                f"call void @{check.name}(ptr %state, ptr %rows, i64 %stride, i64 %n, "
+                f"ptr {still}, i64 1, ptr {at[4]}, ptr {at[5]})"
+            )
+            now = put(f"load double, ptr {still}")
+            met = put(f"fcmp oeq double {now}, {put('sitofp i64 %n to double')}")
+            with lines.when(met):
+                do(f"ret i64 {put(f'add i64 {done}, {MET << 32}')}")
+                lines.begin(f"after{lines.fresh()[2:]}")
+    do("ret i64 %sweeps")
+    return "\n".join(
+        [f"define i64 @train({_ARGUMENTS}) nounwind {{", "entry:", *lines.lines, "}", _INTRINSICS]
+    )
+
+
+_INTRINSICS = """
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+declare i64 @llvm.smin.i64(i64, i64)"""
+
+
+def _unsound(lines: Lines, x: str) -> str:
+    """Return whether x is infinite or nan: then x - x is nan, else 0."""
+    difference = lines.put(f"fsub double {x}, {x}")
+    return lines.put(f"fcmp uno double {difference}, {number(0.0)}")
+
+
+def memory_size(gradient: Function, update: Function, check: Function) -> int:
+    """Return how many doubles ``%memory`` has."""
+    sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
+    sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
+    sizes += [check.shared_size, check.row_size * BLOCKS * check.lanes]
+    return sum(map(_line, sizes)) + 8
+
+
+def _line(doubles: int) -> int:
+    return -(-doubles // 8) * 8
+
+
+def _at(lines: Lines, base: str, index: int | str) -> str:
+    return lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")
