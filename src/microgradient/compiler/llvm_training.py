@@ -10,7 +10,8 @@ every pattern is right, and still is with the weights after it.
 from __future__ import annotations
 
 from microgradient.compiler.ir import Lines, number
-from microgradient.compiler.llvm_source import BLOCKS, Function
+from microgradient.compiler.llvm_phase import BLOCKS
+from microgradient.compiler.llvm_source import Function
 
 DONE, NOT_FINITE, MET = 0, 1, 2
 """What ``@train`` returns, times 2^32, beside the number of sweeps that it did."""
@@ -21,26 +22,24 @@ _ARGUMENTS = (
 )
 
 
-def training_loop(
-    gradient: Function, update: Function, check: Function, parameters: int, columns: int
-) -> str:
+def training_loop(gradient: Function, update: Function, parameters: int, columns: int) -> str:
     """Return ``@train`` for one network of ``parameters`` weights and ``columns`` of memory.
 
     ``%rows`` are the patterns, ``%batch`` of them between two updates; ``%settings`` those of the
     optimizer, the next ones ``%step`` numbers behind; ``%history`` gets error and right patterns
-    of each sweep. ``%memory`` is what the three functions need, one behind the other.
+    of each sweep. ``%memory`` is what the two functions need, one behind the other.
     """
     lines = Lines()
     do, put = lines.do, lines.put
     sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
     sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
-    sizes += [check.shared_size]
-    at = [_at(lines, "%memory", sum(_line(s) for s in sizes[:k])) for k in range(6)]
+    at = [_at(lines, "%memory", sum(_line(s) for s in sizes[:k])) for k in range(4)]
     before = put(f"mul i64 %width, {columns - 1}")
     slope = _at(lines, "%state", before)
     sums = _at(lines, slope, parameters)
+    size = 8 * (parameters + 2)
     bytes_kept = put(f"mul i64 {before}, 8")
-    error, right, still = (put("alloca double") for _ in range(3))
+    error, right = (put("alloca double") for _ in range(2))
     using, unsound = put("alloca ptr"), put("alloca i1")
     do(f"store ptr %settings, ptr {using}")
     with lines.loop("%sweeps") as sweep:
@@ -50,7 +49,6 @@ def training_loop(
         with lines.loop("%n", 0, "%batch") as first:  # type: ignore[arg-type]
             left = put(f"sub i64 %n, {first}")
             count = put(f"call i64 @llvm.smin.i64(i64 {left}, i64 %batch)")
-            size = 8 * (parameters + 2)
             do(f"call void @llvm.memset.p0.i64(ptr {slope}, i8 0, i64 {size}, i1 0)")
             do(
                 f"call void @{gradient.name}(ptr %state, ptr {_at(lines, '%rows', first)}, "
@@ -82,12 +80,12 @@ def training_loop(
         all_right = put(f"fcmp oeq double {finals[1]}, {put('sitofp i64 %n to double')}")
         look = put(f"and i1 {all_right}, {put('trunc i64 %watch to i1')}")
         with lines.when(look):
-            do(f"store double {number(0.0)}, ptr {still}")
+            do(f"call void @llvm.memset.p0.i64(ptr {slope}, i8 0, i64 {size}, i1 0)")
             do(
-                f"call void @{check.name}(ptr %state, ptr %rows, i64 %stride, i64 %n, "
-                f"ptr {still}, i64 1, ptr {at[4]}, ptr {at[5]})"
+                f"call void @{gradient.name}(ptr %state, ptr %rows, i64 %stride, i64 %n, "
+                f"ptr {slope}, i64 1, ptr {at[0]}, ptr {at[1]})"
             )
-            now = put(f"load double, ptr {still}")
+            now = put(f"load double, ptr {_at(lines, sums, 1)}")
             met = put(f"fcmp oeq double {now}, {put('sitofp i64 %n to double')}")
             with lines.when(met):
                 do(f"ret i64 {put(f'add i64 {done}, {MET << 32}')}")
@@ -110,11 +108,10 @@ def _unsound(lines: Lines, x: str) -> str:
     return lines.put(f"fcmp uno double {difference}, {number(0.0)}")
 
 
-def memory_size(gradient: Function, update: Function, check: Function) -> int:
+def memory_size(gradient: Function, update: Function) -> int:
     """Return how many doubles ``%memory`` has."""
     sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
     sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
-    sizes += [check.shared_size, check.row_size * BLOCKS * check.lanes]
     return sum(map(_line, sizes)) + 8
 
 

@@ -355,7 +355,9 @@ class _Scheduler:
         if None in columns:
             return None
         terms = list(_stretches(columns[:n], columns[n : 2 * n]))  # type: ignore[arg-type]
-        if len(terms) > n // 2:
+        if len(terms) > n // 2 or any((t.w.stride == 0) == (t.x.stride == 0) for t in terms):
+            return None  # a layer has factors of its neurons' own, and common ones
+        if rest and self._changes(operands[0][-1]):
             return None
         group, first = self.place[slots[0]]
         return Layer(
@@ -366,6 +368,10 @@ class _Scheduler:
             group,
             first,
         )
+
+    def _changes(self, slot: int) -> bool:
+        """Return whether a bias is no parameter but a result that is different in each row."""
+        return self.varying[slot]
 
     # --- memory and outputs ----------------------------------------------------------------------
 

@@ -35,25 +35,25 @@ class TrainingKernel:
     """One network and its optimizer in memory, and the loop that trains them.
 
     ``gradient`` maps weights (shared) and a pattern (a row) to the gradient, the error and whether
-    the pattern is right; ``check`` to the last of these alone; ``update`` maps settings (shared)
+    the pattern is right; ``update`` maps settings (shared)
     and a weight with its memories and gradient (a row) to the new weight and memories.
     """
 
-    def __init__(self, gradient: Program, check: Program, update: Program, batch: int) -> None:
+    def __init__(self, gradient: Program, update: Program, batch: int, patterns: int) -> None:
         width = lanes()
+        whole = batch % width == 0 and patterns % width == 0
         self._parameters = len(gradient.outputs) - 2
         self._columns = len(update.rows)
         self._batch = batch
-        slope = lowered(gradient, width if batch >= _FEW else 1, "gradient")
+        slope = lowered(gradient, width if batch >= _FEW else 1, "gradient", whole=whole)
         move = lowered(update, width if self._parameters >= _FEW else 1, "update")
-        test = lowered(check, width, "check")
-        loop = training_loop(slope, move, test, self._parameters, self._columns)
-        self._code = Code(module_text([slope, move, test], loop))
+        loop = training_loop(slope, move, self._parameters, self._columns)
+        self._code = Code(module_text([slope, move], loop))
         self._loop = self._code.function("train", _LOOP)
         self._width = padded(self._parameters + 2, 8)
         self._state = doubles(self._width * self._columns)
         self._snapshot = doubles(self._width * self._columns)
-        self._memory = doubles(memory_size(slope, move, test))
+        self._memory = doubles(memory_size(slope, move))
         self._count = 0
         self._stride = 0
         self._rows: Any = None

@@ -22,7 +22,7 @@ class MachineRun:
 
         self.eager, self._rows = eager, programs.rows
         self._kernel = TrainingKernel(
-            programs.gradient, programs.check, programs.update, eager.size
+            programs.gradient, programs.update, eager.size, len(self._rows)
         )
         self._kernel.present(self._rows)
         self._most = 1

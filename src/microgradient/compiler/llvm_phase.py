@@ -1,0 +1,203 @@
+"""One phase of a program, a loop or a layer, as a function over all blocks of a tile of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from microgradient.compiler.instructions import EMIT, LIBRARY, library_call
+from microgradient.compiler.ir import Arithmetic, Lines, number
+from microgradient.compiler.llvm_layers import LayerKernel, tiles
+from microgradient.compiler.schedule import (
+    ROWS,
+    SHARED,
+    Item,
+    Layer,
+    Literals,
+    Loop,
+    Operand,
+    Run,
+    Table,
+)
+from microgradient.compiler.vocabulary import CONDITIONS
+from microgradient.engine import ops
+
+BLOCKS = 16  # blocks of rows in a tile
+_HEAD = (
+    "(ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
+    "ptr noalias %v, i64 %blocks)"
+)
+
+
+class Writer:
+    """Lines of a function that reads a program's memories, over one number or lanes of them."""
+
+    def __init__(self, module: Any, lanes: int) -> None:
+        self.module, self.lines = module, Lines()
+        self.a = Arithmetic(self.lines, lanes)
+
+    def product(self, x: int | str, y: int | str) -> int | str:
+        if isinstance(x, int) and isinstance(y, int):
+            return x * y
+        if x in (0, 1) or y in (0, 1):
+            return 0 if 0 in (x, y) else y if x == 1 else x
+        return self.lines.put(f"mul nsw i64 {x}, {y}")
+
+    def sum(self, x: int | str, y: int | str) -> int | str:
+        if isinstance(x, int) and isinstance(y, int):
+            return x + y
+        if x in (0, "0") or y in (0, "0"):
+            return y if x in (0, "0") else x
+        return self.lines.put(f"add nsw i64 {x}, {y}")
+
+    def is_shared(self, run: Run) -> bool:
+        """Return whether all rows share these numbers."""
+        store = run.store
+        return store == SHARED or (store >= 0 and not self.module.schedule.groups[store].varying)
+
+    def pointer(self, run: Run, member: int | str, block: str) -> str:
+        """Return where a run's ``member`` is, in the block of rows that begins at row ``block``."""
+        store = run.store
+        first = run.first + (self.module.bases[store] if store >= 0 else 0)
+        index = self.sum(first, self.product(member, run.stride))
+        if self.is_shared(run):
+            base = "%p" if store == SHARED else "%t"
+        elif store == ROWS:
+            base, index = "%x", self.sum(self.product(index, "%stride"), block)
+        else:
+            base = "%v"
+            index = self.sum(self.product(index, BLOCKS * self.module.lanes), block)
+        return self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")
+
+    def distance(self, run: Run, places: int) -> int | str:
+        """Return how many doubles apart numbers of a run's store are that are ``places`` apart."""
+        if self.is_shared(run):
+            return places
+        return self.product(places, "%stride" if run.store == ROWS else BLOCKS * self.module.lanes)
+
+    def load(self, run: Run, member: int | str, block: str) -> str:
+        """Return numbers of this function's kind: those of a block, or one in all lanes."""
+        pointer = self.pointer(run, member, block)
+        if self.is_shared(run):
+            return self.a.splat(self.lines.put(f"load double, ptr {pointer}, align 8"))
+        return self.a.load(pointer)
+
+
+class Phase(Writer):
+    """The function of one phase."""
+
+    def __init__(self, module: Any, number_: int, phase: Loop | Layer) -> None:
+        super().__init__(module, module.lanes if phase.varying else 1)
+        self.name = f"{module.name}_phase{number_}"
+        self.phase, self.varying = phase, phase.varying
+
+    def text(self) -> str:
+        if isinstance(self.phase, Loop):
+            self._loop(self.phase)
+        else:
+            self._layer(self.phase)
+        self.module.functions.update(self.lines.functions)
+        hint = "noinline " if len(self.module.schedule.phases) > 4 else ""
+        head = f"define internal void @{self.name}{_HEAD} {hint}nounwind {{"
+        return "\n".join([head, "entry:", *self.lines.lines, "  ret void", "}"])
+
+    # --- loops -----------------------------------------------------------------------------------
+
+    def _loop(self, phase: Loop) -> None:
+        if phase.count == 1:
+            with self._blocks() as block:
+                self._items(phase.items, 0, block)
+            return
+        with self.lines.loop(phase.count) as member, self._blocks() as block:
+            self._items(phase.items, member, block)
+
+    @contextmanager
+    def _blocks(self) -> Iterator[str]:
+        """Repeat for each block of rows; the counter is the block's first row in the tile."""
+        if not self.varying:
+            yield "0"
+            return
+        with self.lines.loop("%blocks") as block:
+            yield str(self.product(block, self.module.lanes))
+
+    def _items(self, items: Sequence[Item], member: int | str, block: str) -> None:
+        code = self.module.program.instructions
+        values: dict[int, str] = {}
+        loaded: dict[Operand, str] = {}
+        for item in items:
+            xs = []
+            for slot, operand in zip(code[item.slots[0]].operands, item.operands):
+                if slot in values:
+                    xs.append(values[slot])
+                    continue
+                if operand not in loaded or isinstance(operand, Literals):
+                    loaded[operand] = self._operand(operand, member, block)
+                    if code[slot].op in CONDITIONS:
+                        loaded[operand] = self.a.compare("une", loaded[operand], self.a.constant(0))
+                xs.append(loaded[operand])
+            value = values[item.slots[0]] = self._emit(item, xs)
+            if self.module.schedule.groups[item.group].kept:
+                kept = self.a.truth(value) if item.op in CONDITIONS else value
+                place = Run(item.group, item.first, 1 if len(item.slots) > 1 else 0)
+                self.a.store(kept, self.pointer(place, member, block))
+
+    def _emit(self, item: Item, xs: Sequence[str]) -> str:
+        if item.op is ops.exp and self._is_minus_size(item):
+            return self.a.own("exp_falling", *xs)
+        if item.op.name in LIBRARY:
+            return library_call(self.a, item.op.name, *xs)
+        return EMIT[item.op.name](self.a, *xs)
+
+    def _is_minus_size(self, item: Item) -> bool:
+        """Return whether the operand is -|x|, which cannot overflow."""
+        code = self.module.program.instructions
+        operand = code[code[item.slots[0]].operands[0]]
+        return operand.op is ops.neg and code[operand.operands[0]].op is ops.abs
+
+    def _operand(self, operand: Operand, member: int | str, block: str) -> str:
+        if isinstance(operand, Literals):
+            if len({number(x) for x in operand.numbers}) == 1:
+                return self.a.constant(operand.numbers[0])
+            table = self.module.table([number(x) for x in operand.numbers], "double")
+            pointer = self.lines.put(f"getelementptr inbounds double, ptr {table}, i64 {member}")
+            return self.a.splat(self.lines.put(f"load double, ptr {pointer}, align 8"))
+        if isinstance(operand, Table):
+            table = self.module.table([str(index) for _, index in operand.places], "i64")
+            pointer = self.lines.put(f"getelementptr inbounds i64, ptr {table}, i64 {member}")
+            place = self.lines.put(f"load i64, ptr {pointer}, align 8")
+            return self.load(Run(operand.places[0][0], 0, 1), place, block)
+        return self.load(operand, member, block)
+
+    # --- layers ----------------------------------------------------------------------------------
+
+    def _layer(self, layer: Layer) -> None:
+        for first, size, wide in tiles(layer.count):
+            for k, term in enumerate(layer.terms):
+                own, own_step, common, common_step = term.w, term.w_step, term.x, term.x_step
+                if not own.stride:
+                    own, own_step, common, common_step = common, common_step, own, own_step
+                kernel = LayerKernel(
+                    self.a.lanes, self.is_shared(own), self.is_shared(common), k > 0, wide
+                )
+                self.module.kernels[kernel.name] = kernel
+                out = Run(layer.group, layer.first, 1)
+                bias, bias_stride = f"@{self.module.name}_zero", 0
+                if layer.bias is not None:
+                    bias = self.pointer(layer.bias, first, "0")
+                    bias_stride = layer.bias.stride
+                operands = [
+                    f"ptr {self.pointer(own, first, '0')}",
+                    f"i64 {self.distance(own, own.stride)}",
+                    f"i64 {self.distance(own, own_step)}",
+                    f"ptr {self.pointer(common, 0, '0')}",
+                    f"i64 {self.distance(common, common_step)}",
+                    f"i64 {term.count}",
+                    f"ptr {bias}",
+                    f"i64 {bias_stride}",
+                    f"ptr {self.pointer(out, first, '0')}",
+                    f"i64 {self.distance(out, 1)}",
+                    f"i64 {size}",
+                    "i64 %blocks",
+                ]
+                self.lines.do(f"call void @{kernel.name}({', '.join(operands)})")
