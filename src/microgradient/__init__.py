@@ -1,6 +1,10 @@
 """microgradient: a scalar reverse-mode autodiff engine, and the networks of 1986 trained by it."""
 
 from microgradient import nn as nn
+from microgradient.compiler.compiling import Compiled as Compiled
+from microgradient.compiler.compiling import compile as compile
+from microgradient.compiler.errors import CompileError as CompileError
+from microgradient.compiler.program import Program as Program
 from microgradient.engine.anomaly import detect_anomaly as detect_anomaly
 from microgradient.engine.choice import detach as detach
 from microgradient.engine.choice import where as where

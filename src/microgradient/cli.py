@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from microgradient import __version__
 from microgradient.nn.checkpoint import save as save_checkpoint
-from microgradient.nn.training import TrainingDiverged
+from microgradient.nn.training import ENGINES, TrainingDiverged
 from microgradient.rumelhart1986 import (
     EXPERIMENTS,
     Experiment,
@@ -83,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--watch", action="store_true", help="show error, weights and hidden codes as they change"
     )
+    train.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="compile the training, or build every graph (default: compile where it pays)",
+    )
     describe = commands.add_parser(
         "describe", help="show architectures and recipes with their sources"
     )
@@ -128,10 +134,23 @@ def _run(
     experiment: Experiment, options: argparse.Namespace, settings: dict[str, object]
 ) -> Result:
     if not options.watch:
-        return run(experiment, options.variant, seed=options.seed, settings=settings)
+        return run(
+            experiment,
+            options.variant,
+            seed=options.seed,
+            settings=settings,
+            engine=options.engine,
+        )
     inputs = {p.name: p.inputs for probe in experiment.probes for p in probe.patterns}
     with live(inputs) as show:
-        return run(experiment, options.variant, seed=options.seed, settings=settings, on_sweep=show)
+        return run(
+            experiment,
+            options.variant,
+            seed=options.seed,
+            settings=settings,
+            on_sweep=show,
+            engine=options.engine,
+        )
 
 
 def _describe(options: argparse.Namespace, console: Console) -> int:

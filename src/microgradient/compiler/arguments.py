@@ -69,7 +69,7 @@ class Arguments:
 
     def shapes(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Argument]:
         """Return the arguments of a first call, as their trees are."""
-        given = {**dict(enumerate(args)), **kwargs}
+        given = _given(args, kwargs)
         for place in (*self.rows, *self.replicas, *self.static):
             if place not in given:
                 raise CompileError(f"there is no argument {place!r} in this call")
@@ -116,7 +116,7 @@ class Arguments:
         self, arguments: Sequence[Argument], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Given:
         """Return the numbers of a call; CompileError unless it has the shapes of the first."""
-        given = {**dict(enumerate(args)), **kwargs}
+        given = _given(args, kwargs)
         if len(given) != len(arguments):
             raise CompileError(f"compiled for {len(arguments)} arguments, got {len(given)}")
         shared: list[float] = []
@@ -142,6 +142,12 @@ class Arguments:
         return Given(
             shared, _joined(tables["rows"]), _joined(tables["replicas"]), tuple(row_places)
         )
+
+
+def _given(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[Place, Any]:
+    given: dict[Place, Any] = dict(enumerate(args))
+    given.update(kwargs)
+    return given
 
 
 def _first_row(argument: Any, role: str) -> Any:

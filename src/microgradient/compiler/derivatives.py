@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from microgradient.compiler.tracing import Condition, Traced, Trace
+from microgradient.compiler.tracing import Condition, Trace, Traced
 from microgradient.compiler.vocabulary import (
     ADJOINT,
     ARGUMENT,

@@ -34,7 +34,7 @@ class Lines:
         self.block = block
 
     @contextmanager
-    def loop(self, stop: int | str, start: int | str = 0, step: int = 1) -> Iterator[str]:
+    def loop(self, stop: int | str, start: int | str = 0, step: int | str = 1) -> Iterator[str]:
         """Repeat what is written inside for a counter from ``start`` below ``stop``.
 
         Runs at least once: a loop over what may be empty is guarded by the caller.
@@ -167,7 +167,7 @@ class Arithmetic:
 
     def truth(self, condition: str) -> str:
         """Return 1 or 0 for a condition: how it is kept in memory."""
-        return self.to.put(f"uitofp {self.bits} {condition} to {self.type}")
+        return self.select(condition, self.constant(1.0), self.constant(0.0))
 
     def load(self, pointer: str) -> str:
         return self.to.put(f"load {self.type}, ptr {pointer}, align 8")

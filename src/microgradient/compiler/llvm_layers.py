@@ -55,21 +55,19 @@ class _Writer:
 
     def text(self) -> str:
         lines, wide = self.lines, self.kernel.wide
+        each = self._blocks if self.kernel.lanes > 1 else lambda first: self._tile(first, ["0"])
         with lines.loop("%neurons", 0, wide) as first:
-            if self.kernel.lanes == 1:
-                self._tile(first, ["0"])
-            else:
-                self._blocks(first)
+            each(first)
         head = f"define internal void @{self.kernel.name}({ARGUMENTS}) noinline nounwind {{"
         return "\n".join([head, "entry:", *self.allocations, *lines.lines, "  ret void", "}"])
 
     def _blocks(self, first: str) -> None:
         lines, lanes = self.lines, self.kernel.lanes
         pairs = lines.put(f"and i64 %blocks, -{_PAIR}")
-        with lines.when(lines.put(f"icmp sgt i64 {pairs}, 0")):
-            with lines.loop(pairs, 0, _PAIR) as block:
-                row = lines.put(f"mul nsw i64 {block}, {lanes}")
-                self._tile(first, [row, lines.put(f"add nsw i64 {row}, {lanes}")])
+        some = lines.put(f"icmp sgt i64 {pairs}, 0")
+        with lines.when(some), lines.loop(pairs, 0, _PAIR) as block:
+            row = lines.put(f"mul nsw i64 {block}, {lanes}")
+            self._tile(first, [row, lines.put(f"add nsw i64 {row}, {lanes}")])
         with lines.when(lines.put("trunc i64 %blocks to i1")):
             self._tile(first, [lines.put(f"mul nsw i64 {pairs}, {lanes}")])
 

@@ -15,7 +15,7 @@ from microgradient.compiler.llvm_products import (
     register,
     tiles,
 )
-from microgradient.compiler.schedule import Products, Sums
+from microgradient.compiler.loops import Products, Sums
 
 _HEAD = (
     "(ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, ptr %out, i64 %out_stride, i64 %rows) "

@@ -9,7 +9,7 @@ from typing import Any
 from microgradient.compiler.instructions import EMIT, LIBRARY, library_call
 from microgradient.compiler.ir import Arithmetic, Lines, number
 from microgradient.compiler.llvm_layers import LayerKernel, tiles
-from microgradient.compiler.schedule import (
+from microgradient.compiler.loops import (
     ROWS,
     SHARED,
     Item,

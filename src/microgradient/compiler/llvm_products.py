@@ -48,9 +48,9 @@ class _Writer:
         lines, kernel = self.lines, self.kernel
         full = lines.put(f"sdiv i64 %rows, {kernel.lanes}")
         rest = lines.put(f"srem i64 %rows, {kernel.lanes}")
-        with lines.loop("%a_count", 0, kernel.high) as j:
-            with lines.loop("%x_count", 0, kernel.wide) as i:
-                self._tile(j, i, full, rest)
+        high, wide = kernel.high, kernel.wide
+        with lines.loop("%a_count", 0, high) as j, lines.loop("%x_count", 0, wide) as i:
+            self._tile(j, i, full, rest)
         head = f"define internal void @{kernel.name}({ARGUMENTS}) noinline nounwind {{"
         return "\n".join([head, "entry:", *self.allocations, *lines.lines, "  ret void", "}"])
 

@@ -18,9 +18,10 @@ from microgradient.compiler.llvm_layers import LayerKernel
 from microgradient.compiler.llvm_outputs import Outputs
 from microgradient.compiler.llvm_phase import BLOCKS, Phase
 from microgradient.compiler.llvm_products import ProductKernel
+from microgradient.compiler.loops import Schedule
 from microgradient.compiler.passes import expanded, fused, shared_exponentials
 from microgradient.compiler.program import Program
-from microgradient.compiler.schedule import Schedule, scheduled
+from microgradient.compiler.schedule import scheduled
 from microgradient.compiler.vector_math import definition
 
 
@@ -133,43 +134,35 @@ class _Module:
 
 
 def _run(module: _Module) -> str:
-    """Return ``@run``: what all rows share first, then tile by tile."""
-    lines = Lines()
-    phases = module.schedule.phases
-    call = "ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, i64 {blocks}"
-    for k, phase in enumerate(phases):
-        if not phase.varying:
-            lines.do(f"call void @{module.name}_phase{k}({call.format(x='%x', blocks=1)})")
+    """Return the program's function: what all rows share first, then tile by tile."""
+    lines, name = Lines(), module.name
     tile = BLOCKS * module.lanes
+
+    def call(varying: bool, x: str, blocks: str) -> None:
+        for k, phase in enumerate(module.schedule.phases):
+            if phase.varying == varying:
+                memories = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v"
+                lines.do(f"call void @{name}_phase{k}({memories}, i64 {blocks})")
+
+    def write(x: str, out: str, rows: str) -> None:
+        memories = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v"
+        lines.do(f"call void @{name}_outputs({memories}, ptr {out}, i64 %out_stride, i64 {rows})")
+
+    call(False, "%x", "1")
     if not module.program.rows:
-        lines.do(
-            f"call void @{module.name}_outputs(ptr %p, ptr %x, i64 0, ptr %t, ptr %v, ptr %out, i64 0, i64 1)"
-        )
+        write("%x", "%out", "1")
     else:
-        lines.do("br label %check")
-        lines.begin("check")
         with lines.when(lines.put("icmp sgt i64 %n, 0")), lines.loop("%n", 0, tile) as row:
             left = lines.put(f"sub i64 %n, {row}")
             more = lines.put(f"icmp sgt i64 {left}, {tile}")
             here = lines.put(f"select i1 {more}, i64 {tile}, i64 {left}")
-            blocks = lines.put(
-                f"sdiv i64 {lines.put(f'add i64 {here}, {module.lanes - 1}')}, {module.lanes}"
-            )
+            over = lines.put(f"add i64 {here}, {module.lanes - 1}")
             x = lines.put(f"getelementptr inbounds double, ptr %x, i64 {row}")
-            for k, phase in enumerate(phases):
-                if phase.varying:
-                    lines.do(
-                        f"call void @{module.name}_phase{k}({call.format(x=x, blocks=blocks)})"
-                    )
+            call(True, x, lines.put(f"sdiv i64 {over}, {module.lanes}"))
             out = "%out"
             if module.program.each:
                 out = lines.put(f"getelementptr inbounds double, ptr %out, i64 {row}")
-            lines.do(
-                f"call void @{module.name}_outputs(ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, ptr {out}, "
-                f"i64 %out_stride, i64 {here})"
-            )
-    head = (
-        f"define void @{module.name}(ptr %p, ptr %x, i64 %stride, i64 %n, ptr %out, i64 %out_stride, "
-        "ptr %t, ptr %v) nounwind {"
-    )
+            write(x, out, here)
+    arguments = "ptr %p, ptr %x, i64 %stride, i64 %n, ptr %out, i64 %out_stride, ptr %t, ptr %v"
+    head = f"define void @{name}({arguments}) nounwind {{"
     return "\n".join([head, "entry:", *lines.lines, "  ret void", "}"])

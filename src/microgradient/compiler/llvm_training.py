@@ -46,7 +46,7 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
         do(f"call void @llvm.memcpy.p0.p0.i64(ptr %snapshot, ptr %state, i64 {bytes_kept}, i1 0)")
         for total in (error, right):
             do(f"store double {number(0.0)}, ptr {total}")
-        with lines.loop("%n", 0, "%batch") as first:  # type: ignore[arg-type]
+        with lines.loop("%n", 0, "%batch") as first:
             left = put(f"sub i64 %n, {first}")
             count = put(f"call i64 @llvm.smin.i64(i64 {left}, i64 %batch)")
             do(f"call void @llvm.memset.p0.i64(ptr {slope}, i8 0, i64 {size}, i1 0)")

@@ -114,10 +114,8 @@ def expanded(program: Program, native: Iterable[str]) -> Program:
 
     def emit(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
         op = instruction.op
-        if (
-            OPS.get(op.name) is not op
-            and op.name in _OWN
-            or (op.name in names and OPS[op.name] is op)
+        if (OPS.get(op.name) is not op and op.name in _OWN) or (
+            op.name in names and OPS[op.name] is op
         ):
             return _copied(trace, instruction, slots)
         try:

@@ -28,10 +28,11 @@ class Program:
     """Straight-line instructions; the first ``len(inputs)`` are the inputs.
 
     ``inputs`` holds a name for each input, for readers alone: no generated code contains it.
-    ``outputs`` are slots. ``adjoint_of`` tells which slots are adjoints, and of what; the adjoint part
-    begins at slot ``adjoint_from``. ``captured`` are the Values that the function brought with it, frozen as constants: label and number. ``rows``
-    are the inputs that change from row to row of a batch (or from replica to replica); the outputs
-    are then summed over the rows, or kept for ``each``.
+    ``outputs`` are slots. ``adjoint_of`` tells which slots are adjoints, and of what; the adjoint
+    part begins at slot ``adjoint_from``. ``captured`` are the Values that the function brought with
+    it, frozen as constants: label and number. ``rows`` are the inputs that change from row to row
+    of a batch (or from replica to replica); the outputs are then summed over the rows, or kept for
+    ``each``.
     Raises ValueError for an operand that is not before its instruction or not of its kind.
     Source of the form: Griewank and Walther, Evaluating Derivatives, section 2.2.
     """

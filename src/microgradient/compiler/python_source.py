@@ -98,7 +98,7 @@ class _Writer:
         varying: list[bool] = []
         rows = set(self.rows)
         for slot, (_, operands, _) in enumerate(self.program.instructions):
-            varying.append(slot in rows or any([varying[i] for i in operands]))
+            varying.append(slot in rows or any(varying[i] for i in operands))
         return varying
 
     def _block(self, depth: int, wanted: Sequence[bool]) -> list[str]:

@@ -42,7 +42,8 @@ class Results:
             return [self.one(numbers) for numbers in outputs]
         import numpy
 
-        columns = numpy.asarray(outputs, dtype=float).reshape(rows.count, len(self.slots)).T
+        table = numpy.asarray(outputs, dtype=float).reshape(rows.count, len(self.slots))
+        columns: Any = table.T
         return _stacked(rebuild(self._tree, self._filled(columns, rows.count)))
 
     def _filled(self, outputs: Sequence[Any], count: int | None = None) -> Iterator[Any]:

@@ -78,7 +78,7 @@ class Trace:
                     return self._put(op, slots)
             if op is ops.mul and instructions[slots[0]].number == 1.0:
                 return slots[1]
-            if all([instructions[slot].op is CONSTANT for slot in slots]):
+            if all(instructions[slot].op is CONSTANT for slot in slots):
                 return self.constant(as_float(op.fast(*[instructions[i].number for i in slots])))
         return self._put(op, slots)
 
@@ -106,10 +106,6 @@ class Trace:
                 Instruction(op, slots, number) if op is CONSTANT else Instruction(op, slots)
             )
         return slot
-
-    def variable(self, x: Any) -> int:
-        """Return the slot of an input of a derivative: a symbol, or a leaf that a transform made."""
-        return self.slot(x)
 
     def _lifted(self, value: Value) -> int:
         """Record the graph of a Value, once: its leaves are parameters, variables or constants."""

@@ -10,7 +10,7 @@ from microgradient.engine.op import OPS, Arithmetic, Symbol, Undecided
 from microgradient.engine.value import Value, constant
 
 
-def where(condition: bool, x: Any, y: Any) -> Any:
+def where(condition: bool | Undecided, x: Any, y: Any) -> Any:
     """Return ``x`` where ``condition`` holds, else ``y``; a Value if either is one.
 
     Only the branch taken is recorded: the other one cannot put a nan into the gradient.

@@ -21,6 +21,8 @@ from microgradient.nn.optimizers import AdamW as AdamW
 from microgradient.nn.optimizers import GradientDescent as GradientDescent
 from microgradient.nn.optimizers import Momentum as Momentum
 from microgradient.nn.optimizers import Optimizer as Optimizer
+from microgradient.nn.replicas import Replica as Replica
+from microgradient.nn.replicas import train_replicas as train_replicas
 from microgradient.nn.training import TrainingDiverged as TrainingDiverged
 from microgradient.nn.training import train as train
 from microgradient.nn.training import within as within

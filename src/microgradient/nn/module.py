@@ -241,7 +241,9 @@ def operands(inputs: Iterable[Any], expected: int, who: str) -> list[Value]:
     """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
     if not isinstance(inputs, Iterable):
         raise TypeError(f"{who} takes a sequence of {expected} inputs, got {shown(inputs)}")
-    xs = [x if type(x) is Value or isinstance(x, Symbol) else constant(x) for x in inputs]
+    xs: list[Any] = [
+        x if type(x) is Value or isinstance(x, Symbol) else constant(x) for x in inputs
+    ]
     if len(xs) != expected:
         raise ValueError(f"{who} has {expected} inputs, got {len(xs)}")
     return xs

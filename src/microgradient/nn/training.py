@@ -65,7 +65,7 @@ def train(
     first loss or weight that is not finite; ValueError or TypeError for bad settings. However it
     ends, model and optimizer are as they were after the last whole sweep.
     """
-    size = _batch_size(update, len(patterns))
+    size = batch_size(update, len(patterns))
     if not isinstance(sweeps, int) or sweeps < 0:
         raise ValueError(f"sweeps must be a whole number of at least 0, got {sweeps!r}")
     if criterion is not None and not callable(criterion):
@@ -75,10 +75,9 @@ def train(
         )
     if on_sweep is not None and not callable(on_sweep):
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
-    changes = _checked_schedule(schedule or {}, optimizer)
+    changes = checked_schedule(schedule or {}, optimizer)
     rng = None if shuffle is None else generator(shuffle)
-    if engine not in ENGINES:
-        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {shown(engine)}")
+    check_engine(engine)
     eager = EagerRun(model, loss, optimizer, criterion, patterns, size)
     run = _run_of(engine, eager, patterns, sweeps)
     history = History()
@@ -122,6 +121,12 @@ def train(
     return history
 
 
+def check_engine(engine: str) -> None:
+    """Raise ValueError unless ``engine`` is the name of one."""
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {shown(engine)}")
+
+
 def _run_of(
     engine: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int
 ) -> EagerRun | MachineRun | PythonRun:
@@ -154,7 +159,7 @@ def within(tolerance: float) -> Criterion:
     return met
 
 
-def _checked_schedule(
+def checked_schedule(
     schedule: Mapping[int, Mapping[str, float]], optimizer: Optimizer
 ) -> dict[int, dict[str, float]]:
     """Return the schedule with floats, once every sweep, name and number in it is known to fit."""
@@ -176,7 +181,7 @@ def _checked_schedule(
     }
 
 
-def _batch_size(update: str | int, patterns: int) -> int:
+def batch_size(update: str | int, patterns: int) -> int:
     if patterns == 0:
         raise ValueError("training needs at least one pattern, got none")
     if update == "presentation":

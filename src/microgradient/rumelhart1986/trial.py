@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from microgradient.engine.value import Value
+from microgradient.nn.eager_run import count_right
 from microgradient.nn.history import History
 from microgradient.nn.losses import half_squared_error, margin_error
 from microgradient.nn.optimizers import Momentum
-from microgradient.nn.eager_run import count_right
 from microgradient.nn.training import train, within
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Pattern, Recipe, Variant
 from microgradient.rumelhart1986.network import FeedForward
@@ -51,13 +51,15 @@ def run(
     settings: Mapping[str, object] | None = None,
     progress: bool | None = None,
     on_sweep: Callable[[Any, History], object] | None = None,
+    engine: str = "auto",
 ) -> Result:
     """Train the network of ``experiment`` and return the :class:`Result`.
 
     ``variant`` is a name out of ``experiment.variants``, the first being the default; ``settings``
-    replaces settings of its recipe; ``progress`` and ``on_sweep`` are those of ``train``. The same
-    seed and settings give the same result on every machine with IEEE floats and the same C
-    library's ``exp``. Raises ValueError for unknown names and bad values, TrainingDiverged if the
+    replaces settings of its recipe; ``progress``, ``on_sweep`` and ``engine`` are those of
+    ``train``. The same seed and settings give the same result: with ``engine="eager"`` on every
+    machine with IEEE floats and the same C library's ``exp``; compiled, within rounding, which long
+    training amplifies. Raises ValueError for unknown names and bad values, TrainingDiverged if the
     loss or a weight becomes nan or infinite.
     """
     chosen = _chosen(experiment, variant)
@@ -80,6 +82,7 @@ def run(
         progress=progress,
         description=experiment.name,
         on_sweep=on_sweep,
+        engine=engine,
     )
     lessons = [_trained(pattern, recipe) for pattern in training]
     return Result(

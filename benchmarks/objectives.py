@@ -1,0 +1,435 @@
+"""Four scalar objectives, and what their gradients cost elsewhere: CasADi, JAX, autograd.
+
+Each objective is a function of a namespace ``m`` (the module microgradient, or any with the same
+``dot``, ``fsum``, ``sigmoid``, ``tanh``, ``exp``, ``log``, ``minimum`` and ``maximum``) and returns
+``(f, x0)``: ``f`` takes one flat list of numbers and returns one number.
+
+The gates of :func:`lstm` are those of ADBench's LSTM: weights by unit instead of matrices.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+from microgradient.rumelhart1986.family_trees import PATTERNS
+
+Function = Callable[[Sequence[Any]], Any]
+Objective = tuple[Function, list[float]]
+Pair = tuple[Callable[[], Any], Callable[[], Any]]  # the value and the gradient at x0
+
+XOR_CASES = ((0.0, 0.0, 0.1), (0.0, 1.0, 0.9), (1.0, 0.0, 0.9), (1.0, 1.0, 0.1))
+SIZES = ((24, 6), (12, 6), (12, 12), (12, 6), (6, 24))
+LOW, HIGH = 0.2, 0.8
+LAYERS, UNITS, STEPS = 2, 14, 1078
+VARIABLES = 100
+
+
+def _uniform(n: int) -> list[float]:
+    rng = random.Random(0)
+    return [rng.uniform(-1.0, 1.0) for _ in range(n)]
+
+
+def xor(m: Any) -> Objective:
+    """Half the squared errors of a 2-2-1 network, in the package's order of 9 weights."""
+
+    def f(w: Sequence[Any]) -> Any:
+        errors = []
+        for a, b, target in XOR_CASES:
+            h = m.sigmoid(m.dot(w[0:2], [a, b], w[2]))
+            k = m.sigmoid(m.dot(w[3:5], [a, b], w[5]))
+            error = m.sigmoid(m.dot(w[6:8], [h, k], w[8])) - target
+            errors.append(error * error)
+        return 0.5 * m.fsum(errors)
+
+    return f, _uniform(9)
+
+
+def family_trees(m: Any) -> Objective:
+    """The margin error of the family trees' network, 630 weights, summed over 104 cases."""
+
+    def layer(weights: Iterator[Any], read: Sequence[Any], size: int) -> list[Any]:
+        return [
+            m.sigmoid(m.dot([next(weights) for _ in read], read, next(weights)))
+            for _ in range(size)
+        ]
+
+    def error(w: Sequence[Any], inputs: Sequence[float], targets: Sequence[float]) -> Any:
+        weights = iter(w)
+        units = layer(weights, inputs[:24], 6) + layer(weights, inputs[24:], 6)
+        for _, size in SIZES[2:]:
+            units = layer(weights, units, size)
+        missed = [
+            m.minimum(y - HIGH, 0.0) if target > 0.5 else m.maximum(y - LOW, 0.0)
+            for y, target in zip(units, targets)
+        ]
+        return 0.5 * m.fsum([e * e for e in missed])
+
+    def f(w: Sequence[Any]) -> Any:
+        return m.fsum([error(w, pattern.inputs, pattern.targets) for pattern in PATTERNS])
+
+    return f, _uniform(sum((n_in + 1) * n_out for n_in, n_out in SIZES))
+
+
+def _lstm_data() -> tuple[list[float], list[list[float]]]:
+    """Return the first hidden and cell states in turn, and a sequence of rows of bits."""
+    rng = random.Random(1)
+    states = [rng.uniform(-1.0, 1.0) for _ in range(2 * LAYERS * UNITS)]
+    rows = [[float(rng.random() < 0.5) for _ in range(UNITS)] for _ in range(STEPS + 1)]
+    return states, rows
+
+
+def lstm(m: Any) -> Objective:
+    """Minus the mean log-likelihood of a sequence under gated cells: about 634,000 operations."""
+    states, rows = _lstm_data()
+
+    def gate(function: Any, w: Sequence[Any], read: Sequence[Any]) -> list[Any]:
+        return [function(a * x + b) for a, x, b in zip(w[:UNITS], read, w[UNITS:])]
+
+    def cells(w: Any, x: list[Any], hidden: list[Any], cell: list[Any]) -> tuple[list[Any], ...]:
+        forget = gate(m.sigmoid, w[0], x)
+        accept = gate(m.sigmoid, w[1], hidden)
+        emit = gate(m.sigmoid, w[2], x)
+        change = gate(m.tanh, w[3], hidden)
+        cell = [c * f + a * d for c, f, a, d in zip(cell, forget, accept, change)]
+        return [e * m.tanh(c) for e, c in zip(emit, cell)], cell
+
+    def f(w: Sequence[Any]) -> Any:
+        *gates, scale_in, scale_out, bias_out = _parts(w)
+        state: list[Any] = [states[i : i + UNITS] for i in range(0, len(states), UNITS)]
+        likelihoods = []
+        for row, following in pairwise(rows):
+            x: list[Any] = [a * b for a, b in zip(row, scale_in)]
+            for i in range(0, 2 * LAYERS, 2):
+                state[i], state[i + 1] = cells(gates[2 * i : 2 * i + 4], x, *state[i : i + 2])
+                x = state[i]
+            scores = [a * b + c for a, b, c in zip(x, scale_out, bias_out)]
+            total = m.log(m.fsum([m.exp(s) for s in scores]))
+            likelihoods.append(m.dot(following, [s - total for s in scores]))
+        return -m.fsum(likelihoods) / (STEPS * UNITS)
+
+    return f, _uniform(LAYERS * 4 * 2 * UNITS + 3 * UNITS)
+
+
+def _parts(w: Any) -> list[Any]:
+    """Return each gate's weights and biases together, then the ends' scales and biases."""
+    gates = [w[i * 2 * UNITS : (i + 1) * 2 * UNITS] for i in range(4 * LAYERS)]
+    ends = w[len(gates) * 2 * UNITS :]
+    return [*gates, *(ends[i * UNITS : (i + 1) * UNITS] for i in range(3))]
+
+
+def rosenbrock(m: Any) -> Objective:
+    """Rosenbrock's valley in 100 variables."""
+
+    def f(x: Sequence[Any]) -> Any:
+        terms = []
+        for a, b in pairwise(x):
+            bend, rest = b - a * a, 1.0 - a
+            terms.append(100.0 * (bend * bend) + rest * rest)
+        return m.fsum(terms)
+
+    return f, _uniform(VARIABLES)
+
+
+OBJECTIVES: dict[str, Callable[[Any], Objective]] = {
+    "xor": xor,
+    "family_trees": family_trees,
+    "lstm": lstm,
+    "rosenbrock": rosenbrock,
+}
+
+
+# --- namespaces ---------------------------------------------------------------------------------
+
+
+def namespace(
+    exp: Any, log: Any, tanh: Any, minimum: Any, maximum: Any, sigmoid: Any = None
+) -> Any:
+    """Return an ``m`` of plain operators and the given functions."""
+
+    def dot(ws: Sequence[Any], xs: Sequence[Any], *bias: Any) -> Any:
+        return fsum([*(w * x for w, x in zip(ws, xs)), *bias])
+
+    def fsum(terms: Sequence[Any]) -> Any:
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return total
+
+    return SimpleNamespace(
+        exp=exp, log=log, tanh=tanh, minimum=minimum, maximum=maximum, dot=dot, fsum=fsum,
+        sigmoid=sigmoid or (lambda x: 1.0 / (1.0 + exp(-x))),
+    )  # fmt: skip
+
+
+FLOATS = namespace(math.exp, math.log, math.tanh, min, max)
+
+
+class Counted:
+    """A number that counts the operations on all of its kind."""
+
+    operations = 0
+
+    def __init__(self, data: float) -> None:
+        self.data = data
+
+    def _with(self, other: Any, operation: Callable[[float, float], float]) -> Counted:
+        Counted.operations += 1
+        return Counted(operation(self.data, other.data if isinstance(other, Counted) else other))
+
+    def __add__(self, other: Any) -> Counted:
+        return self._with(other, lambda x, y: x + y)
+
+    def __sub__(self, other: Any) -> Counted:
+        return self._with(other, lambda x, y: x - y)
+
+    def __rsub__(self, other: Any) -> Counted:
+        return self._with(other, lambda x, y: y - x)
+
+    def __mul__(self, other: Any) -> Counted:
+        return self._with(other, lambda x, y: x * y)
+
+    def __truediv__(self, other: Any) -> Counted:
+        return self._with(other, lambda x, y: x / y)
+
+    def __neg__(self) -> Counted:
+        return self._with(-1.0, lambda x, y: x * y)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+def operations(objective: Callable[[Any], Objective]) -> int:
+    """Return how many scalar + - * / and functions an evaluation applies; a sigmoid is one."""
+
+    def counted(function: Callable[..., float]) -> Callable[..., Counted]:
+        return lambda x, y=0.0: x._with(y, function)
+
+    def unary(function: Callable[[float], float]) -> Callable[..., Counted]:
+        return counted(lambda x, _: function(x))
+
+    m = namespace(
+        unary(math.exp), unary(math.log), unary(math.tanh), counted(min), counted(max),
+        unary(FLOATS.sigmoid),
+    )  # fmt: skip
+    f, x0 = objective(m)
+    Counted.operations = 0
+    result = f([Counted(x) for x in x0]).data
+    if not math.isclose(result, objective(FLOATS)[0](x0), rel_tol=1e-12):
+        raise AssertionError("the count is of something else")
+    return Counted.operations
+
+
+# --- CasADi -------------------------------------------------------------------------------------
+
+
+def with_casadi(objective: Callable[[Any], Objective]) -> Pair:
+    """Return functions of an SX graph, called through buffers, without conversions."""
+    import casadi
+
+    m = namespace(casadi.exp, casadi.log, casadi.tanh, casadi.fmin, casadi.fmax)
+    f, x0 = objective(m)
+    x = casadi.SX.sym("x", len(x0))
+    value = f(casadi.vertsplit(x))
+    return _buffered(casadi.Function("value", [x], [value]), x0), _buffered(
+        casadi.Function("gradient", [x], [casadi.densify(casadi.gradient(value, x))]), x0
+    )
+
+
+def _buffered(function: Any, x0: list[float]) -> Callable[[], Any]:
+    import numpy as np
+
+    argument: Any = np.array(x0)
+    result: Any = np.zeros(function.numel_out(0))
+    buffer, evaluate = function.buffer()
+    buffer.set_arg(0, memoryview(argument))
+    buffer.set_res(0, memoryview(result))
+
+    def call() -> Any:
+        evaluate()
+        return result
+
+    call.kept = (function, buffer, argument)  # type: ignore[attr-defined]  # evaluate has pointers
+    return call
+
+
+# --- JAX ----------------------------------------------------------------------------------------
+
+
+def with_jax(objective: Callable[[Any], Objective]) -> Pair:
+    """Return compiled functions of the objective, stated again with arrays."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    restated = {xor: _jax_xor, family_trees: _jax_family_trees, lstm: _jax_lstm}
+    f = restated[objective]() if objective in restated else _array_rosenbrock
+    x0 = jnp.array(objective(FLOATS)[1])
+    value, gradient = (jax.jit(g).lower(x0).compile() for g in (f, jax.grad(f)))
+    return lambda: value(x0).block_until_ready(), lambda: gradient(x0).block_until_ready()
+
+
+def _array_rosenbrock(x: Any) -> Any:
+    bend, rest = x[1:] - x[:-1] ** 2, 1.0 - x[:-1]
+    return (100.0 * bend**2 + rest**2).sum()
+
+
+def _jax_xor() -> Callable[[Any], Any]:
+    import jax.numpy as jnp
+    from jax.nn import sigmoid
+
+    inputs, targets = jnp.array(XOR_CASES)[:, :2], jnp.array(XOR_CASES)[:, 2]
+
+    def f(w: Any) -> Any:
+        hidden = w[:6].reshape(2, 3)
+        h = sigmoid(inputs @ hidden[:, :2].T + hidden[:, 2])
+        return 0.5 * ((sigmoid(h @ w[6:8] + w[8]) - targets) ** 2).sum()
+
+    return f
+
+
+def _jax_family_trees() -> Callable[[Any], Any]:
+    import jax.numpy as jnp
+    from jax.nn import sigmoid
+
+    inputs = jnp.array([pattern.inputs for pattern in PATTERNS]).T
+    on = jnp.array([pattern.targets for pattern in PATTERNS]).T > 0.5
+    below, above = jnp.where(on, HIGH, -jnp.inf), jnp.where(on, jnp.inf, LOW)
+
+    def f(w: Any) -> Any:
+        start, layers = 0, []
+        for n_in, n_out in SIZES:
+            layers.append(w[start : start + (n_in + 1) * n_out].reshape(n_out, n_in + 1))
+            start += (n_in + 1) * n_out
+        codes = [(layers[0], inputs[:24]), (layers[1], inputs[24:])]
+        units = jnp.concatenate([sigmoid(v[:, :-1] @ x + v[:, -1:]) for v, x in codes])
+        for v in layers[2:]:
+            units = sigmoid(v[:, :-1] @ units + v[:, -1:])
+        return 0.5 * ((units - jnp.clip(units, below, above)) ** 2).sum()
+
+    return f
+
+
+def _jax_lstm() -> Callable[[Any], Any]:
+    """Return the objective layer by layer: only what depends on the step before is in a scan."""
+    import jax.numpy as jnp
+    from jax.nn import log_softmax
+
+    states, rows = _lstm_data()
+    starts, sequence = jnp.array(states).reshape(LAYERS, 2, UNITS), jnp.array(rows)
+
+    def f(w: Any) -> Any:
+        gates = w[: -3 * UNITS].reshape(LAYERS, 4, 2, UNITS)
+        scale_in, scale_out, bias_out = w[-3 * UNITS :].reshape(3, UNITS)
+        x = sequence[:-1] * scale_in
+        for layer, start in zip(gates, starts):
+            x = _jax_layer(layer, start, x)
+        likelihoods = log_softmax(x * scale_out + bias_out) * sequence[1:]
+        return -likelihoods.sum() / (STEPS * UNITS)
+
+    return f
+
+
+def _jax_layer(w: Any, start: Any, x: Any) -> Any:
+    """Return a layer's outputs at all steps; to keep less than all for the way back is faster."""
+    import jax
+    import jax.numpy as jnp
+    from jax.nn import sigmoid
+
+    def step(state: Any, gates: Any) -> tuple[Any, Any]:
+        (hidden, cell), (forget, emit) = state, gates
+        accept, change = sigmoid(w[1, 0] * hidden + w[1, 1]), jnp.tanh(w[3, 0] * hidden + w[3, 1])
+        cell = cell * forget + accept * change
+        hidden = emit * jnp.tanh(cell)
+        return (hidden, cell), hidden
+
+    gates = sigmoid(w[0, 0] * x + w[0, 1]), sigmoid(w[2, 0] * x + w[2, 1])
+    first = start[0], start[1]
+    return jax.lax.scan(jax.checkpoint(step), first, gates, unroll=2)[1]
+
+
+# --- autograd -----------------------------------------------------------------------------------
+
+
+def with_autograd(objective: Callable[[Any], Objective]) -> Pair:
+    """Return Rosenbrock's valley in autograd's arrays."""
+    import autograd
+    import numpy as np
+
+    x0, gradient = np.array(objective(FLOATS)[1]), autograd.grad(_array_rosenbrock)
+    return lambda: _array_rosenbrock(x0), lambda: gradient(x0)
+
+
+# --- agreement and times ------------------------------------------------------------------------
+
+PEERS: dict[str, dict[str, Callable[[Callable[[Any], Objective]], Pair]]] = {
+    "xor": {"casadi": with_casadi, "jax": with_jax},
+    "family_trees": {"casadi": with_casadi, "jax": with_jax},
+    "lstm": {"jax": with_jax},
+    "rosenbrock": {"casadi": with_casadi, "jax": with_jax, "autograd": with_autograd},
+}
+
+
+def contestants(name: str) -> dict[str, Pair]:
+    """Return each peer's value and gradient, once they have been seen to be right."""
+    import microgradient as mg
+
+    f, x0 = OBJECTIVES[name](mg)
+    value, gradient = OBJECTIVES[name](FLOATS)[0](x0), mg.grad(f)(x0)
+    pairs = {}
+    for peer, make in PEERS[name].items():
+        start = time.perf_counter()
+        pairs[peer] = make(OBJECTIVES[name])
+        print(f"{name}, {peer}: made in {time.perf_counter() - start:.2f} s", flush=True)
+        _check(f"{name}, {peer}", _numbers(pairs[peer][0]()), [value])
+        _check(f"{name}, {peer}, gradient", _numbers(pairs[peer][1]()), gradient)
+    return pairs
+
+
+def _numbers(result: Any) -> list[float]:
+    import numpy as np
+
+    numbers: list[float] = np.asarray(result, dtype=float).ravel().tolist()
+    return numbers
+
+
+def _check(what: str, got: list[float], want: list[float]) -> None:
+    scale = max(map(abs, want))
+    for x, y in zip(got, want, strict=True):
+        if not math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-9 * scale):
+            raise AssertionError(f"{what}: {x} for {y}")
+
+
+def value_and_gradient_times(name: str, rounds: int = 15) -> dict[str, tuple[float, float]]:
+    """Return each peer's median seconds of a value and of a gradient."""
+    from contest import medians
+
+    pairs = contestants(name)
+    calls = {(peer, i): pair[i] for peer, pair in pairs.items() for i in (0, 1)}
+    seconds = medians(
+        {f"{peer} {i}": call for (peer, i), call in calls.items()},
+        rounds,
+        calls=10 if name == "lstm" else 100,
+    )
+    return {peer: (seconds[f"{peer} 0"], seconds[f"{peer} 1"]) for peer in pairs}
+
+
+def main() -> None:
+    """Print the sizes of the objectives, and the peers' times."""
+    for name, objective in OBJECTIVES.items():
+        count = operations(objective)
+        print(f"\n{name}: {count:,} operations in {len(objective(FLOATS)[1])} variables")
+        for peer, (value, gradient) in value_and_gradient_times(name).items():
+            print(
+                f"  {peer:<10} value {value * 1e6:10.1f} us   gradient {gradient * 1e6:10.1f} us"
+                f"   {gradient / value:6.2f} times"
+            )
+
+
+if __name__ == "__main__":
+    main()
