@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,12 +57,22 @@ class Arguments:
     """What the arguments of a function are for; everything that is not named is shared."""
 
     def __init__(
-        self, rows: tuple[Place, ...], replicas: tuple[Place, ...], static: tuple[Place, ...]
+        self,
+        f: Callable[..., Any],
+        rows: tuple[Place, ...],
+        replicas: tuple[Place, ...],
+        static: tuple[Place, ...],
     ) -> None:
         self.rows, self.replicas, self.static = rows, replicas, static
+        self._parameters = _parameters_of(f)
         places = [*rows, *replicas, *static]
         if len(set(places)) < len(places):
             raise ValueError(f"each argument has one role: rows, replicas or static, got {places}")
+
+    def _name(self, place: Place) -> str:
+        if isinstance(place, str):
+            return place
+        return self._parameters[place] if place < len(self._parameters) else f"argument {place}"
 
     def role(self, place: Place) -> str:
         roles = {"rows": self.rows, "replicas": self.replicas, "static": self.static}
@@ -78,7 +89,7 @@ class Arguments:
         for place, argument in given.items():
             role = self.role(place)
             tree = _first_row(argument, role) if role in ("rows", "replicas") else argument
-            what = f"argument {place}" if isinstance(place, int) else place
+            what = self._name(place)
             names = () if role == "static" else tuple(_names(tree, what))
             found.append(Argument(place, role, tree, names, first))
             first += len(names)
@@ -142,6 +153,16 @@ class Arguments:
         return Given(
             shared, _joined(tables["rows"]), _joined(tables["replicas"]), tuple(row_places)
         )
+
+
+def _parameters_of(f: Callable[..., Any]) -> list[str]:
+    """Return the names of the positional parameters, as far as Python knows them."""
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter.name for parameter in parameters if parameter.kind in kinds]
 
 
 def _given(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[Place, Any]:

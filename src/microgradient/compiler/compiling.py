@@ -47,7 +47,9 @@ def compile(
         raise TypeError(f"compile expects a function, got {shown(f)}")
     if lowering not in LOWERINGS:
         raise ValueError(f"lowering must be one of {', '.join(LOWERINGS)}, got {shown(lowering)}")
-    return Compiled(f, Arguments(_places(rows), _places(replicas), _places(static)), each, lowering)
+    return Compiled(
+        f, Arguments(f, _places(rows), _places(replicas), _places(static)), each, lowering
+    )
 
 
 class Compiled:

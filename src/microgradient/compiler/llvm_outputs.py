@@ -42,8 +42,9 @@ class Outputs(Writer):
             self.full = self.lines.put(f"sdiv i64 %rows, {self.lanes}")
             self.rest = self.lines.put(f"srem i64 %rows, {self.lanes}")
             self.count = self.lines.put("sitofp i64 %rows to double")
-        for k, x in schedule.constant_outputs:
-            self._constant(k, x, summed)
+        for constants in schedule.constants:
+            with self._members(constants.count) as member:
+                self._constant(self.sum(member, constants.first), constants.number, summed)
         for sums in schedule.sums:
             (self._sum_of if summed else self._copy)(sums)
         for products in schedule.products:
@@ -65,7 +66,7 @@ class Outputs(Writer):
         with self.lines.loop(count) as member:
             yield member
 
-    def _constant(self, k: int, x: float, summed: bool) -> None:
+    def _constant(self, k: int | str, x: float, summed: bool) -> None:
         if summed:
             self._add(self.one.mul(number(x), self.count), self._out(k))
         elif not self.varying:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from microgradient.compiler.instructions import EMIT, LIBRARY, library_call
+from microgradient.compiler.instructions import EMIT, LIBRARY, corrected, library_call, two_sum
 from microgradient.compiler.ir import Arithmetic, Lines, number
 from microgradient.compiler.llvm_layers import LayerKernel, tiles
+from microgradient.compiler.llvm_products import register
 from microgradient.compiler.loops import (
     ROWS,
     SHARED,
@@ -23,6 +24,7 @@ from microgradient.compiler.loops import (
 from microgradient.compiler.vocabulary import CONDITIONS
 from microgradient.engine import ops
 
+_LONG_SUM = 24  # terms; fewer are written out
 BLOCKS = 16  # blocks of rows in a tile
 _HEAD = (
     "(ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
@@ -91,6 +93,7 @@ class Phase(Writer):
         super().__init__(module, module.lanes if phase.varying else 1)
         self.name = f"{module.name}_phase{number_}"
         self.phase, self.varying = phase, phase.varying
+        self.allocations: list[str] = []
 
     def text(self) -> str:
         if isinstance(self.phase, Loop):
@@ -100,7 +103,7 @@ class Phase(Writer):
         self.module.functions.update(self.lines.functions)
         hint = "noinline " if len(self.module.schedule.phases) > 4 else ""
         head = f"define internal void @{self.name}{_HEAD} {hint}nounwind {{"
-        return "\n".join([head, "entry:", *self.lines.lines, "  ret void", "}"])
+        return "\n".join([head, "entry:", *self.allocations, *self.lines.lines, "  ret void", "}"])
 
     # --- loops -----------------------------------------------------------------------------------
 
@@ -126,6 +129,11 @@ class Phase(Writer):
         values: dict[int, str] = {}
         loaded: dict[Operand, str] = {}
         for item in items:
+            stretch = self._stretch(item, values)
+            if stretch is not None:
+                values[item.slots[0]] = self._total(*stretch, member, block)
+                self._keep(item, values[item.slots[0]], member, block)
+                continue
             xs = []
             for slot, operand in zip(code[item.slots[0]].operands, item.operands):
                 if slot in values:
@@ -137,10 +145,42 @@ class Phase(Writer):
                         loaded[operand] = self.a.compare("une", loaded[operand], self.a.constant(0))
                 xs.append(loaded[operand])
             value = values[item.slots[0]] = self._emit(item, xs)
-            if self.module.schedule.groups[item.group].kept:
-                kept = self.a.truth(value) if item.op in CONDITIONS else value
-                place = Run(item.group, item.first, 1 if len(item.slots) > 1 else 0)
-                self.a.store(kept, self.pointer(place, member, block))
+            self._keep(item, value, member, block)
+
+    def _keep(self, item: Item, value: str, member: int | str, block: str) -> None:
+        if self.module.schedule.groups[item.group].kept:
+            kept = self.a.truth(value) if item.op in CONDITIONS else value
+            place = Run(item.group, item.first, 1 if len(item.slots) > 1 else 0)
+            self.a.store(kept, self.pointer(place, member, block))
+
+    def _stretch(self, item: Item, values: Mapping[int, str]) -> tuple[Run, int, int] | None:
+        """Return where the terms of a long sum lie, if at equal distances in memory."""
+        runs = item.operands
+        if item.op is not ops.fsum or len(runs) < _LONG_SUM:
+            return None
+        operands = self.module.program.instructions[item.slots[0]].operands
+        first, second = runs[:2]
+        if not (isinstance(first, Run) and isinstance(second, Run)):
+            return None
+        step = second.first - first.first
+        regular = [first._replace(first=first.first + k * step) for k in range(len(runs))]
+        if list(runs) != regular or any(slot in values for slot in operands):
+            return None
+        return first, step, len(runs)
+
+    def _total(self, run: Run, step: int, count: int, member: int | str, block: str) -> str:
+        """Return a sum of many terms: as ``fsum`` of a few, in a loop."""
+        sum_, lost = (register(self.lines, self.allocations, self.a) for _ in range(2))
+        for place in (sum_, lost):
+            self.a.store(self.a.constant(0.0), place)
+        base = self.sum(run.first, self.product(member, run.stride))
+        with self.lines.loop(count) as k:
+            x = self.load(Run(run.store, 0, 1), self.sum(base, self.product(k, step)), block)
+            so_far = self.a.load(sum_)
+            after, error = two_sum(self.a, so_far, x, self.a.load(lost))
+            self.a.store(after, sum_)
+            self.a.store(error, lost)
+        return corrected(self.a, self.a.load(sum_), self.a.load(lost))
 
     def _emit(self, item: Item, xs: Sequence[str]) -> str:
         if item.op is ops.exp and self._is_minus_size(item):
@@ -175,7 +215,7 @@ class Phase(Writer):
         for first, size, wide in tiles(layer.count):
             for k, term in enumerate(layer.terms):
                 own, own_step, common, common_step = term.w, term.w_step, term.x, term.x_step
-                if not own.stride:
+                if not own.stride and common.stride:
                     own, own_step, common, common_step = common, common_step, own, own_step
                 kernel = LayerKernel(
                     self.a.lanes, self.is_shared(own), self.is_shared(common), k > 0, wide

@@ -122,6 +122,15 @@ class Sums:
 
 
 @dataclass
+class Constants:
+    """Outputs ``first``, ``first + 1``, … that are all one number."""
+
+    number: float
+    first: int
+    count: int
+
+
+@dataclass
 class Schedule:
     """Phases in their order, and where the outputs come from."""
 
@@ -130,7 +139,7 @@ class Schedule:
     place: dict[int, Place]
     products: list[Products]
     sums: list[Sums]
-    constant_outputs: list[tuple[int, float]]
+    constants: list[Constants]
 
 
 def run_of(places: Sequence[Place]) -> Run | None:

@@ -33,7 +33,7 @@ from microgradient.engine import ops
 
 SMALLEST_LOOP = 4  # members; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
-LONG = 12  # terms of a dot or a sum; fewer are written out
+LONG = 12  # operands of a dot; with fewer it is written out
 FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each turn
 LARGEST_BLOCK = 1000  # instructions written out in one function
 
@@ -185,7 +185,7 @@ class _Scheduler:
 
     def _place(self, slots: list[int]) -> None:
         op = self.code[slots[0]].op
-        if op is ops.dot and len(slots) > 1 and len(self.code[slots[0]].operands) >= 2 * LONG // 2:
+        if op is ops.dot and len(self.code[slots[0]].operands) >= LONG:
             layer = self._layer(slots)
             if layer is not None:
                 self._put(layer, slots)
@@ -249,7 +249,8 @@ class _Scheduler:
         if None in columns:
             return None
         terms = list(stretches(columns[:n], columns[n : 2 * n]))  # type: ignore[arg-type]
-        if len(terms) > n // 2 or any((t.w.stride == 0) == (t.x.stride == 0) for t in terms):
+        mixed = any((t.w.stride == 0) == (t.x.stride == 0) for t in terms) and len(slots) > 1
+        if len(terms) > n // 2 or mixed:
             return None  # a layer has factors of its neurons' own, and common ones
         if rest and self._changes(operands[0][-1]):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
-from microgradient.compiler.loops import Place, Products, Run, Sums, Term, run_of
+from microgradient.compiler.loops import Constants, Place, Products, Run, Sums, Term, run_of
 from microgradient.compiler.program import Program
 from microgradient.compiler.vocabulary import CONSTANT
 
@@ -34,7 +34,7 @@ def stretches(ws: Sequence[Run], xs: Sequence[Run]) -> list[Term]:
 
 def outputs(
     program: Program, place: Mapping[int, Place], products: Collection[int]
-) -> tuple[list[Products], list[Sums], list[tuple[int, float]]]:
+) -> tuple[list[Products], list[Sums], list[Constants]]:
     """Return the outputs as outer products, as single numbers, and as constants.
 
     ``products`` are the slots of products that nothing needs but an output's sum.
@@ -50,7 +50,7 @@ def outputs(
         for k, slot in enumerate(program.outputs)
         if slot not in products and code[slot].op is not CONSTANT
     ]
-    return _products(program, place, products), _sums(single), constants
+    return _products(program, place, products), _sums(single), _same(constants)
 
 
 def _products(
@@ -111,6 +111,17 @@ def _consecutive(
         else:
             parts.append([member])
     return parts
+
+
+def _same(numbers: Sequence[tuple[int, float]]) -> list[Constants]:
+    """Return outputs with their constants as few stretches of one number."""
+    found: list[Constants] = []
+    for k, x in numbers:
+        if found and found[-1].first + found[-1].count == k and str(found[-1].number) == str(x):
+            found[-1] = Constants(x, found[-1].first, found[-1].count + 1)
+        else:
+            found.append(Constants(x, k, 1))
+    return found
 
 
 def _sums(single: Sequence[tuple[int, Place]]) -> list[Sums]:

@@ -20,7 +20,7 @@ CONSTANT = Op("constant", _none, lambda m: nan)
 ARGUMENT = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)
 """The variable of a derivative within the program: the same number as its operand."""
 DETACH = Op("detach", _none, lambda m, x: x)
-ADJOINT = Op("adjoint", _none, lambda m, adjoint, *value: adjoint)
+ADJOINT = Op("adjoint", lambda m, v, *operands: (1.0,), lambda m, adjoint, *value: adjoint)
 """An adjoint, or nan where the value it belongs to is nan."""
 
 LESS = Op("less", _none, lambda m, x, y: x < y, symbol="<")

@@ -1,0 +1,464 @@
+"""compile: arguments and results, derivatives, batches, replicas, choices, what is refused."""
+
+import math
+import random
+import subprocess
+import sys
+import threading
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import microgradient as mg
+from microgradient import CompileError, Value, nn
+from microgradient.check import error_bound, strategies
+
+LOWERINGS = pytest.mark.parametrize("lowering", ["llvm", "python"])
+Point = namedtuple("Point", "x y")
+
+
+def loss(w, x):
+    return mg.tanh(mg.dot(w, x)) ** 2 + mg.sigmoid(w[0]) * x[1]
+
+
+# --- arguments, results, derivatives --------------------------------------------------------------
+
+
+@LOWERINGS
+def test_derivatives_of_every_kind(lowering):
+    w, x = [0.5, -0.3], [1.5, 2.0]
+    for transform in (mg.grad, mg.value_and_grad, mg.hessian, mg.jacobian):
+        f = transform(loss)
+        compiled = mg.compile(f, lowering=lowering)
+        for shift in (0.0, 1.0, -2.0):
+            moved = [w[0] + shift, w[1]]
+            assert _flat(compiled(moved, x)) == pytest.approx(_flat(f(moved, x)), rel=1e-13)
+
+
+def _flat(tree):
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    return [x for t in tree for x in _flat(t)] if isinstance(tree, (list, tuple)) else [tree]
+
+
+@LOWERINGS
+def test_derivatives_within_a_function_and_of_compiled_functions(lowering):
+    def f(x):
+        return mg.grad(lambda y: y**3 * x)(x) + mg.jvp(mg.sin, (x,), (2.0,))[1]
+
+    assert mg.compile(f, lowering=lowering)(0.7) == pytest.approx(f(0.7), rel=1e-14)
+    inner = mg.compile(lambda x: mg.sin(x) * x, lowering=lowering)
+    assert inner(0.3) == pytest.approx(math.sin(0.3) * 0.3)
+    outer = mg.compile(mg.grad(inner), lowering=lowering)
+    assert outer(0.3) == pytest.approx(math.cos(0.3) * 0.3 + math.sin(0.3))
+
+
+@LOWERINGS
+def test_structures_go_in_and_come_out(lowering):
+    def f(p, *, scale):
+        tree = {"sum": p["a"].x + p["b"][0] * scale, "same": p["a"], "text": "kept", "none": None}
+        return tree, (p["a"].x > p["a"].y, [])
+
+    compiled = mg.compile(f, lowering=lowering)
+    for x in (1.0, 3.0):
+        argument = {"a": Point(x, 2.0), "b": (4.0, 5)}
+        assert compiled(argument, scale=0.5) == f(argument, scale=0.5)
+
+
+@LOWERINGS
+def test_results_without_an_operation(lowering):
+    assert mg.compile(lambda x: x, lowering=lowering)(3.0) == 3.0
+    assert mg.compile(lambda x: [2.0, x, x], lowering=lowering)(3.0) == [2.0, 3.0, 3.0]
+    assert mg.compile(lambda: 1.5, lowering=lowering)() == 1.5
+    assert mg.compile(lambda x: [], lowering=lowering)(3.0) == []
+    assert mg.compile(mg.grad(lambda x: 2.0), lowering=lowering)([3.0]) == [0.0]
+
+
+def test_static_arguments_are_compiled_in():
+    power = mg.compile(lambda x, n: math.prod([x] * n), static=1)
+    assert power(2.0, 3) == 8.0
+    with pytest.raises(CompileError, match="static argument 1 = int 3, got int 4"):
+        power(2.0, 4)
+
+
+@given(strategies.expressions())
+@settings(max_examples=60)
+def test_any_program_with_sharing(e):
+    xs = list(e.inputs)
+
+    def f(xs):
+        return e.f(*xs)
+
+    node = f([Value(x) for x in xs])
+    assert mg.compile(f, lowering="python")(xs) == (node.data if type(node) is Value else node)
+    value, gradient = mg.compile(mg.value_and_grad(f))(xs)
+    want, want_gradient = mg.value_and_grad(f)(xs)
+    bound = error_bound(node) if type(node) is Value else 0.0
+    assert abs(value - want) <= 20 * bound + 1e-300
+    scale = max(map(abs, want_gradient))
+    assert gradient == pytest.approx(want_gradient, rel=1e-10, abs=1e-12 * scale + 1e-13)
+
+
+@given(strategies.expressions(most_steps=6))
+@settings(max_examples=15)
+def test_second_derivatives_of_any_program(e):
+    def f(xs):
+        return e.f(*xs)
+
+    want = _flat(mg.hessian(f)(list(e.inputs)))
+    scale = max(map(abs, want))
+    for lowering in ("llvm", "python"):
+        got = _flat(mg.compile(mg.hessian(f), lowering=lowering)(list(e.inputs)))
+        assert got == pytest.approx(want, rel=1e-9, abs=1e-11 * scale + 1e-12)
+
+
+# --- batches and replicas -------------------------------------------------------------------------
+
+
+@LOWERINGS
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 127, 129, 1000])
+def test_batches_of_any_size(lowering, size):
+    rng = random.Random(size)
+    w = [0.5, -0.3]
+    rows = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(size)]
+    f = mg.value_and_grad(loss)
+    each = [_flat(f(w, row)) for row in rows]
+    summed = [math.fsum(column) for column in zip(*each)] if rows else [0.0] * 3
+    together = mg.compile(f, rows=1, lowering=lowering)
+    apart = mg.compile(f, rows=1, each=True, lowering=lowering)
+    array = np.array(rows).reshape(size, 2)
+    assert _flat(together(w, array)) == pytest.approx(summed, rel=1e-12, abs=1e-13)
+    value, gradient = apart(w, array)
+    assert (value.shape, gradient.shape) == ((size,), (size, 2))
+    if size:
+        assert np.allclose(np.column_stack([value, gradient]), each, rtol=1e-13, atol=1e-14)
+        assert _flat(together(w, rows)) == pytest.approx(summed, rel=1e-12, abs=1e-13)
+        assert [_flat(r) for r in apart(w, rows)] == [
+            pytest.approx(e, rel=1e-13, abs=1e-14) for e in each
+        ]
+
+
+@LOWERINGS
+def test_replicas_with_and_without_rows(lowering):
+    rng = np.random.default_rng(0)
+    ws, xs = rng.normal(size=(11, 2)), rng.normal(size=(5, 2))
+    f = mg.value_and_grad(loss)
+    value, gradient = mg.compile(f, replicas=0, lowering=lowering)(ws, [1.0, 2.0])
+    for i, w in enumerate(ws.tolist()):
+        assert [value[i], *gradient[i]] == pytest.approx(_flat(f(w, [1.0, 2.0])), rel=1e-13)
+    total = mg.compile(f, replicas=0, rows=1, lowering=lowering)(ws.tolist(), xs)
+    for w, result in zip(ws.tolist(), total, strict=True):
+        want = [math.fsum(c) for c in zip(*[_flat(f(w, x)) for x in xs.tolist()])]
+        assert _flat(result) == pytest.approx(want, rel=1e-12)
+        assert {type(x) for x in _flat(result)} == {float}
+
+
+@LOWERINGS
+def test_two_arguments_of_rows(lowering):
+    f = mg.compile(lambda x, t: (x[0] - t) ** 2, rows=(0, 1), lowering=lowering)
+    assert f(np.array([[1.0], [2.0]]), [0.5, 1.0]) == pytest.approx(1.25)
+    with pytest.raises(CompileError, match=r"equally many .* got \[1, 2\]"):
+        f([[1.0]], [0.5, 1.0])
+
+
+# --- choices --------------------------------------------------------------------------------------
+
+
+@LOWERINGS
+@pytest.mark.parametrize("x", [-1.0, 0.0, 2.0, math.nan])
+def test_the_branch_not_taken_leaves_no_trace(lowering, x):
+    def f(x):
+        inner = mg.where(x > 1, mg.log(x - 1), x)
+        return mg.where(x > 0, mg.sqrt(x), 3 * x) * inner
+
+    transforms = [mg.value_and_grad, mg.hessian]
+    for transform in transforms[: 1 if math.isnan(x) else 2]:
+        got, want = mg.compile(transform(f), lowering=lowering)(x), transform(f)(x)
+        assert _flat(got) == pytest.approx(_flat(want), nan_ok=True)
+
+
+@LOWERINGS
+def test_conditions_join_and_come_out_as_truths(lowering):
+    def f(x, y):
+        inside = (x > 0) & (x <= 1) | (y < x)
+        return inside, mg.where(inside, x * y, y), x >= y
+
+    compiled = mg.compile(f, lowering=lowering)
+    for x in (-0.5, 0.0, 0.5, 1.0, 2.0, math.nan):
+        for y in (0.1, 3.0):
+            got, want = compiled(x, y), f(x, y)
+            assert got == pytest.approx(want, nan_ok=True)
+            assert [type(t) for t in got] == [bool, float, bool]
+
+
+def test_detach_and_ties():
+    def f(x):
+        return mg.detach(x) * x + mg.maximum(x, 2.0)
+
+    assert mg.compile(mg.grad(f))(2.0) == mg.grad(f)(2.0) == 2.5
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+REFUSED = {
+    "if x > 0": (lambda x: x if x > 0 else -x, r"branch on traced values .*where\(condition"),
+    "max": (lambda x: max(x, 2.0), "maximum"),
+    "float": (lambda x: float(x), r"write microgradient\.sin\(x\)"),
+    "math.sin": (lambda x: math.sin(x), r"write microgradient\.sin\(x\)"),
+    "range": (lambda x: sum(range(x)), "static argument"),
+    "truth": (lambda x: 1.0 if x else 2.0, "where"),
+    "data": (lambda x: x.data + 1, "use the value itself"),
+    "backward": (lambda x: (x * x).backward(), r"compile\(grad\(f\)\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_the_line_and_what_to_write(name):
+    f, hint = REFUSED[name]
+    with pytest.raises(CompileError, match=hint) as caught:
+        mg.compile(f)(1.0)
+    assert f"{__file__}:{f.__code__.co_firstlineno}" in str(caught.value)
+
+
+def test_other_shapes_are_refused():
+    compiled = mg.compile(lambda x: x[0] * 2)
+    assert compiled([1.0, 2.0]) == 2.0
+    for wrong in ([1.0], 1.0, (1.0, 2.0, 3.0), [[1.0], 2.0], {"a": 1.0}):
+        with pytest.raises(CompileError, match="compile the function again"):
+            compiled(wrong)
+    with pytest.raises(CompileError, match="compiled for 1 arguments, got 2"):
+        compiled([1.0, 2.0], 3.0)
+    assert compiled([5, 2.0]) == 10.0
+
+
+def test_values_and_non_numbers_are_refused():
+    compiled = mg.compile(lambda x: x * 2)
+    with pytest.raises(CompileError, match=r"takes bare numbers .*write v\.data"):
+        compiled(Value(1.0))
+    with pytest.raises(TypeError, match="real number"):
+        compiled(1j)
+    assert compiled(2.0) == 4.0  # nothing is left of what was refused
+
+
+def test_settings_are_checked():
+    with pytest.raises(TypeError, match="compile expects a function, got int 3"):
+        mg.compile(3)
+    with pytest.raises(ValueError, match="lowering must be one of auto, llvm, python"):
+        mg.compile(math.sin, lowering="c")
+    with pytest.raises(ValueError, match="one role"):
+        mg.compile(math.sin, rows=0, replicas=0)
+    with pytest.raises(CompileError, match="there is no argument 1"):
+        mg.compile(lambda x: x, rows=1)([1.0])
+    with pytest.raises(RuntimeError, match="first call fixes the shapes"):
+        _ = mg.compile(lambda x: x).program
+    with pytest.raises(CompileError, match='"python" or "llvm"'):
+        mg.compile(lambda x: x).trace(1.0).source("fortran")
+
+
+def test_own_rows_compile_or_say_what_they_lack():
+    bell = mg.Op("bell", lambda m, v, x: (-2 * (x * v),), lambda m, x: m.exp(-x * x))
+    f = mg.value_and_grad(lambda x: bell(x) * 2)
+    assert mg.compile(f)(0.3) == pytest.approx(f(0.3))
+    odd = mg.Op("odd", lambda m, v, x: (1.0,), lambda m, x: m.bessel(x), fast=lambda x: x)
+    with pytest.raises(CompileError, match="'odd' .*lacks 'bessel'"):
+        mg.compile(lambda x: odd(x))(0.3)
+    same_name = mg.Op("sin", lambda m, v, x: (3.0,), lambda m, x: 3 * x)
+    assert mg.compile(mg.value_and_grad(lambda x: same_name(x)))(2.0) == (6.0, 3.0)
+
+
+def test_captured_values_are_listed():
+    w, unnamed = Value(0.8, "w"), Value(2.0)
+    compiled = mg.compile(lambda x: mg.tanh(w * x) + unnamed * (w + 1))
+    compiled(1.0)
+    assert dict(compiled.program.captured) == {"w": 0.8, "Value number 2": 2.0}
+    assert "captured as a constant: w = 0.8" in str(compiled.program)
+    assert 0.8 in compiled.program.constants
+
+
+# --- programs as data -----------------------------------------------------------------------------
+
+
+def test_a_program_prints_as_a_textbook_would():
+    program = mg.compile(mg.value_and_grad(lambda w, x: mg.sin(w * x) + w)).trace(2.0, 3.0)
+    assert str(program) == "\n".join(
+        [
+            "inputs",
+            "  v0 = w",
+            "  v1 = x",
+            "forward",
+            "  v2 = v0 * v1",
+            "  v3 = sin(v2)",
+            "  v4 = v3 + v0",
+            "adjoint",
+            "  ∂v4 = 1    (nan where v4 is)",
+            "  v7 = cos(v2)",
+            "  ∂v2 = ∂v4 * v7",
+            "  ∂v0 = dot([∂v4, ∂v2], [1, v1])",
+            "results",
+            "  v4, ∂v0",
+        ]
+    )
+    assert (program.operations, program.slots, program.nbytes) == (7, 10, 80)
+    assert program.counts()["sin"] == 1
+
+
+def test_programs_are_checked_when_they_are_built():
+    program = mg.compile(lambda x: mg.where(x > 0, x, -x)).trace(1.0)
+    code = list(program.instructions)
+    for slot, operands in ((1, (5,)), (2, (-1,))):
+        wrong = [*code[:slot], code[slot]._replace(operands=operands), *code[slot + 1 :]]
+        with pytest.raises(ValueError, match="not before it"):
+            mg.Program(program.inputs, tuple(wrong), program.outputs)
+    select = next(i for i, x in enumerate(code) if x.op.name == "where")
+    code[select] = code[select]._replace(operands=(0, 0, 0))
+    with pytest.raises(ValueError, match="wrong kind"):
+        mg.Program(program.inputs, tuple(code), program.outputs)
+    with pytest.raises(ValueError, match="outputs must be slots"):
+        mg.Program(program.inputs, program.instructions, (99,))
+
+
+def test_generated_python_stands_in_tracebacks():
+    kernel = mg.compile(lambda x: mg.exp(x), lowering="python")
+    with pytest.raises(TypeError) as caught:
+        kernel(1.0)
+        kernel._ready(None, None)[2].run([None])
+    import traceback
+
+    text = "".join(traceback.format_exception(caught.value))
+    assert "compiled by microgradient" in text
+    assert "v1 = exp(v0)" in text
+
+
+def test_layers_become_loops():
+    """What repeats is one loop: the code of a layer does not grow with its neurons."""
+
+    def lines(n):
+        model = nn.MLP(24, [n, 6], "tanh", rng=0)
+        weights = model.parameters()
+
+        def f(ws, x):
+            neurons = [mg.tanh(mg.dot(ws[i : i + 24], x)) for i in range(0, 24 * n, 24)]
+            return mg.fsum([y * y for y in neurons])
+
+        program = mg.compile(mg.grad(f), rows=1).trace([0.1] * len(weights), [[0.1] * 24])
+        return len(program.source("llvm").splitlines())
+
+    few, many = lines(12), lines(48)
+    assert many == few
+
+
+@pytest.mark.parametrize("sizes", [(3, [7, 5]), (24, [12, 1]), (5, [4, 8, 6]), (2, [16, 16, 1])])
+@LOWERINGS
+def test_networks_of_many_shapes(sizes, lowering):
+    nin, nouts = sizes
+    model = nn.MLP(nin, nouts, "tanh", output="sigmoid", rng=1)
+    values = model.parameters()
+    rng = random.Random(0)
+    rows = [[rng.uniform(-1, 1) for _ in range(nin)] for _ in range(19)]
+
+    def f(ws, x):
+        ws, widths = list(ws), [nin, *nouts]
+        for n, m in zip(widths, nouts):
+            outs = []
+            for _ in range(m):
+                weights, bias, ws = ws[:n], ws[n], ws[n + 1 :]
+                outs.append(mg.dot(weights, x, bias))
+            x = [mg.tanh(v) for v in outs]
+        return mg.fsum([v * v for v in x])
+
+    start = [v.data for v in values]
+    compiled = mg.compile(mg.value_and_grad(f), rows=1, lowering=lowering)
+    want = [math.fsum(c) for c in zip(*[_flat(mg.value_and_grad(f)(start, x)) for x in rows])]
+    assert _flat(compiled(start, rows)) == pytest.approx(want, rel=1e-11, abs=1e-13)
+    one = mg.compile(mg.value_and_grad(f), lowering=lowering)(start, rows[0])
+    assert _flat(one) == pytest.approx(
+        _flat(mg.value_and_grad(f)(start, rows[0])), rel=1e-11, abs=1e-14
+    )
+
+
+# --- threads, failures, fallbacks -----------------------------------------------------------------
+
+
+@LOWERINGS
+def test_threads_run_one_compiled_function(lowering):
+    f = mg.value_and_grad(loss)
+    compiled = mg.compile(f, lowering=lowering)
+    batch = mg.compile(f, rows=1, lowering=lowering)
+    wrong = []
+
+    def work(seed):
+        rng = random.Random(seed)
+        for _ in range(60):
+            w = [rng.uniform(-1, 1), rng.uniform(-1, 1)]
+            x = [rng.uniform(-1, 1), rng.uniform(-1, 1)]
+            if _flat(compiled(w, x)) != pytest.approx(_flat(f(w, x)), rel=1e-12):
+                wrong.append((w, x))
+            if _flat(batch(w, [x, x])) != pytest.approx([2 * t for t in _flat(f(w, x))], rel=1e-12):
+                wrong.append((w, x))
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_failing_compile_leaves_nothing_behind():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        if len(calls) == 1:
+            raise LookupError("first")
+        return x * 2
+
+    compiled = mg.compile(f)
+    with pytest.raises(LookupError):
+        compiled(1.0)
+    assert compiled(2.0) == 4.0
+
+
+def test_without_llvmlite_python_takes_over_with_one_sentence():
+    code = """
+import sys, warnings
+sys.modules["llvmlite"] = None
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *a: None if name == "llvmlite" else find(name, *a)
+import microgradient as mg
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    print(mg.compile(lambda x: x * 2)(3.0), len(seen), seen[0].message)
+try:
+    mg.compile(lambda x: x, lowering="llvm")(1.0)
+except ImportError as fault:
+    print(fault)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.startswith(
+        "6.0 1 llvmlite is not installed (pip install 'microgradient[fast]')"
+    )
+    assert "machine code cannot be made" in out.stdout
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 40), st.integers(1, 9), st.booleans())
+def test_sums_written_with_operators_are_dots(terms, width, reverse):
+    """Long chains of + and * are one instruction, whichever way they are written."""
+    rng = random.Random(terms * 10 + width)
+    w = [rng.uniform(-1, 1) for _ in range(terms)]
+
+    def f(w, x):
+        total = 0.0
+        for a, b in zip(w, x):
+            total = b * a + total if reverse else total + a * b
+        return total
+
+    rows = [[rng.uniform(-1, 1) for _ in range(terms)] for _ in range(width)]
+    got = mg.compile(mg.value_and_grad(f), rows=1, each=True)(w, rows)
+    for row, result in zip(rows, got):
+        assert _flat(result) == pytest.approx(_flat(mg.value_and_grad(f)(w, row)), abs=1e-14)

@@ -1,0 +1,89 @@
+"""Every row compiled: value, gradient and Hessian as the eager engine has them, specials too."""
+
+import itertools
+import math
+import random
+
+import pytest
+
+import microgradient as mg
+from microgradient import OPS, Op
+from microgradient.nn.losses import half_squared_error, hinge, margin_error
+from rows import arity, points
+
+ROWS = [*OPS.values(), half_squared_error, margin_error, hinge]
+ARITY = {"half_squared_error": 4, "margin_error": 6, "hinge": 4}
+SPECIAL = [0.0, -0.0, 1.0, -2.0, 0.5, math.inf, -math.inf, math.nan, 1e308, -1e300, 5e-324, 800.0]
+LOWERINGS = ("llvm", "python")
+
+
+def width(op: Op) -> int:
+    return ARITY.get(op.name) or arity(op)
+
+
+def special_points(op: Op) -> list[list[float]]:
+    n = width(op)
+    if op.name in ("polygamma", "digamma", "lgamma"):  # minutes far left of 0
+        few = [x for x in SPECIAL if x != -1e300]
+        return [[1.0, x][-n:] for x in few]
+    if n < 3:
+        return [list(x) for x in itertools.product(SPECIAL, repeat=n)]
+    rng = random.Random(op.name)
+    return [[rng.choice(SPECIAL) for _ in range(n)] for _ in range(80)]
+
+
+def applied(op: Op):
+    return lambda xs: xs[0].record(op, xs)
+
+
+def assert_same(got, want, where):
+    """Nan and infinities as they are; the rest to within the roundings of two formulas."""
+    for g, w in zip(got, want, strict=True):
+        if math.isnan(w) or math.isinf(w):
+            assert repr(g).lstrip("-") == repr(w).lstrip("-") and (w != w or g == w), (where, g, w)
+        else:
+            scale = max([abs(x) for x in want if math.isfinite(x)])
+            assert math.isclose(g, w, rel_tol=1e-13, abs_tol=1e-15 * scale + 5e-323), (where, g, w)
+
+
+def flat(result):
+    value, gradient = result
+    return [value, *gradient]
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_value_and_gradient_in_the_domain(op, lowering):
+    f = mg.value_and_grad(applied(op))
+    inputs = list(points(op, 21)) if op.name in OPS else special_free(op)
+    compiled = mg.compile(f, rows=0, each=True, lowering=lowering)(inputs)
+    for x, result in zip(inputs, compiled, strict=True):
+        assert_same(flat(result), flat(f(x)), (op, x))
+
+
+def special_free(op):
+    rng = random.Random(op.name)
+    return [[rng.uniform(-2, 2) for _ in range(width(op))] for _ in range(21)]
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_special_operands(op, lowering):
+    f = mg.value_and_grad(applied(op))
+    inputs = special_points(op)
+    if op.name == "clip":
+        inputs = [x for x in inputs if not x[1] > x[2]]
+    compiled = mg.compile(f, rows=0, each=True, lowering=lowering)(inputs)
+    for x, result in zip(inputs, compiled, strict=True):
+        assert_same(flat(result), flat(f(x)), (op, x))
+
+
+@pytest.mark.parametrize("op", ROWS, ids=repr)
+def test_second_derivatives(op):
+    f = mg.hessian(applied(op))
+    inputs = list(points(op, 5)) if op.name in OPS else special_free(op)[:5]
+    compiled = mg.compile(f, rows=0, each=True)(inputs)
+    for x, result in zip(inputs, compiled, strict=True):
+        got, want = (list(itertools.chain(*h)) for h in (result, f(x)))
+        for g, w in zip(got, want, strict=True):
+            assert g == pytest.approx(w, rel=1e-10, abs=1e-12, nan_ok=True), (op, x)
