@@ -23,6 +23,10 @@ from hypothesis.stateful import (
 
 import microgradient as mg
 from microgradient import Value, topological_order
+from microgradient.compiler.derivatives import reverse
+from microgradient.compiler.lowering import kernel_of
+from microgradient.compiler.passes import recorded
+from microgradient.compiler.tracing import Trace
 
 UNARY = {  # operation: value, slope
     "sin": (math.sin, math.cos),
@@ -69,7 +73,7 @@ class Graphs(RuleBasedStateMachine):
         gc.collect()
         gc.disable()  # what is dropped must go at once
         self.before = live_values()
-        self.known, self.made = [], []
+        self.known, self.made, self.changed = [], [], set()
         return self._add(Value(x), [], leaf=True)
 
     def _add(self, node, before, leaf=False):
@@ -115,6 +119,7 @@ class Graphs(RuleBasedStateMachine):
     def change(self, a, x):
         """Nodes that exist keep the derivatives of when they were made."""
         a.node.data = x
+        self.changed.add(a)
 
     @rule(a=nodes)
     def sweep(self, a):
@@ -154,6 +159,22 @@ class Graphs(RuleBasedStateMachine):
         kept = [k.node.grad for k in self.known]
         assert math.isclose(mg.grad(lambda t: mg.sin(t) * t)(x), math.cos(x) * x + math.sin(x))
         assert [k.node.grad for k in self.known] == kept
+
+    @rule(a=nodes, lowering=st.sampled_from(["python", "llvm"]))
+    def compiled(self, a, lowering):
+        """The graph as a program of its leaves: value and derivatives of when it was made."""
+        leaves = [k for k in a.derivatives if k.leaf]
+        if any(k in self.changed for k in a.derivatives) or not a.node.parents:
+            return
+        trace = Trace(len(leaves), {k.node: i for i, k in enumerate(leaves)})
+        variables = trace.inputs()
+        results = [a.node, *reverse(trace, variables, [(a.node, 1.0)])]
+        program = recorded(trace, [trace.slot(x) for x in results], ["?"] * len(leaves))
+        value, *gradient = kernel_of(program, lowering).run([k.node.data for k in leaves])
+        assert math.isclose(value, a.node.data, rel_tol=1e-12, abs_tol=1e-12)
+        for k, slope in zip(leaves, gradient, strict=True):
+            d, size = a.derivatives[k]
+            assert abs(slope - d) <= 1e-12 * size + 1e-300
 
     @rule(a=consumes(nodes))
     def forget(self, a):
