@@ -18,8 +18,8 @@ def _refresh():
     return module
 
 
-def test_there_are_seven():
-    assert [name[0] for name in NOTEBOOKS] == list("1234567")
+def test_there_are_eight():
+    assert [name[0] for name in NOTEBOOKS] == list("12345678")
 
 
 @pytest.mark.filterwarnings("default")  # of the kernel's libraries, not ours
