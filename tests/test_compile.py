@@ -250,11 +250,11 @@ def test_settings_are_checked():
         mg.compile(math.sin, lowering="c")
     with pytest.raises(ValueError, match="one role"):
         mg.compile(math.sin, rows=0, replicas=0)
-    with pytest.raises(CompileError, match="there is no argument 1"):
+    with pytest.raises(CompileError, match=r"there is no argument .argument 1"):
         mg.compile(lambda x: x, rows=1)([1.0])
     with pytest.raises(RuntimeError, match="first call fixes the shapes"):
         _ = mg.compile(lambda x: x).program
-    with pytest.raises(CompileError, match='"python" or "llvm"'):
+    with pytest.raises(ValueError, match='"python" or "llvm"'):
         mg.compile(lambda x: x).trace(1.0).source("fortran")
 
 
@@ -263,7 +263,7 @@ def test_own_rows_compile_or_say_what_they_lack():
     f = mg.value_and_grad(lambda x: bell(x) * 2)
     assert mg.compile(f)(0.3) == pytest.approx(f(0.3))
     odd = mg.Op("odd", lambda m, v, x: (1.0,), lambda m, x: m.bessel(x), fast=lambda x: x)
-    with pytest.raises(CompileError, match="'odd' .*lacks 'bessel'"):
+    with pytest.raises(CompileError, match=r"'odd' .*lacks 'bessel'"):
         mg.compile(lambda x: odd(x))(0.3)
     same_name = mg.Op("sin", lambda m, v, x: (3.0,), lambda m, x: 3 * x)
     assert mg.compile(mg.value_and_grad(lambda x: same_name(x)))(2.0) == (6.0, 3.0)
@@ -310,7 +310,7 @@ def test_programs_are_checked_when_they_are_built():
     code = list(program.instructions)
     for slot, operands in ((1, (5,)), (2, (-1,))):
         wrong = [*code[:slot], code[slot]._replace(operands=operands), *code[slot + 1 :]]
-        with pytest.raises(ValueError, match="not before it"):
+        with pytest.raises(ValueError, match="not all before it"):
             mg.Program(program.inputs, tuple(wrong), program.outputs)
     select = next(i for i, x in enumerate(code) if x.op.name == "where")
     code[select] = code[select]._replace(operands=(0, 0, 0))

@@ -275,7 +275,8 @@ patterns = [([float(a), float(b)], [float(a != b)]) for a in (0, 1) for b in (0,
 print("ready", flush=True)
 h = nn.train(model, patterns, loss=nn.half_squared_error, sweeps=10**9, engine="compiled",
              optimizer=nn.Momentum(model.parameters(), 0.01), update="presentation")
-print(h.stopped, h.sweeps > 0, len(h.errors) == h.sweeps, all(abs(x) < 100 for x in model.state().values()))
+small = all(abs(x) < 100 for x in model.state().values())
+print(h.stopped, h.sweeps > 0, len(h.errors) == h.sweeps, small)
 """
 
 

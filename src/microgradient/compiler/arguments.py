@@ -63,11 +63,25 @@ class Arguments:
         replicas: tuple[Place, ...],
         static: tuple[Place, ...],
     ) -> None:
-        self.rows, self.replicas, self.static = rows, replicas, static
         self._parameters = _parameters_of(f)
+        self.rows, self.replicas, self.static = map(self._placed, (rows, replicas, static))
+        rows, replicas, static = self.rows, self.replicas, self.static
         places = [*rows, *replicas, *static]
         if len(set(places)) < len(places):
             raise ValueError(f"each argument has one role: rows, replicas or static, got {places}")
+
+    def _placed(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
+        """Return positions for the names of parameters that can be given by position."""
+        names = self._parameters
+        return tuple(names.index(p) if isinstance(p, str) and p in names else p for p in places)
+
+    def _given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[Place, Any]:
+        given: dict[Place, Any] = dict(enumerate(args))
+        for (place,), argument in zip(map(self._placed, zip(kwargs)), kwargs.values()):
+            if place in given:
+                raise CompileError(f"argument {self._name(place)!r} is given twice")
+            given[place] = argument
+        return given
 
     def _name(self, place: Place) -> str:
         if isinstance(place, str):
@@ -80,15 +94,18 @@ class Arguments:
 
     def shapes(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Argument]:
         """Return the arguments of a first call, as their trees are."""
-        given = _given(args, kwargs)
+        given = self._given(args, kwargs)
         for place in (*self.rows, *self.replicas, *self.static):
             if place not in given:
-                raise CompileError(f"there is no argument {place!r} in this call")
+                raise CompileError(f"there is no argument {self._name(place)!r} in this call")
         found: list[Argument] = []
         first = 0
         for place, argument in given.items():
             role = self.role(place)
-            tree = _first_row(argument, role) if role in ("rows", "replicas") else argument
+            if role in ("rows", "replicas"):
+                tree = _first_row(argument, role)
+            else:
+                tree = argument.tolist() if _is_array(argument) else argument
             what = self._name(place)
             names = () if role == "static" else tuple(_names(tree, what))
             found.append(Argument(place, role, tree, names, first))
@@ -108,10 +125,10 @@ class Arguments:
                     filled,
                     iter([next(symbols) if _is_number(x) else x for x in leaves(filled)]),
                 )
-            if isinstance(argument.place, int):
+            if argument.place == len(positional):
                 positional.append(filled)
             else:
-                keywords[argument.place] = filled
+                keywords[self._name(argument.place)] = filled
         return positional, keywords
 
     def inputs(self, arguments: Sequence[Argument], role: str) -> tuple[int, ...]:
@@ -127,9 +144,12 @@ class Arguments:
         self, arguments: Sequence[Argument], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Given:
         """Return the numbers of a call; CompileError unless it has the shapes of the first."""
-        given = _given(args, kwargs)
+        given = self._given(args, kwargs)
         if len(given) != len(arguments):
-            raise CompileError(f"compiled for {len(arguments)} arguments, got {len(given)}")
+            raise CompileError(
+                f"compiled for {len(arguments)} arguments, got {len(given)}; another call is "
+                "another program: compile the function again for it"
+            )
         shared: list[float] = []
         tables: dict[str, list[Table]] = {"rows": [], "replicas": []}
         row_places: list[int] = []
@@ -163,12 +183,6 @@ def _parameters_of(f: Callable[..., Any]) -> list[str]:
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
-
-
-def _given(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[Place, Any]:
-    given: dict[Place, Any] = dict(enumerate(args))
-    given.update(kwargs)
-    return given
 
 
 def _first_row(argument: Any, role: str) -> Any:
@@ -215,8 +229,8 @@ def _names(tree: Any, name: str) -> Iterator[str]:
 def _number(x: Any) -> float:
     if type(x) is Value:
         raise CompileError(
-            f"a compiled function takes bare numbers and records no graph, got {shown(x)}; "
-            "write v.data, or call the function itself"
+            f"a compiled function takes bare numbers and records no graph, got {x!r}; write v.data "
+            "for its number, and compile(grad(f)) for grad of a compiled f"
         )
     if isinstance(x, Symbol):
         raise CompileError("symbols of another compilation must all be arguments of one call")
@@ -226,6 +240,7 @@ def _number(x: Any) -> float:
 def _numbers(tree: Any, like: Any, place: Place) -> list[float]:
     """Return the numbers of ``tree``, which must have the shape of ``like``."""
     found: list[float] = []
+    tree = tree.tolist() if _is_array(tree) else tree
     try:
         _collect(tree, like, found)
     except _OtherShape:
@@ -302,6 +317,10 @@ def _joined(tables: list[Table]) -> Table | None:
     counts = {table.count for table in tables}
     if len(counts) > 1:
         raise CompileError(f"rows must be equally many in each argument, got {sorted(counts)}")
+    if all(t.is_array for t in tables):
+        import numpy
+
+        return Table(numpy.column_stack([t.table for t in tables]), counts.pop(), True)
     lists = [t.table.tolist() if t.is_array else t.table for t in tables]
     rows = [tuple(x for part in parts for x in part) for parts in zip(*lists)]
     return Table(rows, counts.pop(), any(t.is_array for t in tables))

@@ -11,4 +11,4 @@ class CompileError(TypeError):
 
 def refused(what: str, instead: str) -> CompileError:
     """Return the error with the line of the user's code that is running now."""
-    return CompileError(f"{what} cannot be compiled, at {user_line()}; {instead}")
+    return CompileError(f"{what} cannot be compiled: {instead}\n  at {user_line()}")

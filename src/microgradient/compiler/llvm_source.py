@@ -19,10 +19,13 @@ from microgradient.compiler.llvm_outputs import Outputs
 from microgradient.compiler.llvm_phase import BLOCKS, Phase
 from microgradient.compiler.llvm_products import ProductKernel
 from microgradient.compiler.loops import Schedule
-from microgradient.compiler.passes import expanded, fused, shared_exponentials
+from microgradient.compiler.passes import expanded, fused, spelled_out
 from microgradient.compiler.program import Program
 from microgradient.compiler.schedule import scheduled
 from microgradient.compiler.vector_math import definition
+
+
+_MANY_CALLS = 400  # of exp and its kin: with more, the code would grow too large inlined
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def lowered(
 
     ``whole`` promises that the number of rows is always a multiple of the lanes.
     """
-    program = shared_exponentials(fused(expanded(program, NATIVE)))
+    program = spelled_out(fused(expanded(program, NATIVE)))
     return _Module(program, lanes, name, accumulate, whole).function()
 
 
@@ -65,16 +68,17 @@ def module_text(functions: Sequence[Function], *more: str) -> str:
     kernels = {kernel.name: kernel for function in functions for kernel in function.kernels}
     parts = [body for function in functions for body in function.bodies]
     parts += [kernel.text() for kernel in kernels.values()]
-    parts += [*more, *map(_definition, own)]
-    text = "\n\n".join(parts)
+    text = "\n\n".join([*parts, *more])
+    inline = text.count("_1(double %r") + text.count(" x double> @") < _MANY_CALLS
+    text = "\n\n".join([text, *(_definition(key, inline) for key in own)])
     declarations = "\n".join(_declarations(text))
     return f"{text}\n\n{declarations}\n\nattributes #0 = {{ alwaysinline nounwind }}\n"
 
 
-def _definition(key: tuple[str, int]) -> str:
+def _definition(key: tuple[str, int], inline: bool) -> str:
     name, lanes = key
     if lanes:
-        return definition(name, lanes)
+        return definition(name, lanes, inline=inline)
     return f"declare double @lib_{name}({', '.join(['double'] * LIBRARY[name])})"
 
 

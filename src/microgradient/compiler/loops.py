@@ -145,6 +145,8 @@ class Schedule:
 def run_of(places: Sequence[Place]) -> Run | None:
     """Return ``places`` as a run, or None if they are not at equal distances in one store."""
     store, first = places[0]
+    if len(places) == 1:
+        return Run(store, first, 0)
     stride = places[1][1] - first if len(places) > 1 else 0
     regular = all(place == (store, first + i * stride) for i, place in enumerate(places))
     return Run(store, first, stride) if regular else None

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from microgradient.compiler.errors import CompileError
 from microgradient.compiler.program import Program
 from microgradient.compiler.python_source import PythonKernel, python_source
 from microgradient.engine.number import shown
@@ -54,4 +53,4 @@ def source_of(program: Program, language: str) -> str:
         from microgradient.compiler.llvm_source import llvm_source
 
         return llvm_source(program)
-    raise CompileError(f'source expects "python" or "llvm", got {shown(language)}')
+    raise ValueError(f'source expects "python" or "llvm", got {shown(language)}')

@@ -19,6 +19,7 @@ from microgradient.engine.op import FLOATS
 
 _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
 _lock = threading.Lock()  # LLVM compiles one module at a time
+_LARGE = 2_000_000  # characters of a module whose instructions are chosen in haste: 5 times as fast
 _Double = ctypes.c_double
 RUN = ctypes.CFUNCTYPE(
     None,
@@ -27,13 +28,13 @@ RUN = ctypes.CFUNCTYPE(
 )
 
 
-def _target() -> llvm.TargetMachine:
+def _target(effort: int = 2) -> llvm.TargetMachine:
     """Return a description of this processor: a new one, for an engine will own it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features().flatten()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True
+        cpu=llvm.get_host_cpu_name(), features=features, opt=effort, jit=True
     )
 
 
@@ -49,7 +50,7 @@ class Code:
 
     def __init__(self, text: str) -> None:
         with _lock:
-            target = _target()
+            target = _target(2 if len(text) < _LARGE else 0)
             module = llvm.parse_assembly(text)
             module.verify()
             for name in _used(text):

@@ -204,18 +204,19 @@ def _with_dots(
     return rewritten(replace(program, instructions=tuple(instructions)), _copied)
 
 
-def shared_exponentials(program: Program) -> Program:
-    """Return ``program`` with each sigmoid by exp, so that s(x) and s(-x) share one exponential.
+def spelled_out(program: Program) -> Program:
+    """Return ``program`` with squares as products, and with each sigmoid by exp.
+
+    So s(x) and s(-x) share one exponential.
 
     s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|).
     """
-    return rewritten(rewritten(program, _signed_product), _sigmoid_by_exp)
+    return rewritten(program, _spelled)
 
 
-def _signed_product(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+def _product(trace: Trace, slots: tuple[int, ...]) -> int:
     """Write a product with a negative constant as minus the other one, if that is there."""
-    if instruction.op is not ops.mul:
-        return _copied(trace, instruction, slots)
+    slots = _of_both_branches(trace, slots)
     first = trace.instructions[slots[0]]
     if first.op is CONSTANT and first.number < 0:
         positive = trace.find(ops.mul, (trace.constant(-first.number), slots[1]))
@@ -224,9 +225,11 @@ def _signed_product(trace: Trace, instruction: Instruction, slots: tuple[int, ..
     return trace.emit(ops.mul, slots)
 
 
-def _sigmoid_by_exp(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+def _spelled(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
     if instruction.op is ops.mul:
-        return trace.emit(ops.mul, _of_both_branches(trace, slots))
+        return _product(trace, slots)
+    if instruction.op is ops.pow and trace.instructions[slots[1]].number == 2.0:
+        return trace.emit(ops.mul, (slots[0], slots[0]))
     if instruction.op is not ops.sigmoid:
         return _copied(trace, instruction, slots)
     x = slots[0]

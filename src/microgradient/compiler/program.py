@@ -48,18 +48,18 @@ class Program:
 
     def __post_init__(self) -> None:
         known = len(self.instructions)
+        conditions: set[int] = set()
         for slot, (op, operands, _) in enumerate(self.instructions):
             if (op is INPUT) != (slot < len(self.inputs)):
                 raise ValueError(f"inputs come first, and only they: slot {slot} is {op.name}")
-            for place, operand in enumerate(operands):
-                if not 0 <= operand < slot:
-                    raise ValueError(f"slot {slot} reads slot {operand}, which is not before it")
-                kinds = KINDS.get(op)
-                wanted = kinds is not None and kinds[place] == "condition"
-                if wanted != (self.instructions[operand].op in CONDITIONS):
-                    raise ValueError(
-                        f"slot {slot}: operand {place} of {op.name} is of a wrong kind"
-                    )
+            if operands and not (min(operands) >= 0 and max(operands) < slot):
+                raise ValueError(f"slot {slot} reads slots {operands}, which are not all before it")
+            if op in KINDS or not conditions.isdisjoint(operands):
+                kinds = KINDS.get(op, ("number",) * len(operands))
+                if [x in conditions for x in operands] != [k == "condition" for k in kinds]:
+                    raise ValueError(f"slot {slot}: an operand of {op.name} is of a wrong kind")
+            if op in CONDITIONS:
+                conditions.add(slot)
         if not all(0 <= slot < known for slot in self.outputs):
             raise ValueError(f"outputs must be slots below {known}, got {self.outputs}")
 
@@ -137,11 +137,8 @@ class _Listing:
 
     def _name(self, slot: int, instruction: Instruction) -> str:
         if instruction.op is CONSTANT:
-            return (
-                f"{instruction.number:.17g}"
-                if instruction.number % 1
-                else f"{instruction.number:g}"
-            )
+            short = f"{instruction.number:g}"
+            return short if float(short) == instruction.number else repr(instruction.number)
         of = self.program.adjoint_of.get(slot)
         return f"v{slot}" if of is None else f"∂v{of}"
 
@@ -151,6 +148,10 @@ class _Listing:
         inputs = [f"v{slot} = {_plain(name)}" for slot, name in enumerate(program.inputs)]
         shown = inputs if len(inputs) <= 12 else [*inputs[:5], "…", *inputs[-5:]]
         lines += [f"  {line}" for line in shown]
+        if program.rows:
+            rows = grouped([self.names[slot] for slot in program.rows])
+            how = "kept for each" if program.each else "summed over them"
+            lines.append(f"  rows: {rows}; results are {how}")
         for label, number in program.captured:
             lines.append(f"  captured as a constant: {_plain(label)} = {number!r}")
         lines.append("forward")
@@ -174,8 +175,8 @@ class _Listing:
             return f"dot([{grouped(names[:n])}], [{grouped(names[n : 2 * n])}]){bias}"
         if len(names) == 2 and not op.symbol.isidentifier():
             return f"{names[0]} {op.symbol} {names[1]}"
-        if len(names) == 1 and op.name == "neg":
-            return f"-{names[0]}"
+        if len(names) == 1 and op.name in ("neg", "no"):
+            return f"{'-' if op.name == 'neg' else 'not '}{names[0]}"
         return f"{op.name}({grouped(names)})"
 
 

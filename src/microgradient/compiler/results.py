@@ -13,13 +13,18 @@ from microgradient.engine.value import Value
 
 
 class Results:
-    """The structure of the outputs, and the slots of the numbers in it."""
+    """The structure of the outputs, and the slots of the numbers in it.
 
-    def __init__(self, trace: Trace, output: Any) -> None:
+    ``rows`` is "summed", "each", or "" where there are none. Of rows, a number that does not depend
+    on the arguments is summed like any other, and of a condition it is counted how often it holds.
+    """
+
+    def __init__(self, trace: Trace, output: Any, rows: str) -> None:
         self._tree = output
         self._leaves = leaves(output)
-        self._computed = [isinstance(x, (Symbol, Condition, Value)) for x in self._leaves]
-        self._truths = [isinstance(x, Condition) for x in self._leaves]
+        kinds = (Symbol, Condition, Value, *((int, float) if rows else ()))
+        self._computed = [isinstance(x, kinds) and not isinstance(x, bool) for x in self._leaves]
+        self._truths = [isinstance(x, Condition) and rows != "summed" for x in self._leaves]
         self.slots = [
             trace.slot(x.choose(1.0, 0.0) if isinstance(x, Condition) else x)
             for x, computed in zip(self._leaves, self._computed)

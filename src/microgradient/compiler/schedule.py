@@ -185,7 +185,7 @@ class _Scheduler:
 
     def _place(self, slots: list[int]) -> None:
         op = self.code[slots[0]].op
-        if op is ops.dot and len(self.code[slots[0]].operands) >= LONG:
+        if op is ops.dot and len(self.code[slots[0]].operands) >= LONG and not self.straight:
             layer = self._layer(slots)
             if layer is not None:
                 self._put(layer, slots)

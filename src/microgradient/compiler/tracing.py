@@ -18,6 +18,7 @@ from microgradient.compiler.vocabulary import (
     INPUT,
     LESS,
     LESS_EQUAL,
+    NOT,
     SELECT,
 )
 from microgradient.engine import choice, ops
@@ -26,7 +27,12 @@ from microgradient.engine.number import as_float
 from microgradient.engine.op import FLOATS, NAMED, OPS, Op, Symbol, Undecided
 from microgradient.engine.value import Value
 
-_NEUTRAL = {(ops.mul, 1.0), (ops.div, 1.0), (ops.sub, 0.0)}  # as second operand: exactly the first
+_NEUTRAL = {
+    (ops.mul, 1.0),
+    (ops.div, 1.0),
+    (ops.sub, 0.0),
+    (ops.pow, 1.0),
+}  # as second operand: exactly the first
 
 
 class Trace:
@@ -78,7 +84,7 @@ class Trace:
                     return self._put(op, slots)
             if op is ops.mul and instructions[slots[0]].number == 1.0:
                 return slots[1]
-            if all(instructions[slot].op is CONSTANT for slot in slots):
+            if slots and all(instructions[slot].op is CONSTANT for slot in slots):
                 return self.constant(as_float(op.fast(*[instructions[i].number for i in slots])))
         return self._put(op, slots)
 
@@ -215,12 +221,26 @@ class Traced(Symbol):
     def __ge__(self, other: Any) -> Any:
         return self.trace.compare(LESS_EQUAL, other, self)
 
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, (Traced, Value, int, float)) and not isinstance(other, bool):
+            return self.trace.compare(EQUAL, self, other)
+        return NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return equal.negated() if isinstance(equal, Condition) else equal
+
+    __hash__ = object.__hash__
+
     def __getattr__(self, name: str) -> Any:
         """Return an operation as a method: ``x.tanh()``."""
         op = OPS.get(name)
         if op is None or not hasattr(Value, name):
             raise AttributeError(f"a Value has no attribute {name!r}")
         return lambda *operands, **keywords: op(self, *operands, **keywords)
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
 
     def __repr__(self) -> str:
         return f"<a number not known while compiling, v{self.slot}>"
@@ -229,6 +249,9 @@ class Traced(Symbol):
     __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
     __bool__ = _unknown(
         "the truth of a traced value", "write where(condition, x, y) to choose between results"
+    )
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = _unknown(
+        "a quotient of whole numbers", "write x - y * microgradient.floor(x / y) for x % y"
     )
     data = property(_unknown("the number .data of a traced value", "use the value itself"))
     grad = property(_unknown(".grad of a traced value", "write grad(f) for derivatives within"))
@@ -256,6 +279,13 @@ class Condition(Undecided):
         return self._joined(EITHER, other, absorbing=True)
 
     __rand__, __ror__ = __and__, __or__
+
+    def negated(self) -> Condition:
+        return Condition(self.trace, self.trace.emit(NOT, (self.slot,)))
+
+    __invert__ = _unknown(
+        "~ of a condition", "turn the comparison round, or swap the results of where"
+    )
 
     def _joined(self, op: Op, other: Any, absorbing: bool) -> Any:
         if isinstance(other, Condition):

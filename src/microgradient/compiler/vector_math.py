@@ -232,10 +232,11 @@ FUNCTIONS: dict[str, Callable[[Arithmetic, str], str]] = {
 }
 
 
-def definition(name: str, lanes: int) -> str:
+def definition(name: str, lanes: int, *, inline: bool = True) -> str:
     """Return the definition of a function over ``lanes`` doubles, ``@name_lanes``."""
     lines = Lines()
     a = Arithmetic(lines, lanes)
     lines.do(f"ret {a.type} {FUNCTIONS[name](a, '%x')}")
-    head = f"define internal {a.type} @{name}_{lanes}({a.type} %x) #0 {{"
+    hint = "#0" if inline else "noinline nounwind"
+    head = f"define internal {a.type} @{name}_{lanes}({a.type} %x) {hint} {{"
     return "\n".join([head, "entry:", *lines.lines, "}"])

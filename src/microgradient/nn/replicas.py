@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from microgradient.engine.number import positive
+from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.nn.eager_run import Criterion, Pattern
 from microgradient.nn.module import Module
@@ -63,6 +63,13 @@ def train_replicas(
     """
     replicas = list(models)
     check_engine(engine)
+    if not callable(optimizer):
+        raise TypeError(
+            "optimizer must be a function of a list of parameters, such as "
+            f"lambda parameters: Momentum(parameters, 0.1), got {shown(optimizer)}"
+        )
+    if len({id(model) for model in replicas}) < len(replicas):
+        raise ValueError("each replica is a model of its own, got one that stands twice")
     if not replicas:
         return []
     first = optimizer(replicas[0].parameters())
