@@ -370,7 +370,8 @@ def main() -> None:
 def cold(name: str, file: str | None) -> None:
     """Train once by one peer."""
     given = problem() if file is None else Problem(**json.loads(Path(file).read_text("utf-8")))
-    print(f"{name}: {sum(PEERS[name](given)()):.9f}")
+    trainer = by_package if name == "microgradient" else PEERS[name]
+    print(f"{name}: {sum(trainer(given)()):.9f}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ _HEAD = (
 )
 
 
+Member = int | str | tuple[str, str]
+"""Which member of a group: a number, a counter, or the counters of a loop and one within it."""
+
+
 class Writer:
     """Lines of a function that reads a program's memories, over one number or lanes of them."""
 
@@ -40,6 +44,9 @@ class Writer:
         self.a = Arithmetic(self.lines, lanes)
 
     def product(self, x: int | str, y: int | str) -> int | str:
+        if isinstance(x, int) and isinstance(y, int):
+            return x * y
+        x, y = (int(z) if isinstance(z, str) and z.isdigit() else z for z in (x, y))
         if isinstance(x, int) and isinstance(y, int):
             return x * y
         if x in (0, 1) or y in (0, 1):
@@ -58,11 +65,18 @@ class Writer:
         store = run.store
         return store == SHARED or (store >= 0 and not self.module.schedule.groups[store].varying)
 
-    def pointer(self, run: Run, member: int | str, block: str) -> str:
+    def offset(self, run: Run, member: Member) -> int | str:
+        """Return how far a run's ``member`` is from its first; a pair is one of a loop within."""
+        if isinstance(member, tuple):
+            outer, inner = member
+            return self.sum(self.product(outer, run.jump), self.product(inner, run.stride))
+        return self.product(member, run.stride)
+
+    def pointer(self, run: Run, member: Member, block: str) -> str:
         """Return where a run's ``member`` is, in the block of rows that begins at row ``block``."""
         store = run.store
         first = run.first + (self.module.bases[store] if store >= 0 else 0)
-        index = self.sum(first, self.product(member, run.stride))
+        index = self.sum(first, self.offset(run, member))
         if self.is_shared(run):
             base = "%p" if store == SHARED else "%t"
         elif store == ROWS:
@@ -78,7 +92,7 @@ class Writer:
             return places
         return self.product(places, "%stride" if run.store == ROWS else BLOCKS * self.module.lanes)
 
-    def load(self, run: Run, member: int | str, block: str) -> str:
+    def load(self, run: Run, member: Member, block: str) -> str:
         """Return numbers of this function's kind: those of a block, or one in all lanes."""
         pointer = self.pointer(run, member, block)
         if self.is_shared(run):
@@ -112,8 +126,19 @@ class Phase(Writer):
             with self._blocks() as block:
                 self._items(phase.items, 0, block)
             return
-        with self.lines.loop(phase.count) as member, self._blocks() as block:
+        with self._members(phase) as member, self._blocks() as block:
             self._items(phase.items, member, block)
+
+    @contextmanager
+    def _members(self, phase: Loop | Layer) -> Iterator[Member]:
+        """Repeat for each member: a loop, or one within another."""
+        if phase.inner == phase.count:
+            with self.lines.loop(phase.count) as member:
+                yield member
+        else:
+            loop, turns = self.lines.loop, phase.count // phase.inner
+            with loop(turns) as outer, loop(phase.inner) as inner:
+                yield outer, inner
 
     @contextmanager
     def _blocks(self) -> Iterator[str]:
@@ -124,7 +149,7 @@ class Phase(Writer):
         with self.lines.loop("%blocks") as block:
             yield str(self.product(block, self.module.lanes))
 
-    def _items(self, items: Sequence[Item], member: int | str, block: str) -> None:
+    def _items(self, items: Sequence[Item], member: Member, block: str) -> None:
         code = self.module.program.instructions
         values: dict[int, str] = {}
         loaded: dict[Operand, str] = {}
@@ -140,17 +165,17 @@ class Phase(Writer):
                     xs.append(values[slot])
                     continue
                 if operand not in loaded or isinstance(operand, Literals):
-                    loaded[operand] = self._operand(operand, member, block)
+                    loaded[operand] = self._operand(operand, item.inner, member, block)
                     if code[slot].op in CONDITIONS:
                         loaded[operand] = self.a.compare("une", loaded[operand], self.a.constant(0))
                 xs.append(loaded[operand])
             value = values[item.slots[0]] = self._emit(item, xs)
             self._keep(item, value, member, block)
 
-    def _keep(self, item: Item, value: str, member: int | str, block: str) -> None:
+    def _keep(self, item: Item, value: str, member: Member, block: str) -> None:
         if self.module.schedule.groups[item.group].kept:
             kept = self.a.truth(value) if item.op in CONDITIONS else value
-            place = Run(item.group, item.first, 1 if len(item.slots) > 1 else 0)
+            place = Run(item.group, item.first, 1 if len(item.slots) > 1 else 0, item.inner)
             self.a.store(kept, self.pointer(place, member, block))
 
     def _stretch(self, item: Item, values: Mapping[int, str]) -> tuple[Run, int, int] | None:
@@ -168,12 +193,12 @@ class Phase(Writer):
             return None
         return first, step, len(runs)
 
-    def _total(self, run: Run, step: int, count: int, member: int | str, block: str) -> str:
+    def _total(self, run: Run, step: int, count: int, member: Member, block: str) -> str:
         """Return a sum of many terms: as ``fsum`` of a few, in a loop."""
         sum_, lost = (register(self.lines, self.allocations, self.a) for _ in range(2))
         for place in (sum_, lost):
             self.a.store(self.a.constant(0.0), place)
-        base = self.sum(run.first, self.product(member, run.stride))
+        base = self.sum(run.first, self.offset(run, member))
         with self.lines.loop(count) as k:
             x = self.load(Run(run.store, 0, 1), self.sum(base, self.product(k, step)), block)
             so_far = self.a.load(sum_)
@@ -195,16 +220,18 @@ class Phase(Writer):
         operand = code[code[item.slots[0]].operands[0]]
         return operand.op is ops.neg and code[operand.operands[0]].op is ops.abs
 
-    def _operand(self, operand: Operand, member: int | str, block: str) -> str:
+    def _operand(self, operand: Operand, inner: int, member: Member, block: str) -> str:
         if isinstance(operand, Literals):
             if len({number(x) for x in operand.numbers}) == 1:
                 return self.a.constant(operand.numbers[0])
             table = self.module.table([number(x) for x in operand.numbers], "double")
-            pointer = self.lines.put(f"getelementptr inbounds double, ptr {table}, i64 {member}")
+            flat = self.offset(Run(0, 0, 1, inner), member)
+            pointer = self.lines.put(f"getelementptr inbounds double, ptr {table}, i64 {flat}")
             return self.a.splat(self.lines.put(f"load double, ptr {pointer}, align 8"))
         if isinstance(operand, Table):
             table = self.module.table([str(index) for _, index in operand.places], "i64")
-            pointer = self.lines.put(f"getelementptr inbounds i64, ptr {table}, i64 {member}")
+            flat = self.offset(Run(0, 0, 1, inner), member)
+            pointer = self.lines.put(f"getelementptr inbounds i64, ptr {table}, i64 {flat}")
             place = self.lines.put(f"load i64, ptr {pointer}, align 8")
             return self.load(Run(operand.places[0][0], 0, 1), place, block)
         return self.load(operand, member, block)
@@ -212,7 +239,16 @@ class Phase(Writer):
     # --- layers ----------------------------------------------------------------------------------
 
     def _layer(self, layer: Layer) -> None:
-        for first, size, wide in tiles(layer.count):
+        if layer.inner == layer.count:
+            self._calls(layer, "0")
+        else:
+            with self.lines.loop(layer.count // layer.inner) as turn:
+                self._calls(layer, turn)
+
+    def _calls(self, layer: Layer, turn: str) -> None:
+        """Call a kernel for each stretch of neurons and of terms."""
+        for first, size, wide in tiles(layer.inner):
+            start = (turn, str(first))
             for k, term in enumerate(layer.terms):
                 own, own_step, common, common_step = term.w, term.w_step, term.x, term.x_step
                 if not own.stride and common.stride:
@@ -221,21 +257,20 @@ class Phase(Writer):
                     self.a.lanes, self.is_shared(own), self.is_shared(common), k > 0, wide
                 )
                 self.module.kernels[kernel.name] = kernel
-                out = Run(layer.group, layer.first, 1)
+                out = Run(layer.group, layer.first, 1, layer.inner)
                 bias, bias_stride = f"@{self.module.name}_zero", 0
                 if layer.bias is not None:
-                    bias = self.pointer(layer.bias, first, "0")
-                    bias_stride = layer.bias.stride
+                    bias, bias_stride = self.pointer(layer.bias, start, "0"), layer.bias.stride
                 operands = [
-                    f"ptr {self.pointer(own, first, '0')}",
+                    f"ptr {self.pointer(own, start, '0')}",
                     f"i64 {self.distance(own, own.stride)}",
                     f"i64 {self.distance(own, own_step)}",
-                    f"ptr {self.pointer(common, 0, '0')}",
+                    f"ptr {self.pointer(common, (turn, '0'), '0')}",
                     f"i64 {self.distance(common, common_step)}",
                     f"i64 {term.count}",
                     f"ptr {bias}",
                     f"i64 {bias_stride}",
-                    f"ptr {self.pointer(out, first, '0')}",
+                    f"ptr {self.pointer(out, start, '0')}",
                     f"i64 {self.distance(out, 1)}",
                     f"i64 {size}",
                     "i64 %blocks",

@@ -24,7 +24,6 @@ from microgradient.compiler.program import Program
 from microgradient.compiler.schedule import scheduled
 from microgradient.compiler.vector_math import definition
 
-
 _MANY_CALLS = 400  # of exp and its kin: with more, the code would grow too large inlined
 
 

@@ -18,12 +18,14 @@ Place = tuple[int, int]
 class Run(NamedTuple):
     """Numbers side by side: ``store`` is a memory, ``first`` a place in it, then every ``stride``.
 
+    In a loop within a loop, ``jump`` is the distance from one turn of the outer one to the next.
     Stores are ``SHARED``, ``ROWS``, and groups by their numbers.
     """
 
     store: int
     first: int
     stride: int
+    jump: int = 0
 
 
 class Table(NamedTuple):
@@ -52,10 +54,11 @@ class Group:
 
 @dataclass
 class Item:
-    """One instruction, or as many of one form as its loop has turns."""
+    """One instruction, or as many of one form as its loop has turns, ``inner`` in an outer one."""
 
     op: Op
     slots: list[int]
+    inner: int
     operands: list[Operand]
     group: int
     first: int
@@ -77,18 +80,20 @@ class Term:
 
 @dataclass
 class Loop:
-    """Items done for each of ``count`` members in turn (1: written out)."""
+    """Items done for each of ``count`` members in turn (1: written out), ``inner`` at a time."""
 
     count: int
+    inner: int
     varying: bool
     items: list[Item] = field(default_factory=list)
 
 
 @dataclass
 class Layer:
-    """``count`` dots with terms in common stretches, and perhaps biases."""
+    """``count`` dots, ``inner`` at a time, with terms in common stretches, and perhaps biases."""
 
     count: int
+    inner: int
     varying: bool
     terms: list[Term]
     bias: Run | None
@@ -142,11 +147,19 @@ class Schedule:
     constants: list[Constants]
 
 
-def run_of(places: Sequence[Place]) -> Run | None:
-    """Return ``places`` as a run, or None if they are not at equal distances in one store."""
+def run_of(places: Sequence[Place], inner: int | None = None) -> Run | None:
+    """Return ``places`` as a run, or None if they are not at equal distances in one store.
+
+    ``inner`` of them belong to each turn of an outer loop.
+    """
     store, first = places[0]
     if len(places) == 1:
         return Run(store, first, 0)
-    stride = places[1][1] - first if len(places) > 1 else 0
-    regular = all(place == (store, first + i * stride) for i, place in enumerate(places))
-    return Run(store, first, stride) if regular else None
+    inner = inner or len(places)
+    stride = places[1][1] - first if inner > 1 else 0
+    jump = places[inner][1] - first if inner < len(places) else 0
+    regular = all(
+        place == (store, first + i // inner * jump + i % inner * stride)
+        for i, place in enumerate(places)
+    )
+    return Run(store, first, stride, jump) if regular else None

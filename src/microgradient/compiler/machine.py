@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -125,6 +125,11 @@ class MachineKernel:
         given = (_Double * len(inputs))(*inputs)
         self._run(given, None, 0, 1, out, 0, (_Double * self._shared)(), None)
         return list(out)
+
+    def again(self, inputs: Any) -> Callable[[], object]:
+        """Return a function that runs on ``inputs``, an array of doubles, and converts nothing."""
+        out, memory = (_Double * self._outputs)(), (_Double * self._shared)()
+        return lambda: self._run(inputs, None, 0, 1, out, 0, memory, None)
 
     def run_rows(self, inputs: Sequence[float], rows: Any) -> Any:
         """Return the sums of the outputs over ``rows``, or a sequence of those of each."""

@@ -127,14 +127,41 @@ class _Scheduler:
         for i, slot in enumerate(slots):
             self.place[slot] = (number, i)
         if len(slots) < SMALLEST_LOOP or self.straight:
-            runs = [[slot] for slot in slots]
+            nests = [([slot], 1) for slot in slots]
         else:
-            runs = self._runs(slots)
-        for run in runs:
-            self._place(run)
+            nests = self._nests(slots)
+        for members, inner in nests:
+            self._place(members, inner)
 
     def _places(self, slot: int) -> list[Place]:
         return [self.place[i] for i in self.code[slot].operands if i in self.place]
+
+    def _nests(self, slots: list[int]) -> list[tuple[list[int], int]]:
+        """Return ``slots`` as loops, or loops within loops: their members, and how many inside."""
+        nests: list[tuple[list[int], int]] = []
+        jumps: list[list[tuple[int, int] | None]] = []
+        for run in self._runs(slots):
+            if nests and nests[-1][1] == len(run):
+                members, inner = nests[-1]
+                jump = self._steps(members[-inner], run[0])
+                same = inner == 1 or self._steps(*members[:2]) == self._steps(*run[:2])
+                if same and None not in jump and (len(members) == inner or jump == jumps[-1]):
+                    nests[-1] = ([*members, *run], inner)
+                    jumps[-1] = jump
+                    continue
+            nests.append((run, len(run)))
+            jumps.append([])
+        if len(nests) * SMALLEST_LOOP > len(slots) >= 2 * SMALLEST_LOOP and self._one_store(slots):
+            return [(slots, len(slots))]  # hardly any regularity: look each place up in a table
+        return [
+            part
+            for members, inner in nests
+            for part in (
+                [(members, inner)]
+                if len(members) >= SMALLEST_LOOP
+                else [([slot], 1) for slot in members]
+            )
+        ]
 
     def _runs(self, slots: list[int]) -> list[list[int]]:
         """Return ``slots`` cut where their operands stop lying at equal distances."""
@@ -148,13 +175,7 @@ class _Scheduler:
                     steps = following
                     continue
             runs.append([slot])
-        if len(runs) * SMALLEST_LOOP > len(slots) >= 2 * SMALLEST_LOOP and self._one_store(slots):
-            return [slots]  # hardly any regularity: look each place up in a table
-        return [
-            part
-            for run in runs
-            for part in ([run] if len(run) >= SMALLEST_LOOP else [[slot] for slot in run])
-        ]
+        return runs
 
     def _one_store(self, slots: list[int]) -> bool:
         """Return whether each operand comes from one store in all of ``slots``."""
@@ -174,28 +195,28 @@ class _Scheduler:
                 steps.append((store, j - i) if store == other_store else None)
         return steps
 
-    def _operand(self, slots: Sequence[int]) -> Operand:
+    def _operand(self, slots: Sequence[int], inner: int) -> Operand:
         """Return where the operands ``slots``, one of each member, are."""
         if self.code[slots[0]].op is CONSTANT:
             return Literals(tuple([self.code[slot].number for slot in slots]))
         places = [self.place[slot] for slot in slots]
-        return run_of(places) or Table(tuple(places))
+        return run_of(places, inner) or Table(tuple(places))
 
     # --- phases ----------------------------------------------------------------------------------
 
-    def _place(self, slots: list[int]) -> None:
+    def _place(self, slots: list[int], inner: int) -> None:
         op = self.code[slots[0]].op
         if op is ops.dot and len(self.code[slots[0]].operands) >= LONG and not self.straight:
-            layer = self._layer(slots)
+            layer = self._layer(slots, inner)
             if layer is not None:
                 self._put(layer, slots)
                 return
         operands = [
-            self._operand([self.code[slot].operands[k] for slot in slots])
+            self._operand([self.code[slot].operands[k] for slot in slots], inner)
             for k in range(len(self.code[slots[0]].operands))
         ]
         group, first = self.place[slots[0]]
-        item = Item(op, slots, operands, group, first)
+        item = Item(op, slots, inner, operands, group, first)
         number = self._loop_for(item)
         loop = self.phases[number]
         assert isinstance(loop, Loop)
@@ -218,16 +239,19 @@ class _Scheduler:
         start = latest if latest >= 0 and self._hand_on(item, latest) else latest + 1
         for number in range(start, len(self.phases)):
             phase = self.phases[number]
-            fits = isinstance(phase, Loop) and (phase.count, phase.varying) == (count, varying)
+            wanted = (count, item.inner, varying)
+            fits = isinstance(phase, Loop) and (phase.count, phase.inner, phase.varying) == wanted
             if fits and (count > 1 or len(phase.items) < LARGEST_BLOCK):  # type: ignore[union-attr]
                 return number
-        self.phases.append(Loop(count, varying))
+        self.phases.append(Loop(count, item.inner, varying))
         return len(self.phases) - 1
 
     def _hand_on(self, item: Item, number: int) -> bool:
         """Return whether each turn needs from phase ``number`` only what the same turn computes."""
         phase = self.phases[number]
         if not isinstance(phase, Loop) or phase.count != len(item.slots):
+            return False
+        if phase.inner != item.inner:
             return False
         if phase.varying != self.varying[item.slots[0]]:
             return False
@@ -237,14 +261,14 @@ class _Scheduler:
             for operand in self.code[slot].operands
         )
 
-    def _layer(self, slots: list[int]) -> Layer | None:
+    def _layer(self, slots: list[int], inner: int) -> Layer | None:
         """Return the dots ``slots`` as a layer, if their operands lie in regular stretches."""
         operands = [self.code[slot].operands for slot in slots]
         n, rest = divmod(len(operands[0]), 2)
         if any(self.code[i].op is CONSTANT for one in operands for i in one):
             return None
         columns = [
-            run_of([self.place[one[k]] for one in operands]) for k in range(len(operands[0]))
+            run_of([self.place[one[k]] for one in operands], inner) for k in range(len(operands[0]))
         ]
         if None in columns:
             return None
@@ -257,6 +281,7 @@ class _Scheduler:
         group, first = self.place[slots[0]]
         return Layer(
             len(slots),
+            inner,
             self.varying[slots[0]],
             terms,
             columns[-1] if rest else None,
