@@ -233,7 +233,7 @@ def _number(x: Any) -> float:
             "for its number, and compile(grad(f)) for grad of a compiled f"
         )
     if isinstance(x, Symbol):
-        raise CompileError("symbols of another compilation must all be arguments of one call")
+        raise SymbolGiven
     return as_float(x)
 
 
@@ -251,6 +251,10 @@ def _numbers(tree: Any, like: Any, place: Place) -> list[float]:
     return found
 
 
+class SymbolGiven(Exception):
+    """An argument is a symbol: the function is called within another compilation."""
+
+
 class _OtherShape(Exception):
     pass
 
@@ -264,7 +268,7 @@ def _collect(tree: Any, like: Any, found: list[float]) -> None:
     elif isinstance(like, (list, tuple)):
         if not isinstance(tree, (list, tuple)) or len(tree) != len(like):
             raise _OtherShape
-        if set(map(type, tree)) == {float} and set(map(type, like)) == {float}:
+        if like and set(map(type, like)) == set(map(type, tree)) == {float}:
             found += tree  # nearly always, and many times faster than one by one
         else:
             for x, y in zip(tree, like):

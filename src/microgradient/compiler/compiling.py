@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from functools import update_wrapper
 from typing import Any
 
-from microgradient.compiler.arguments import Argument, Arguments
+from microgradient.compiler.arguments import Argument, Arguments, SymbolGiven
 from microgradient.compiler.lowering import LOWERINGS, Kernel, kernel_of
 from microgradient.compiler.passes import recorded
 from microgradient.compiler.program import Program
 from microgradient.compiler.results import Results
 from microgradient.compiler.tracing import Trace
 from microgradient.engine.number import shown
-from microgradient.engine.op import Symbol
-from microgradient.engine.trees import leaves
 
 Where = int | str | Iterable[int | str]
 """Arguments: positions of positional ones, names of keywords."""
@@ -66,16 +64,17 @@ class Compiled:
         self._built: tuple[Sequence[Argument], Program, Kernel, Results] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(x, Symbol) for x in leaves((args, kwargs))):
+        try:
+            arguments, _, kernel, results = self._ready(args, kwargs)
+            given = self._arguments.numbers(arguments, args, kwargs)
+        except SymbolGiven:
             return self._function(*args, **kwargs)  # within another compilation
-        arguments, _, kernel, results = self._ready(args, kwargs)
-        given = self._arguments.numbers(arguments, args, kwargs)
         if given.replicas is not None:
             return results.each(self._replicated(kernel, given), given.replicas)
         if given.rows is None:
-            return results.one(kernel.run(given.shared))
+            return results.one(list(kernel.run(given.shared)))
         outputs = kernel.run_rows(given.shared, given.rows.table)
-        return results.each(outputs, given.rows) if self._each else results.one(outputs)
+        return results.each(outputs, given.rows) if self._each else results.one(list(outputs))
 
     def trace(self, *args: Any, **kwargs: Any) -> Program:
         """Return the program for arguments of these shapes, as a call would fix it."""

@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 from microgradient.compiler.instructions import LIBRARY
 from microgradient.compiler.llvm_phase import BLOCKS
 from microgradient.compiler.llvm_source import lowered, module_text
-from microgradient.compiler.memory import doubles, padded
+from microgradient.compiler.memory import doubles, given_doubles, padded, taken
 from microgradient.compiler.program import Program
 from microgradient.engine.op import FLOATS
 
@@ -106,6 +106,13 @@ def _address(name: str) -> int:
     return int(ctypes.cast(_callback(name), ctypes.c_void_p).value or 0)
 
 
+class _Scratch(threading.local):
+    """Memory to work in: each thread has its own, and keeps it from call to call."""
+
+    def __init__(self, shared: int, rows: int) -> None:
+        self.shared, self.rows = doubles(shared), doubles(rows)
+
+
 class MachineKernel:
     """A program as machine code; any number of threads may run it at once."""
 
@@ -117,14 +124,14 @@ class MachineKernel:
         self._run = self._code.function("run", RUN)
         self._columns = len(program.rows)
         self._shared = function.shared_size
-        self._rows = function.row_size * BLOCKS * self._lanes
+        self._scratch = _Scratch(self._shared, function.row_size * BLOCKS * self._lanes)
 
     def run(self, inputs: Sequence[float]) -> Sequence[float]:
         """Return the outputs for ``inputs``."""
         out = (_Double * self._outputs)()
-        given = (_Double * len(inputs))(*inputs)
-        self._run(given, None, 0, 1, out, 0, (_Double * self._shared)(), None)
-        return list(out)
+        given = given_doubles(inputs)
+        self._run(given, None, 0, 1, out, 0, self._scratch.shared, None)
+        return taken(out)
 
     def again(self, inputs: Any) -> Callable[[], object]:
         """Return a function that runs on ``inputs``, an array of doubles, and converts nothing."""
@@ -138,11 +145,11 @@ class MachineKernel:
         columns = turned(rows, self._columns, stride)
         width = stride if self._each else 1
         out = doubles(self._outputs * width)
-        given = (_Double * len(inputs))(*inputs)
-        memories = doubles(self._shared), doubles(self._rows)
+        given = given_doubles(inputs)
+        memories = self._scratch.shared, self._scratch.rows
         self._run(given, columns, stride, n, out, width, *memories)
         if not self._each:
-            return list(out)
+            return taken(out)
         if isinstance(rows, list):
             return [out[k : k + self._outputs * width : width] for k in range(n)]
         import numpy

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from microgradient.compiler.arguments import Table
 from microgradient.compiler.tracing import Condition, Trace
 from microgradient.engine.op import Symbol
-from microgradient.engine.trees import leaves, rebuild
 from microgradient.engine.value import Value
+
+Build = Callable[[Sequence[Any]], Any]
+"""Makes a result, or a part of it, of the outputs."""
 
 
 class Results:
@@ -20,47 +22,60 @@ class Results:
     """
 
     def __init__(self, trace: Trace, output: Any, rows: str) -> None:
-        self._tree = output
-        self._leaves = leaves(output)
-        kinds = (Symbol, Condition, Value, *((int, float) if rows else ()))
-        self._computed = [isinstance(x, kinds) and not isinstance(x, bool) for x in self._leaves]
-        self._truths = [isinstance(x, Condition) and rows != "summed" for x in self._leaves]
-        self.slots = [
-            trace.slot(x.choose(1.0, 0.0) if isinstance(x, Condition) else x)
-            for x, computed in zip(self._leaves, self._computed)
-            if computed
-        ]
-        self._leaves = [None if c else x for x, c in zip(self._leaves, self._computed)]
-        self._tree = rebuild(output, iter(self._leaves))
-        self._flat_list = type(output) is list and all(self._computed) and not any(self._truths)
-        self._flat_list = self._flat_list and not any(
-            isinstance(x, (list, tuple, dict)) for x in output
-        )
-
-    def one(self, outputs: Sequence[float]) -> Any:
-        """Return the result that ``outputs`` are the numbers of."""
-        return list(outputs) if self._flat_list else rebuild(self._tree, self._filled(outputs))
+        self.slots: list[int] = []
+        self._trace = trace
+        self._numbers = (float, int) if rows else (float,)
+        self._truths = rows != "summed"
+        self.one = self._part(output)
+        del self._trace
 
     def each(self, outputs: Any, rows: Table) -> Any:
         """Return one result for each row: a list, or arrays for arrays."""
         if not rows.is_array:
-            return [self.one(numbers) for numbers in outputs]
+            return [self.one(list(numbers)) for numbers in outputs]
         import numpy
 
         table = numpy.asarray(outputs, dtype=float).reshape(rows.count, len(self.slots))
-        columns: Any = table.T
-        return _stacked(rebuild(self._tree, self._filled(columns, rows.count)))
+        return _stacked(self.one(list(table.T)))
 
-    def _filled(self, outputs: Sequence[Any], count: int | None = None) -> Iterator[Any]:
-        numbers = iter(outputs)
-        for leaf, computed, truth in zip(self._leaves, self._computed, self._truths):
-            if not computed:
-                yield leaf
-            elif truth:
-                x = next(numbers)
-                yield bool(x) if count is None else x != 0
-            else:
-                yield next(numbers)
+    def _part(self, x: Any) -> Build:
+        if isinstance(x, dict):
+            parts = {key: self._part(child) for key, child in x.items()}
+            return lambda outputs: {key: build(outputs) for key, build in parts.items()}
+        if isinstance(x, (list, tuple)):
+            return self._sequence(x)
+        if isinstance(x, Condition):
+            place = self._place(x.choose(1.0, 0.0))
+            if self._truths:
+                return lambda outputs: _truth(outputs[place])
+            return lambda outputs: outputs[place]
+        if self._is_number(x):
+            place = self._place(x)
+            return lambda outputs: outputs[place]
+        return lambda outputs: x
+
+    def _sequence(self, xs: Any) -> Build:
+        if type(xs) is list and all(map(self._is_number, xs)):
+            first = len(self.slots)
+            for x in xs:
+                self._place(x)
+            last = len(self.slots)
+            return lambda outputs: outputs[first:last]
+        parts = [self._part(x) for x in xs]
+        if hasattr(xs, "_fields"):  # a named tuple
+            return lambda outputs: type(xs)(*[build(outputs) for build in parts])
+        return lambda outputs: type(xs)([build(outputs) for build in parts])
+
+    def _is_number(self, x: Any) -> bool:
+        return isinstance(x, (Symbol, Value, *self._numbers)) and not isinstance(x, bool)
+
+    def _place(self, x: Any) -> int:
+        self.slots.append(self._trace.slot(x))
+        return len(self.slots) - 1
+
+
+def _truth(x: Any) -> Any:
+    return bool(x) if isinstance(x, float) else x != 0
 
 
 def _stacked(tree: Any) -> Any:
