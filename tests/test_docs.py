@@ -26,7 +26,8 @@ def _module(path: str):
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("README.md", 12), ("docs/views.md", 15), ("docs/check.md", 20), ("docs/compile.md", 20)]
+    ("page", "least"),
+    [("README.md", 12), ("docs/views.md", 15), ("docs/check.md", 20), ("docs/compile.md", 20)],
 )
 def test_examples(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # they write files

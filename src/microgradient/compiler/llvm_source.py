@@ -50,15 +50,17 @@ def lowered(
     lanes: int,
     name: str = "run",
     *,
+    vector: int = 4,
     accumulate: bool = False,
     whole: bool = False,
 ) -> Function:
     """Return ``program`` as a function; with ``accumulate`` each row's outputs are added to.
 
+    ``vector`` is how many neighbouring numbers one instruction works on where there are no rows;
     ``whole`` promises that the number of rows is always a multiple of the lanes.
     """
     program = spelled_out(fused(expanded(program, NATIVE)))
-    return _Module(program, lanes, name, accumulate, whole).function()
+    return _Module(program, lanes, name, vector, accumulate, whole).function()
 
 
 def module_text(functions: Sequence[Function], *more: str) -> str:
@@ -97,9 +99,15 @@ class _Module:
     """What the phases of one program share: where its numbers are, and its tables."""
 
     def __init__(
-        self, program: Program, lanes: int, name: str, accumulate: bool, whole: bool
+        self,
+        program: Program,
+        lanes: int,
+        name: str,
+        vector: int,
+        accumulate: bool,
+        whole: bool,
     ) -> None:
-        self.program, self.lanes, self.name = program, lanes, name
+        self.program, self.lanes, self.name, self.vector = program, lanes, name, vector
         self.accumulate, self.whole = accumulate, whole
         self.kernels: dict[str, LayerKernel | ProductKernel] = {}
         self.schedule: Schedule = scheduled(program)

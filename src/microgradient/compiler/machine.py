@@ -119,7 +119,7 @@ class MachineKernel:
     def __init__(self, program: Program) -> None:
         self._outputs, self._each = len(program.outputs), program.each
         self._lanes = lanes() if program.rows else 1
-        function = lowered(program, self._lanes)
+        function = lowered(program, self._lanes, vector=lanes())
         self._code = Code(module_text([function]))
         self._run = self._code.function("run", RUN)
         self._columns = len(program.rows)
