@@ -278,6 +278,104 @@ def test_captured_values_are_listed():
     assert 0.8 in compiled.program.constants
 
 
+def test_programs_whose_parts_wait_for_their_use():
+    """Forms that read inputs alone, with uses at different depths."""
+
+    def f(x, y):
+        a, b = mg.exp(x), mg.exp(y)
+        return mg.tanh(mg.sqrt(b)) + a
+
+    def g(x, y):
+        t = mg.sin(mg.where(y < 1.0, x, y))
+        return mg.where(x < 1.0, mg.cos(t), t)
+
+    for h in (f, g, lambda x, y: mg.grad(lambda v: abs(abs(v[1]) ** v[0]) ** v[1])([x, y])):
+        assert _flat(mg.compile(h)(0.3, 0.5)) == pytest.approx(_flat(h(0.3, 0.5)), rel=1e-13)
+
+
+def test_a_diagonal_taken_out_of_a_loop():
+    """Items of one loop, of which another one reads a different one in each turn."""
+
+    def f(x):
+        rows = [[mg.exp(x[4 * i + j] * 0.1) for j in range(4)] for i in range(16)]
+        diagonal = [mg.tanh(rows[i][i % 4]) for i in range(16)]
+        return [*diagonal, mg.fsum([v * v for row in rows for v in row]), *rows[3]]
+
+    x = [0.01 * i for i in range(64)]
+    for lowering in ("llvm", "python"):
+        assert mg.compile(f, lowering=lowering)(x) == pytest.approx(f(x), rel=1e-14)
+
+
+@LOWERINGS
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_hypot_of_any_number(lowering, n):
+    f = mg.value_and_grad(lambda x: mg.hypot(*x) * 2 if n != 1 else abs(x[0]) * 2)
+    x = [3.0, 4.0, 12.0, -1.0, 0.5][:n]
+    if n > 2:
+        value = mg.compile(lambda x: mg.hypot(*x), lowering=lowering)(x)
+        assert value == pytest.approx(math.hypot(*x), rel=1e-15)
+    else:
+        assert _flat(mg.compile(f, lowering=lowering)(x)) == pytest.approx(_flat(f(x)))
+
+
+@LOWERINGS
+def test_tangents_through_a_choice_keep_nan(lowering):
+    def f(x):
+        return mg.jvp(lambda t: mg.where(t > 0, mg.log(t - 5), t), (x,), (1.0,))
+
+    for x in (1.0, 7.0, -1.0):
+        got = mg.compile(f, lowering=lowering)(x)
+        assert got == pytest.approx(f(x), nan_ok=True)
+
+
+def test_signs_of_zero_stay():
+    f = mg.compile(lambda x: [x - (-0.0), x - 0.0, x * 1.0, x / 1.0])
+    assert list(map(repr, f(-0.0))) == ["0.0", "-0.0", "-0.0", "-0.0"]
+
+
+def test_a_function_that_calls_its_own_compiled_form_is_refused():
+    compiled = mg.compile(lambda x: compiled(2.0) + x)
+    with pytest.raises(CompileError, match="its own compiled form"):
+        compiled(1.0)
+
+
+def test_no_rows_for_replicas_and_conditions_counted():
+    dot = mg.compile(mg.dot, replicas=0, rows=1)
+    assert dot([[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0]]) == [5.0, 11.0]
+    assert dot([[1.0, 2.0], [3.0, 4.0]], []) == [0.0, 0.0]
+    count = mg.compile(lambda w, x: w > x, replicas=0, rows=1)
+    assert count([0.0, 10.0, 2.0], [1.0, 2.0, 3.0]) == [0.0, 3.0, 1.0]
+    assert mg.compile(lambda x: 3.0, rows=0)([1.0, 2.0, 3.0]) == 9.0
+
+
+def test_odd_rows_are_refused():
+    for rows in ([[], []], [None, None], np.ones((5, 0))):
+        with pytest.raises(CompileError, match="no number"):
+            mg.compile(lambda x: 1.0, rows=0)(rows)
+    with pytest.raises(CompileError, match="mask"):
+        mg.compile(lambda x: x, rows=0)(np.ma.array([1.0, 2.0], mask=[0, 1]))
+    ragged = mg.compile(lambda x: x[0][0] + x[1][0], rows=0)
+    assert ragged([[[1.0, 2.0], [3.0]]]) == 4.0
+    with pytest.raises(CompileError, match="compile the function again"):
+        ragged(np.ones((1, 2, 2)))
+    for wrong in (None, 1.5, -1):
+        with pytest.raises(TypeError, match="positions"):
+            mg.compile(lambda x: x, rows=wrong)
+    with pytest.raises(ValueError, match="each"):
+        mg.compile(lambda x: x, each=True)
+
+
+def test_arrays_as_other_arguments_and_lists_of_arrays():
+    f = mg.compile(lambda w, x: mg.dot(w, x), rows=1)
+    assert f(np.array([1.0, 2.0]), [np.array([1.0, 1.0]), np.array([2.0, 0.0])]) == 5.0
+    sizes = [2]
+    g = mg.compile(lambda x, s: x * s[0] * len(s), static="s")
+    assert g(3.0, sizes) == 6.0
+    sizes.append(5)
+    with pytest.raises(CompileError, match="static"):
+        g(3.0, sizes)
+
+
 # --- programs as data -----------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 import microgradient as mg
 from microgradient import CompileError, nn
 from microgradient.check import strategies
+from microgradient.nn import training
 from microgradient.nn.compiled_run import PythonRun
 from microgradient.nn.eager_run import EagerRun
 from microgradient.nn.programs import programs
@@ -96,6 +97,131 @@ def test_penalties_on_weights_and_fixed_weights_are_compiled():
         if engine == "eager":
             expected = network.state()
     assert network.state() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("update", ["presentation", 2, 3, 6, 8, "sweep"])
+def test_layers_that_are_loops_train_with_any_batch(update):
+    """Large enough for loops and kernels; batches that end within a vector."""
+    rng = random.Random(1)
+    patterns = [
+        ([rng.uniform(-1, 1) for _ in range(20)], [rng.random(), rng.random()]) for _ in range(16)
+    ]
+    runs = [
+        trained(
+            engine,
+            network=nn.MLP(20, [20, 2], "tanh", output="sigmoid", rng=2),
+            patterns=patterns,
+            update=update,
+            criterion=nn.within(0.45),
+            sweeps=20,
+        )
+        for engine in ("eager", "compiled")
+    ]
+    assert_equal_runs(*runs)
+
+
+class Remembering(nn.Optimizer):
+    """Keeps the weight before, the last gradient and the one before it."""
+
+    memories = ("before", "last", "older")
+
+    def __init__(self, parameters, rate):
+        super().__init__(parameters, rate)
+        for name in self.memories:
+            setattr(self, name, [0.0] * len(self.parameters))
+
+    def settings(self):
+        return (self.rate,)
+
+    @staticmethod
+    def rule(settings, weight, gradient, *memories):
+        before, last, older = memories
+        moved = weight - settings[0] * (gradient + 0.5 * last - 0.1 * older) + 0.1 * before
+        return moved, weight, gradient, last
+
+
+def test_rules_that_hand_memories_on():
+    results = []
+    for engine in ("eager", "compiled"):
+        network = model()
+        rule = Remembering(network.parameters(), 0.1)
+        settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 12}
+        history = nn.train(network, XOR, engine=engine, **settings)
+        results.append((history.errors, network.state(), rule.older))
+    (errors, state, older), (errors_2, state_2, older_2) = results
+    assert errors == pytest.approx(errors_2, rel=1e-10)
+    assert state == pytest.approx(state_2, rel=1e-10)
+    assert older == pytest.approx(older_2, rel=1e-9)
+
+
+def test_rules_with_the_wrong_number_of_results_are_refused():
+    class Wrong(nn.GradientDescent):
+        @staticmethod
+        def rule(settings, weight, gradient, *memories):
+            return weight, gradient
+
+    for engine in ("eager", "compiled"):
+        network = model()
+        rule = Wrong(network.parameters(), 0.1)
+        settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 2}
+        with pytest.raises((CompileError, ValueError)):
+            nn.train(network, XOR, engine=engine, **settings)
+
+
+def test_a_branch_on_a_weight_is_not_frozen():
+    def build():
+        w = mg.Value(0.3)
+
+        class Bent(nn.Module):
+            def __init__(self):
+                self.w = w
+
+            def __call__(self, x):
+                return (self.w if self.w > 0 else 3 * self.w) * x[0]
+
+        return Bent()
+
+    settings = {"loss": nn.half_squared_error, "sweeps": 1500}
+    with pytest.raises(CompileError, match="a branch on a weight"):
+        network = build()
+        rule = nn.GradientDescent(network.parameters(), 0.01)
+        nn.train(network, [([1.0], [-1.5])], optimizer=rule, engine="compiled", **settings)
+    network = build()
+    rule = nn.GradientDescent(network.parameters(), 0.01)
+    nn.train(network, [([1.0], [-1.5])], optimizer=rule, **settings)
+    assert network.w.data == pytest.approx(-0.5, abs=1e-3)
+
+
+def test_auto_compiles_what_takes_long(monkeypatch):
+    made = []
+    real = training.MachineRun
+    monkeypatch.setattr(training, "MachineRun", lambda *a: made.append(1) or real(*a))
+    patterns = [([a / 7, 0.5], [a / 9]) for a in range(8)]
+    for criterion in (None, nn.within(0.001)):
+        trained("auto", patterns=patterns, sweeps=4000, criterion=criterion)
+    assert len(made) == 2
+    trained("auto", patterns=patterns, sweeps=5)
+    trained("auto", patterns=patterns, sweeps=4000, on_sweep=lambda m, h: None)
+    assert len(made) == 2
+
+
+def test_divergence_leaves_the_optimizer_as_it_was():
+    states = []
+    for engine in ("eager", "compiled"):
+        network = nn.MLP(1, [1], "linear", rng=0)
+        rule = nn.Momentum(network.parameters(), 5.0)
+        with pytest.raises(nn.TrainingDiverged):
+            nn.train(
+                network,
+                [([3.0], [1.0]), ([1.0], [2.0])],
+                loss=lambda y, d: mg.exp(nn.half_squared_error(y, d)),
+                optimizer=rule,
+                sweeps=50,
+                schedule={1: {"rate": 8.0}},
+                engine=engine,
+            )
+        states.append((rule.changes, network.state(), rule.rate))
+    assert states[0] == states[1] or states[0][0] == pytest.approx(states[1][0])
 
 
 @given(strategies.recipes())
@@ -249,6 +375,53 @@ def test_replicas_that_diverge_keep_their_weights():
         )
         assert [r.stopped for r in results] == ["diverged"] * 3
         assert [m.state() for m in models] == before
+
+
+def test_replicas_that_are_not_alike_are_refused_or_trained_eagerly():
+    class Scaled(nn.Module):
+        def __init__(self, scale):
+            self.inner, self.scale = model(), scale
+
+        def __call__(self, x):
+            return self.inner(x) * self.scale
+
+    def momentum(p):
+        return nn.Momentum(p, 0.2)
+
+    first, shared = model(1), model(2)
+    rates = iter([0.1, 0.2, 0.1, 0.2, 0.1, 0.2])
+    cases = [
+        (lambda: [Scaled(1.0), Scaled(3.0)], momentum, nn.half_squared_error),
+        (lambda: [shared, shared], momentum, nn.half_squared_error),
+        (lambda: [model(1), model(2)], lambda p: nn.Momentum(p[1:], 0.2), nn.half_squared_error),
+        (
+            lambda: [first, model(2)],
+            momentum,
+            lambda y, d: nn.half_squared_error(y, d) + first.parameters()[0] ** 2,
+        ),
+        (lambda: [model(1), model(2)], lambda p: nn.Momentum(p, next(rates)), nn.hinge),
+    ]
+    for make, optimizer, loss in cases:
+        settings = {"optimizer": optimizer, "loss": loss, "sweeps": 5}
+        with pytest.raises((CompileError, ValueError)):
+            nn.train_replicas(make(), XOR, engine="compiled", **settings)
+        assert len(nn.train_replicas(make(), XOR, engine="auto", **settings)) == 2
+
+
+def test_replicas_take_parameters_in_the_optimizers_order():
+    results = [
+        nn.train_replicas(
+            [model(s) for s in range(3)],
+            XOR,
+            loss=nn.half_squared_error,
+            optimizer=lambda p: nn.Momentum(p[::-1], 0.2),
+            sweeps=20,
+            engine=engine,
+        )
+        for engine in ("eager", "compiled")
+    ]
+    for one, other in zip(*results):
+        assert other.model.state() == pytest.approx(one.model.state(), rel=1e-9)
 
 
 def test_replicas_of_different_shapes_are_refused():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from microgradient.compiler.errors import CompileError
-from microgradient.engine.number import as_float, as_floats, shown
+from microgradient.compiler.tables import Table, first_row, is_array, joined, listed, table_of
+from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import Symbol
 from microgradient.engine.trees import leaves, rebuild
 from microgradient.engine.value import Value
@@ -25,15 +28,6 @@ class Argument:
     tree: Any
     names: tuple[str, ...]
     first: int
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of numbers: a list of tuples, or a two-dimensional array if an array was given."""
-
-    table: Any
-    count: int
-    is_array: bool
 
 
 @dataclass(frozen=True)
@@ -102,12 +96,14 @@ class Arguments:
         first = 0
         for place, argument in given.items():
             role = self.role(place)
-            if role in ("rows", "replicas"):
-                tree = _first_row(argument, role)
+            if role == "static":
+                tree = copy.deepcopy(argument)
             else:
-                tree = argument.tolist() if _is_array(argument) else argument
+                tree = listed(argument if role == "shared" else first_row(argument, role))
             what = self._name(place)
             names = () if role == "static" else tuple(_names(tree, what))
+            if role in ("rows", "replicas") and not names:
+                raise CompileError(f"there is no number in {role} such as {shown(tree)}")
             found.append(Argument(place, role, tree, names, first))
             first += len(names)
         return found
@@ -162,7 +158,14 @@ class Arguments:
             elif argument.role == "static":
                 _check_static(x, argument)
             else:
-                tables[argument.role].append(_table(x, argument))
+                tables[argument.role].append(
+                    table_of(
+                        x,
+                        argument.tree,
+                        len(argument.names),
+                        partial(_numbers, like=argument.tree, place=argument.place),
+                    )
+                )
                 if argument.role == "rows" and self.replicas:
                     at = argument.first - sum(
                         len(a.names)
@@ -170,9 +173,7 @@ class Arguments:
                         if a.role == "replicas" and a.first < argument.first
                     )
                     row_places += range(at, at + len(argument.names))
-        return Given(
-            shared, _joined(tables["rows"]), _joined(tables["replicas"]), tuple(row_places)
-        )
+        return Given(shared, joined(tables["rows"]), joined(tables["replicas"]), tuple(row_places))
 
 
 def _parameters_of(f: Callable[..., Any]) -> list[str]:
@@ -183,31 +184,6 @@ def _parameters_of(f: Callable[..., Any]) -> list[str]:
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
-
-
-def _first_row(argument: Any, role: str) -> Any:
-    if _is_array(argument):
-        if argument.ndim < 1:
-            raise CompileError(f"{role} must have a first axis to go along, got {shown(argument)}")
-        if argument.shape[0] == 0:
-            return _zeros(argument.shape[1:])
-        return argument[0].tolist()
-    if not isinstance(argument, (list, tuple)):
-        raise CompileError(f"{role} must be a NumPy array or a list, got {shown(argument)}")
-    if not argument:
-        raise CompileError(
-            f"the first call fixes the shapes, and there is no first of {role} in an empty list; "
-            "give an array of shape (0, n), or call it with rows first"
-        )
-    return argument[0]
-
-
-def _zeros(shape: Sequence[int]) -> Any:
-    return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
-
-
-def _is_array(x: Any) -> bool:
-    return hasattr(x, "__array_interface__") and hasattr(x, "ndim") and not hasattr(x, "as_tuple")
 
 
 def _is_number(x: Any) -> bool:
@@ -240,7 +216,6 @@ def _number(x: Any) -> float:
 def _numbers(tree: Any, like: Any, place: Place) -> list[float]:
     """Return the numbers of ``tree``, which must have the shape of ``like``."""
     found: list[float] = []
-    tree = tree.tolist() if _is_array(tree) else tree
     try:
         _collect(tree, like, found)
     except _OtherShape:
@@ -260,6 +235,8 @@ class _OtherShape(Exception):
 
 
 def _collect(tree: Any, like: Any, found: list[float]) -> None:
+    if isinstance(like, list) and is_array(tree):
+        tree = listed(tree)
     if isinstance(like, dict):
         if not isinstance(tree, dict) or list(tree) != list(like):
             raise _OtherShape
@@ -283,48 +260,10 @@ def _collect(tree: Any, like: Any, found: list[float]) -> None:
 
 
 def _check_static(x: Any, argument: Argument) -> None:
-    if type(x) is not type(argument.tree) or not (x is argument.tree or x == argument.tree):
+    same: Any = x == argument.tree
+    same = same.all() if is_array(same) else same
+    if type(x) is not type(argument.tree) or not same:
         raise CompileError(
             f"compiled with the static argument {argument.place!r} = {shown(argument.tree)}, got "
             f"{shown(x)}; compile the function again for it"
         )
-
-
-def _table(x: Any, argument: Argument) -> Table:
-    width = len(argument.names)
-    if _is_array(x):
-        expected = _shape(argument.tree)
-        if tuple(x.shape[1:]) != expected:
-            raise CompileError(
-                f"compiled for rows of shape {expected} in argument {argument.place!r}, got an "
-                f"array of shape {tuple(x.shape)}; compile the function again for it"
-            )
-        if x.dtype.kind not in "fiu":
-            raise CompileError(f"rows must be real numbers, got an array of {x.dtype}")
-        return Table(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
-    if not isinstance(x, (list, tuple)):
-        raise CompileError(f"expected a NumPy array or a list of rows, got {shown(x)}")
-    rows = [tuple(as_floats(_numbers(row, argument.tree, argument.place))) for row in x]
-    return Table(rows, len(rows), False)
-
-
-def _shape(tree: Any) -> tuple[int, ...]:
-    return (
-        (len(tree), *(_shape(tree[0]) if tree else ())) if isinstance(tree, (list, tuple)) else ()
-    )
-
-
-def _joined(tables: list[Table]) -> Table | None:
-    """Return several tables side by side."""
-    if len(tables) < 2:
-        return tables[0] if tables else None
-    counts = {table.count for table in tables}
-    if len(counts) > 1:
-        raise CompileError(f"rows must be equally many in each argument, got {sorted(counts)}")
-    if all(t.is_array for t in tables):
-        import numpy
-
-        return Table(numpy.column_stack([t.table for t in tables]), counts.pop(), True)
-    lists = [t.table.tolist() if t.is_array else t.table for t in tables]
-    rows = [tuple(x for part in parts for x in part) for parts in zip(*lists)]
-    return Table(rows, counts.pop(), any(t.is_array for t in tables))

@@ -10,6 +10,7 @@ from functools import update_wrapper
 from typing import Any
 
 from microgradient.compiler.arguments import Argument, Arguments, SymbolGiven
+from microgradient.compiler.errors import refused
 from microgradient.compiler.lowering import LOWERINGS, Kernel, kernel_of
 from microgradient.compiler.passes import recorded
 from microgradient.compiler.program import Program
@@ -47,6 +48,8 @@ def compile(
         raise TypeError(f"compile expects a function, got {shown(f)}")
     if lowering not in LOWERINGS:
         raise ValueError(f"lowering must be one of {', '.join(LOWERINGS)}, got {shown(lowering)}")
+    if each and (not _places(rows) or _places(replicas)):
+        raise ValueError("each asks for a result for each row: it goes with rows, without replicas")
     return Compiled(
         f, Arguments(f, _places(rows), _places(replicas), _places(static)), each, lowering
     )
@@ -60,7 +63,8 @@ class Compiled:
     ) -> None:
         update_wrapper(self, f, updated=())
         self._function, self._arguments, self._each, self._lowering = f, arguments, each, lowering
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._building = False
         self._built: tuple[Sequence[Argument], Program, Kernel, Results] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -95,7 +99,13 @@ class Compiled:
         built = self._built
         if built is None:
             with self._lock, _without_collector():
-                built = self._built = self._built or self._build(args, kwargs)
+                if self._building:
+                    raise refused("a function that calls its own compiled form", "call itself")
+                self._building = True
+                try:
+                    built = self._built = self._built or self._build(args, kwargs)
+                finally:
+                    self._building = False
         return built
 
     def _build(self, args: Any, kwargs: Any) -> tuple[Sequence[Argument], Program, Kernel, Results]:
@@ -103,8 +113,10 @@ class Compiled:
         inputs = [name for argument in arguments for name in argument.names]
         trace = Trace(len(inputs))
         positional, keywords = self._arguments.filled(arguments, iter(trace.inputs()))
-        over = bool(self._arguments.rows or self._arguments.replicas)
-        rows = ("each" if self._keeps_each() else "summed") if over else ""
+        over = self._arguments
+        rows = "each" if over.replicas or over.rows else ""
+        if over.rows and not self._each:
+            rows = "summed"
         results = Results(trace, self._function(*positional, **keywords), rows)
         varying = "replicas" if self._arguments.replicas else "rows"
         program = recorded(trace, results.slots, inputs)
@@ -120,6 +132,8 @@ class Compiled:
         if given.rows is None:
             return kernel.run_rows(given.shared, given.replicas.table)
         total: list[list[float]] | None = None
+        if not given.rows.count:
+            return [[0.0] * len(self.program.outputs)] * given.replicas.count
         rows = given.rows.table
         for row in rows.tolist() if given.rows.is_array else rows:
             outputs = kernel.run_rows(given.with_row(row), given.replicas.table)
@@ -143,8 +157,10 @@ def _without_collector() -> Iterator[None]:
 
 
 def _places(where: Where) -> tuple[int | str, ...]:
+    if not isinstance(where, (int, str, Iterable)):
+        raise TypeError(f"expected positions or names of arguments, got {shown(where)}")
     places = (where,) if isinstance(where, (int, str)) else tuple(where)
     for place in places:
-        if isinstance(place, bool) or not isinstance(place, (int, str)):
-            raise TypeError(f"expected positions or names of arguments, got {shown(place)}")
+        if isinstance(place, bool) or not isinstance(place, (int, str)) or place == -1:
+            raise TypeError(f"expected positions 0, 1, … or names of arguments, got {shown(place)}")
     return places

@@ -158,12 +158,12 @@ def forward(
             continue
         if op is SELECT:
             x, y = (tangent.get(operand, 0.0) for operand in operands[1:])
-            tangent[slot] = where(Condition(trace, operands[0]), x, y)
-            continue
-        v, symbols = Traced(trace, slot), [Traced(trace, operand) for operand in operands]
-        partials = op.partials(GRAPH, v, *symbols)
-        terms = [times(tangent[i], p) for i, p in zip(operands, partials) if i in tangent]
-        total = terms[0] if len(terms) == 1 else ops.fsum(terms)
+            total = where(Condition(trace, operands[0]), x, y)
+        else:
+            v, symbols = Traced(trace, slot), [Traced(trace, operand) for operand in operands]
+            partials = op.partials(GRAPH, v, *symbols)
+            terms = [times(tangent[i], p) for i, p in zip(operands, partials) if i in tangent]
+            total = terms[0] if len(terms) == 1 else ops.fsum(terms)
         if op not in NAN_OUT_NAN_SLOPE:
             total = Traced(trace, trace.emit(ADJOINT, (trace.slot(total), slot)))
         tangent[slot] = total

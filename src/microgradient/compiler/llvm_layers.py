@@ -21,7 +21,7 @@ class LayerKernel:
     """A kind of layer: lanes, which factors all rows share, how many neurons a tile has.
 
     ``adds`` says that the sums begin with what is there (a further stretch of terms); else they
-    begin with a bias.
+    begin with a bias. Without ``rows`` there is one row alone.
     """
 
     lanes: int
@@ -29,11 +29,13 @@ class LayerKernel:
     common_shared: bool
     adds: bool
     wide: int
+    rows: bool
 
     @property
     def name(self) -> str:
         kinds = "".join("s" if shared else "v" for shared in (self.own_shared, self.common_shared))
-        return f"layer_{self.lanes}_{kinds}_{'adds' if self.adds else 'bias'}_{self.wide}"
+        kinds += "_adds" if self.adds else "_bias"
+        return f"layer_{self.lanes}_{kinds}_{self.wide}{'_rows' * self.rows}"
 
     def text(self) -> str:
         """Return the function: neuron j of block b is ``out[j * out_stride + b * lanes]``."""
@@ -55,7 +57,7 @@ class _Writer:
 
     def text(self) -> str:
         lines, wide = self.lines, self.kernel.wide
-        each = self._blocks if self.kernel.lanes > 1 else lambda first: self._tile(first, ["0"])
+        each = self._blocks if self.kernel.rows else lambda first: self._tile(first, ["0"])
         with lines.loop("%neurons", 0, wide) as first:
             each(first)
         head = f"define internal void @{self.kernel.name}({ARGUMENTS}) noinline nounwind {{"

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from microgradient.compiler.ir import Arithmetic, number
-from microgradient.compiler.llvm_phase import Writer
 from microgradient.compiler.llvm_products import (
     ProductKernel,
     add_lanes,
@@ -15,6 +14,7 @@ from microgradient.compiler.llvm_products import (
     register,
     tiles,
 )
+from microgradient.compiler.llvm_writer import Writer
 from microgradient.compiler.loops import Products, Sums
 
 _HEAD = (

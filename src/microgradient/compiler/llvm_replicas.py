@@ -9,8 +9,8 @@ after the first sweep in which an active replica ends: it has learned, or its er
 from __future__ import annotations
 
 from microgradient.compiler.ir import Lines, number
-from microgradient.compiler.llvm_phase import BLOCKS
 from microgradient.compiler.llvm_source import Function
+from microgradient.compiler.llvm_writer import BLOCKS
 
 ACTIVE, LEARNED, NOT_FINITE = 1.0, 2.0, 3.0
 """What stands in ``%flags`` for a lane; 0 for one that nobody uses."""

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from microgradient.compiler.instructions import LIBRARY, NATIVE
 from microgradient.compiler.ir import Lines, number
+from microgradient.compiler.llvm_layer_phase import LayerPhase
 from microgradient.compiler.llvm_layers import LayerKernel
 from microgradient.compiler.llvm_outputs import Outputs
-from microgradient.compiler.llvm_phase import BLOCKS, Phase
+from microgradient.compiler.llvm_phase import LoopPhase
 from microgradient.compiler.llvm_products import ProductKernel
-from microgradient.compiler.loops import Schedule
+from microgradient.compiler.llvm_writer import BLOCKS
+from microgradient.compiler.loops import Loop, Schedule
 from microgradient.compiler.passes import expanded, fused, spelled_out
 from microgradient.compiler.program import Program
 from microgradient.compiler.schedule import scheduled
@@ -121,7 +123,12 @@ class _Module:
                 self.sizes[group.varying] += len(group.slots)
 
     def function(self) -> Function:
-        bodies = [Phase(self, k, phase).text() for k, phase in enumerate(self.schedule.phases)]
+        bodies = [
+            (
+                LoopPhase(self, k, phase) if isinstance(phase, Loop) else LayerPhase(self, k, phase)
+            ).function()
+            for k, phase in enumerate(self.schedule.phases)
+        ]
         zero = f"@{self.name}_zero = private unnamed_addr constant double {number(0.0)}"
         bodies += [Outputs(self).text(), _run(self), *self.tables, zero]
         return Function(

@@ -10,8 +10,8 @@ every pattern is right, and still is with the weights after it.
 from __future__ import annotations
 
 from microgradient.compiler.ir import Lines, number
-from microgradient.compiler.llvm_phase import BLOCKS
 from microgradient.compiler.llvm_source import Function
+from microgradient.compiler.llvm_writer import BLOCKS
 
 DONE, NOT_FINITE, MET = 0, 1, 2
 """What ``@train`` returns, times 2^32, beside the number of sweeps that it did."""

@@ -11,8 +11,8 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from microgradient.compiler.instructions import LIBRARY
-from microgradient.compiler.llvm_phase import BLOCKS
 from microgradient.compiler.llvm_source import lowered, module_text
+from microgradient.compiler.llvm_writer import BLOCKS
 from microgradient.compiler.memory import doubles, given_doubles, padded, taken
 from microgradient.compiler.program import Program
 from microgradient.engine.op import FLOATS
@@ -159,12 +159,13 @@ class MachineKernel:
 
 def turned(rows: Any, count: int, stride: int) -> Any:
     """Return the rows turned: one column after the other, each padded to ``stride`` numbers."""
-    columns = doubles(count * stride)
+    columns = doubles(count * stride + 8)  # a batch may begin anywhere, and loads whole vectors
     if isinstance(rows, list):
         for k, column in enumerate(zip(*rows)):
             columns[k * stride : k * stride + len(rows)] = column
     elif len(rows):
         import numpy
 
-        numpy.frombuffer(columns).reshape(count, stride)[:, : len(rows)] = rows.T
+        table = numpy.frombuffer(columns)[: count * stride].reshape(count, stride)
+        table[:, : len(rows)] = rows.T
     return columns

@@ -1,6 +1,6 @@
 """From program to program: dead code, rows spelled out, sums of products made one instruction.
 
-None changes a result's bits but ``fused``, and none assumes what IEEE arithmetic does not keep:
+None but ``fused`` and ``spelled_out`` changes a result's bits; none assumes what IEEE does not:
 ``0 * x`` and ``x - x`` stay, for x may be infinite.
 """
 
@@ -137,8 +137,8 @@ def _symbol(trace: Trace, slot: int) -> Any:
 def fused(program: Program) -> Program:
     """Return ``program`` with each sum of three or more terms, products among them, as one dot.
 
-    What is written with ``+`` and ``*`` then has the form of a neuron. The order of the terms
-    stays; the roundings of the products go.
+    What is written with ``+`` and ``*`` then has the form of a neuron. The roundings of the
+    products go, and a single plain term comes first.
     """
     uses = [0] * len(program.instructions)
     for instruction in program.instructions:
@@ -228,6 +228,11 @@ def _product(trace: Trace, slots: tuple[int, ...]) -> int:
 def _spelled(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
     if instruction.op is ops.mul:
         return _product(trace, slots)
+    if instruction.op is ops.hypot and len(slots) != 2:
+        result = trace.emit(ops.abs, slots[:1])
+        for slot in slots[1:]:
+            result = trace.emit(ops.hypot, (result, slot))
+        return result
     if instruction.op is ops.pow and trace.instructions[slots[1]].number == 2.0:
         return trace.emit(ops.mul, (slots[0], slots[0]))
     if instruction.op is not ops.sigmoid:

@@ -60,6 +60,8 @@ class Program:
                     raise ValueError(f"slot {slot}: an operand of {op.name} is of a wrong kind")
             if op in CONDITIONS:
                 conditions.add(slot)
+        if not all(0 <= slot < len(self.inputs) for slot in self.rows):
+            raise ValueError(f"rows must be inputs, got {self.rows}")
         if not all(0 <= slot < known for slot in self.outputs):
             raise ValueError(f"outputs must be slots below {known}, got {self.outputs}")
 

@@ -123,5 +123,7 @@ class Lanes:
         weights = list(self._state[lane:step:WIDTH])
         flag = self._flags[lane]
         stopped = "criterion" if flag == LEARNED else "sweeps" if flag == ACTIVE else "diverged"
+        if not all(x - x == 0 for x in weights):
+            stopped = "diverged"
         right, error = self._right[lane], self._right[WIDTH + lane]
         return Ended(weights, self._sweeps[lane], stopped, error, round(right))

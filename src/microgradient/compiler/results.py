@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from microgradient.compiler.arguments import Table
+from microgradient.compiler.tables import Table
 from microgradient.compiler.tracing import Condition, Trace
 from microgradient.engine.op import Symbol
 from microgradient.engine.value import Value

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from microgradient.compiler.forms import forms
 from microgradient.compiler.loops import (
     ROWS,
     SHARED,
@@ -28,13 +29,12 @@ from microgradient.compiler.loops import (
 )
 from microgradient.compiler.program import Program
 from microgradient.compiler.stretches import outputs, stretches
-from microgradient.compiler.vocabulary import CONSTANT, INPUT
+from microgradient.compiler.vocabulary import CONSTANT
 from microgradient.engine import ops
 
 SMALLEST_LOOP = 4  # members; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
 LONG = 12  # operands of a dot; with fewer it is written out
-FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each turn
 LARGEST_BLOCK = 1000  # instructions written out in one function
 
 
@@ -53,6 +53,7 @@ class _Scheduler:
         self.phases: list[Loop | Layer] = []
         self.phase_of: dict[int, int] = {}
         self.member_of: dict[int, int] = {}
+        self.item_of: dict[int, int] = {}
         self.varying = self._varying()
         self.product_outputs = self._product_outputs() if self.summed else set()
         self.straight = sum(len(x.operands) for x in self.code) <= STRAIGHT
@@ -63,7 +64,7 @@ class _Scheduler:
             store = ROWS if i in self.rows else SHARED
             self.place[i] = (store, counts[store])
             counts[store] += 1
-        for slots in self._forms():
+        for slots in forms(self.program, self.varying, self.product_outputs):
             self._schedule(slots)
         self._keep()
         products, sums, constants = outputs(self.program, self.place, self.product_outputs)
@@ -89,34 +90,6 @@ class _Scheduler:
             and self.code[slot].op is ops.mul
             and all(self.varying[i] for i in self.code[slot].operands)
         }
-
-    def _forms(self) -> list[list[int]]:
-        """Return the slots of instructions by form, each form after those that it is made of."""
-        known: dict[object, int] = {}
-        form: list[int] = []
-        depth: list[int] = []
-        members: dict[int, list[int]] = {}
-        few = sum(x.op is CONSTANT for x in self.code) <= FEW_CONSTANTS
-        for slot, (op, operands, number) in enumerate(self.code):
-            inner = tuple([form[i] for i in operands])
-            told = number if few and op is CONSTANT else None
-            key = (op, self.varying[slot], inner, told)
-            form.append(known.setdefault(key, len(known)))
-            depth.append(1 + max([depth[i] for i in operands], default=-1))
-            if op is not INPUT and op is not CONSTANT and slot not in self.product_outputs:
-                members.setdefault(form[slot], []).append(slot)
-        self._delay(depth)
-        return sorted(members.values(), key=lambda slots: (depth[slots[0]], slots[0]))
-
-    def _delay(self, depth: list[int]) -> None:
-        """Let what reads inputs alone wait for its first use: it may then join that loop."""
-        first_use: dict[int, int] = {}
-        for slot in range(len(self.code) - 1, -1, -1):
-            operands = self.code[slot].operands
-            if depth[slot] == 1 and slot in first_use and self.code[slot].op is not ops.dot:
-                depth[slot] = max(1, first_use[slot] - 1)
-            for i in operands:
-                first_use[i] = min(first_use.get(i, depth[slot]), depth[slot])
 
     # --- groups ----------------------------------------------------------------------------------
 
@@ -223,6 +196,7 @@ class _Scheduler:
         loop.items.append(item)
         for i, slot in enumerate(slots):
             self.phase_of[slot], self.member_of[slot] = number, i
+            self.item_of[slot] = slots[0]
 
     def _put(self, layer: Layer, slots: list[int]) -> None:
         for i, slot in enumerate(slots):
@@ -255,10 +229,17 @@ class _Scheduler:
             return False
         if phase.varying != self.varying[item.slots[0]]:
             return False
-        return all(
-            self.phase_of.get(operand) != number or self.member_of[operand] == i
-            for i, slot in enumerate(item.slots)
-            for operand in self.code[slot].operands
+        columns = zip(*(self.code[slot].operands for slot in item.slots))
+        return all(self._from_one_item(column, number) for column in columns)
+
+    def _from_one_item(self, column: Sequence[int], number: int) -> bool:
+        """Return whether none is of phase ``number``, or all are one item's, each its turn's."""
+        if all(self.phase_of.get(slot) != number for slot in column):
+            return True
+        items = {self.item_of.get(slot) for slot in column}
+        return len(items) == 1 and all(
+            self.phase_of.get(slot) == number and self.member_of[slot] == i
+            for i, slot in enumerate(column)
         )
 
     def _layer(self, slots: list[int], inner: int) -> Layer | None:
@@ -276,8 +257,8 @@ class _Scheduler:
         mixed = any((t.w.stride == 0) == (t.x.stride == 0) for t in terms) and len(slots) > 1
         if len(terms) > n // 2 or mixed:
             return None  # a layer has factors of its neurons' own, and common ones
-        if rest and self._changes(operands[0][-1]):
-            return None
+        if rest and self.varying[operands[0][-1]]:
+            return None  # a bias that is no parameter
         group, first = self.place[slots[0]]
         return Layer(
             len(slots),
@@ -288,10 +269,6 @@ class _Scheduler:
             group,
             first,
         )
-
-    def _changes(self, slot: int) -> bool:
-        """Return whether a bias is no parameter but a result that is different in each row."""
-        return self.varying[slot]
 
     # --- memory and outputs ----------------------------------------------------------------------
 

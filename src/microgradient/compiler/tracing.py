@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Final, NoReturn
 
+from microgradient.compiler import vocabulary as words
 from microgradient.compiler.errors import refused
 from microgradient.compiler.program import Instruction
-from microgradient.compiler.vocabulary import (
-    ARGUMENT,
-    BOTH,
-    CONDITIONS,
-    CONSTANT,
-    DETACH,
-    EITHER,
-    EQUAL,
-    INPUT,
-    LESS,
-    LESS_EQUAL,
-    NOT,
-    SELECT,
-)
 from microgradient.engine import choice, ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
@@ -28,10 +16,10 @@ from microgradient.engine.op import FLOATS, NAMED, OPS, Op, Symbol, Undecided
 from microgradient.engine.value import Value
 
 _NEUTRAL = {
-    (ops.mul, 1.0),
-    (ops.div, 1.0),
-    (ops.sub, 0.0),
-    (ops.pow, 1.0),
+    (ops.mul, "1.0"),
+    (ops.div, "1.0"),
+    (ops.sub, "0.0"),
+    (ops.pow, "1.0"),
 }  # as second operand: exactly the first
 
 
@@ -43,7 +31,7 @@ class Trace:
     """
 
     def __init__(self, inputs: int, parameters: Mapping[Value, int] | None = None) -> None:
-        self.instructions = [Instruction(INPUT)] * inputs
+        self.instructions = [Instruction(words.INPUT)] * inputs
         self.captured: dict[Value, float] = {}
         self.adjoint_of: dict[int, int] = {}
         self.adjoint_from: int | None = None
@@ -53,7 +41,7 @@ class Trace:
 
     def inputs(self) -> list[Traced]:
         """Return the symbols of the inputs."""
-        return [Traced(self, i) for i, x in enumerate(self.instructions) if x.op is INPUT]
+        return [Traced(self, i) for i, x in enumerate(self.instructions) if x.op is words.INPUT]
 
     def slot(self, x: Any) -> int:
         """Return where an operand is: a symbol, a Value, or a number."""
@@ -66,25 +54,22 @@ class Trace:
         return self.constant(as_float(x))
 
     def constant(self, number: float) -> int:
-        return self._put(CONSTANT, (), number)
+        return self._put(words.CONSTANT, (), number)
 
     def apply(self, op: Op, operands: Sequence[Any]) -> Any:
         """Return the result of ``op``: a Traced, or a Condition for a comparison."""
         slots = tuple([self.slot(x) for x in operands])
-        return (Condition if op in CONDITIONS else Traced)(self, self.emit(op, slots))
+        return (Condition if op in words.CONDITIONS else Traced)(self, self.emit(op, slots))
 
     def emit(self, op: Op, slots: tuple[int, ...]) -> int:
         """Return the slot of an instruction, a new one only if nothing known has this result."""
         instructions = self.instructions
-        if op is not ARGUMENT and op not in CONDITIONS and op is not SELECT:
-            if len(slots) == 2 and instructions[slots[1]].op is CONSTANT:
-                if (op, instructions[slots[1]].number) in _NEUTRAL:
-                    return slots[0]
-                if op is ops.sub and str(instructions[slots[1]].number) == "-0.0":
-                    return self._put(op, slots)
+        if op is not words.ARGUMENT and op not in words.CONDITIONS and op is not words.SELECT:
+            if len(slots) == 2 and (op, repr(instructions[slots[1]].number)) in _NEUTRAL:
+                return slots[0]
             if op is ops.mul and instructions[slots[0]].number == 1.0:
                 return slots[1]
-            if slots and all(instructions[slot].op is CONSTANT for slot in slots):
+            if slots and all(instructions[slot].op is words.CONSTANT for slot in slots):
                 return self.constant(as_float(op.fast(*[instructions[i].number for i in slots])))
         return self._put(op, slots)
 
@@ -96,20 +81,20 @@ class Trace:
         """Return a Condition, or a bool where both operands are constants."""
         a, b = self.slot(x), self.slot(y)
         first, second = self.instructions[a], self.instructions[b]
-        if first.op is CONSTANT and second.op is CONSTANT:
+        if first.op is words.CONSTANT and second.op is words.CONSTANT:
             return op.value(FLOATS, first.number, second.number)
         return Condition(self, self._put(op, (a, b)))
 
     def _put(self, op: Op, slots: tuple[int, ...], number: float = 0.0) -> int:
-        if op is ARGUMENT:  # each is a variable of its own
+        if op is words.ARGUMENT:  # each is a variable of its own
             self.instructions.append(Instruction(op, slots))
             return len(self.instructions) - 1
-        key = (op, slots) if op is not CONSTANT else number.hex()
+        key = (op, slots) if op is not words.CONSTANT else number.hex()
         slot = self._known.get(key)
         if slot is None:
             slot = self._known[key] = len(self.instructions)
             self.instructions.append(
-                Instruction(op, slots, number) if op is CONSTANT else Instruction(op, slots)
+                Instruction(op, slots, number) if op is words.CONSTANT else Instruction(op, slots)
             )
         return slot
 
@@ -121,7 +106,7 @@ class Trace:
             varies = any(parent in self._varying for parent in node.parents)
             if node.op is ops.argument or (varies and node.op is ops.passed):
                 operand = self._slots[node.parents[0]] if node.parents else self.constant(node.data)
-                self._slots[node] = self._put(ARGUMENT, (operand,))
+                self._slots[node] = self._put(words.ARGUMENT, (operand,))
                 self._varying.add(node)
             elif varies:
                 if node.op is ops.taken:
@@ -171,16 +156,16 @@ class Traced(Symbol):
 
     def record(self, op: Op, operands: Sequence[Any]) -> Any:
         if op is ops.argument:
-            return Traced(self.trace, self.trace.emit(ARGUMENT, (self.slot,)))
+            return Traced(self.trace, self.trace.emit(words.ARGUMENT, (self.slot,)))
         if NAMED.get(op.name) is not op:
             _check_formula(op, operands)
         return self.trace.apply(op, operands)
 
     def detached(self) -> Traced:
-        return Traced(self.trace, self.trace.emit(DETACH, (self.slot,)))
+        return Traced(self.trace, self.trace.emit(words.DETACH, (self.slot,)))
 
     def equal(self, x: Any, y: Any) -> Any:
-        return self.trace.compare(EQUAL, x, y)
+        return self.trace.compare(words.EQUAL, x, y)
 
     def adjoints(self, inputs: Sequence[Any], seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
         from microgradient.compiler.derivatives import reverse
@@ -210,20 +195,20 @@ class Traced(Symbol):
         return self
 
     def __lt__(self, other: Any) -> Any:
-        return self.trace.compare(LESS, self, other)
+        return self.trace.compare(words.LESS, self, other)
 
     def __le__(self, other: Any) -> Any:
-        return self.trace.compare(LESS_EQUAL, self, other)
+        return self.trace.compare(words.LESS_EQUAL, self, other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.trace.compare(LESS, other, self)
+        return self.trace.compare(words.LESS, other, self)
 
     def __ge__(self, other: Any) -> Any:
-        return self.trace.compare(LESS_EQUAL, other, self)
+        return self.trace.compare(words.LESS_EQUAL, other, self)
 
     def __eq__(self, other: object) -> Any:
-        if isinstance(other, (Traced, Value, int, float)) and not isinstance(other, bool):
-            return self.trace.compare(EQUAL, self, other)
+        if isinstance(other, (Traced, Value, Real)) and not isinstance(other, bool):
+            return self.trace.compare(words.EQUAL, self, other)
         return NotImplemented
 
     def __ne__(self, other: object) -> Any:
@@ -270,18 +255,18 @@ class Condition(Undecided):
         a, b = self.trace.slot(x), self.trace.slot(y)
         if a == b:
             return Traced(self.trace, a)
-        return Traced(self.trace, self.trace.emit(SELECT, (self.slot, a, b)))
+        return Traced(self.trace, self.trace.emit(words.SELECT, (self.slot, a, b)))
 
     def __and__(self, other: Any) -> Any:
-        return self._joined(BOTH, other, absorbing=False)
+        return self._joined(words.BOTH, other, absorbing=False)
 
     def __or__(self, other: Any) -> Any:
-        return self._joined(EITHER, other, absorbing=True)
+        return self._joined(words.EITHER, other, absorbing=True)
 
     __rand__, __ror__ = __and__, __or__
 
     def negated(self) -> Condition:
-        return Condition(self.trace, self.trace.emit(NOT, (self.slot,)))
+        return Condition(self.trace, self.trace.emit(words.NOT, (self.slot,)))
 
     __invert__ = _unknown(
         "~ of a condition", "turn the comparison round, or swap the results of where"

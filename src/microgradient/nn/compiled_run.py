@@ -32,13 +32,13 @@ class MachineRun:
     ) -> Sweeps:
         """Do up to ``most`` sweeps, as many as take a moment."""
         optimizer, kernel = self.eager.optimizer, self._kernel
+        self.eager.keep()
         vars(optimizer).update(settings)
         if rng is not None:
             most = 1
             rng.shuffle(self.eager.order)
             kernel.present([self._rows[i] for i in self.eager.order])
         most = min(most, self._most)
-        self.eager.keep()
         kernel.set_column(0, self.eager.weights)
         for k, name in enumerate(optimizer.memories, 1):
             kernel.set_column(k, getattr(optimizer, name))
@@ -50,7 +50,8 @@ class MachineRun:
         whole = stretch.status == NOT_FINITE
         done = len(stretch.errors) - whole
         if done < most and not optimizer.steady:
-            vars(optimizer).update(self.eager.state)
+            self.eager.restore()
+            vars(optimizer).update(settings)
             for _ in range(done * updates // most):
                 optimizer.settings()
         self._take(before=whole)

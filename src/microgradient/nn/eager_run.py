@@ -66,7 +66,8 @@ class EagerRun:
         """Go back to the weights and the optimizer of the last whole sweep."""
         for parameter, weight in zip(self.optimizer.parameters, self.weights):
             parameter.data = weight
-        vars(self.optimizer).update(self.state)
+        for name, value in self.state.items():
+            setattr(self.optimizer, name, list(value) if isinstance(value, list) else value)
 
     def advance(
         self, settings: Mapping[str, float], rng: random.Random | None, most: int, watch: bool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from math import inf, nextafter
 from typing import Any
@@ -17,7 +16,12 @@ _BELOW_ONE = nextafter(1.0, 0.0)
 _LARGEST = nextafter(inf, 0.0)
 
 
-class Optimizer(ABC):
+_LACKING = (
+    "{} needs settings and a rule for one weight, or a step of its own, which is not compiled"
+)
+
+
+class Optimizer:
     """Parameters, and a rule by which ``step`` moves them along their gradients.
 
     ``rate`` may be changed between steps. A gradient that is None (never reached) counts as 0.
@@ -39,17 +43,17 @@ class Optimizer(ABC):
             raise ValueError("an optimizer moves each parameter once, got one that stands twice")
         self.rate = _checked("rate", rate, 0.0, _LARGEST)
 
-    @abstractmethod
     def settings(self) -> tuple[float, ...]:
         """Return the numbers that the next step uses, counting it as begun."""
+        raise NotImplementedError(_LACKING.format(type(self).__name__))
 
     @staticmethod
-    @abstractmethod
     def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
         """Return the new weight and memories of one parameter, in the engine's operations alone.
 
         The same rule moves floats and is compiled.
         """
+        raise NotImplementedError(_LACKING.format("an optimizer"))
 
     def step(self) -> None:
         """Change every parameter once."""
@@ -58,7 +62,7 @@ class Optimizer(ABC):
         for i, parameter in enumerate(self.parameters):
             before = [memory[i] for memory in memories]
             parameter.data, *after = rule(settings, parameter.data, parameter.grad or 0.0, *before)
-            for memory, number in zip(memories, after):
+            for memory, number in zip(memories, after, strict=True):
                 memory[i] = number
 
     def zero_grad(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,14 @@ from microgradient.compiler.errors import CompileError
 from microgradient.compiler.passes import recorded
 from microgradient.compiler.program import Program
 from microgradient.compiler.tracing import Condition, Trace
+from microgradient.engine import ops
 from microgradient.engine.choice import where
 from microgradient.engine.number import as_float
 from microgradient.engine.op import Symbol
 from microgradient.engine.trees import leaves, matching_leaves, rebuild
 from microgradient.engine.value import Value
 from microgradient.nn.eager_run import Criterion, Pattern
+from microgradient.nn.losses import cross_entropy
 from microgradient.nn.optimizers import Optimizer
 
 
@@ -36,8 +39,8 @@ class Programs:
 
     def eager_seconds(self, sweeps: int) -> float:
         """Return about how long ``sweeps`` would take on Values."""
-        operands = sum(len(x.operands) for x in self.check.instructions)
-        return sweeps * len(self.rows) * (self.check.operations * 2e-6 + operands * 0.2e-6)
+        operands = sum(len(x.operands) for x in self.gradient.instructions)
+        return sweeps * len(self.rows) * (self.gradient.operations * 0.5e-6 + operands * 0.05e-6)
 
 
 def programs(
@@ -53,14 +56,36 @@ def programs(
         tuple(map(as_float, matching_leaves(_listed(pattern), first, "every pattern")))
         for pattern in patterns
     ]
+    if not rows[0]:
+        raise CompileError("there is no number in the patterns")
+    if any(type(x) is int for x in leaves(first[1])) and _wants_classes(loss):
+        raise CompileError("a class as a target is no number; give a list of 0 and 1 instead")
     gradient, check = _traced(model, loss, optimizer, criterion, first, len(rows[0]))
-    again, _ = _traced(model, loss, optimizer, criterion, first, len(rows[0]))
+    with _other_weights(optimizer.parameters):
+        again, _ = _traced(model, loss, optimizer, criterion, first, len(rows[0]))
     if gradient.instructions != again.instructions:
         raise CompileError(
-            "the model computes something else each time (a random number, a counter), which "
-            'would be frozen; train it with engine="eager"'
+            "the model computes something else each time (a random number, a counter, a branch on "
+            'a weight), which would be frozen; train it with engine="eager"'
         )
     return Programs(gradient, check, _update(optimizer), rows)
+
+
+@contextmanager
+def _other_weights(parameters: Sequence[Value]) -> Iterator[None]:
+    """Give the parameters other numbers meanwhile: what then is another program looked at them."""
+    before = [parameter.data for parameter in parameters]
+    try:
+        for parameter, weight in zip(parameters, before):
+            parameter.data = -1.7 * weight - 0.3
+        yield
+    finally:
+        for parameter, weight in zip(parameters, before):
+            parameter.data = weight
+
+
+def _wants_classes(loss: Any) -> bool:
+    return loss in (ops.softmax_cross_entropy, cross_entropy)
 
 
 def _listed(pattern: Pattern) -> tuple[list[Any], Any]:
@@ -102,7 +127,7 @@ def _traced(
 
 def _update(optimizer: Optimizer) -> Program:
     kind = type(optimizer)
-    if kind.step is not Optimizer.step:
+    if kind.step is not Optimizer.step or kind.rule is Optimizer.rule:
         raise CompileError(
             f"{kind.__name__} has a step of its own; give it a rule for one weight instead, "
             'or train with engine="eager"'
@@ -112,8 +137,14 @@ def _update(optimizer: Optimizer) -> Program:
     trace = Trace(len(settings) + len(row))
     symbols = trace.inputs()
     weight, *memories, gradient = symbols[len(settings) :]
-    moved = optimizer.rule(symbols[: len(settings)], weight, gradient, *memories)
-    program = recorded(trace, [trace.slot(x) for x in moved], [*settings, *row])
+    moved = tuple(optimizer.rule(symbols[: len(settings)], weight, gradient, *memories))
+    if len(moved) != 1 + len(memories):
+        raise CompileError(
+            f"the rule of {kind.__name__} must return a weight and {len(memories)} memories, got "
+            f"{len(moved)} numbers"
+        )
+    copies = [trace.emit(ops.add, (trace.slot(x), trace.constant(-0.0))) for x in moved]
+    program = recorded(trace, copies, [*settings, *row])
     return program.over(tuple(range(len(settings), len(settings) + len(row))), each=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from microgradient.compiler.errors import CompileError
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.nn.eager_run import Criterion, Pattern
@@ -20,6 +22,7 @@ from microgradient.nn.training import (
     TrainingDiverged,
     batch_size,
     check_engine,
+    check_run,
     checked_schedule,
     train,
 )
@@ -63,40 +66,38 @@ def train_replicas(
     """
     replicas = list(models)
     check_engine(engine)
+    check_run(sweeps, criterion)
+    workers = positive(workers if workers is not None else os.cpu_count() or 1, "workers")
     if not callable(optimizer):
         raise TypeError(
             "optimizer must be a function of a list of parameters, such as "
             f"lambda parameters: Momentum(parameters, 0.1), got {shown(optimizer)}"
         )
-    if len({id(model) for model in replicas}) < len(replicas):
-        raise ValueError("each replica is a model of its own, got one that stands twice")
     if not replicas:
         return []
-    first = optimizer(replicas[0].parameters())
-    checked_schedule(schedule or {}, first)
+    optimizers = [optimizer(model.parameters()) for model in replicas]
+    checked_schedule(schedule or {}, optimizers[0])
     size = batch_size(update, len(patterns))
     compiled = None
     if engine != "eager" and find_spec("llvmlite") is not None:
         try:
-            compiled = programs(replicas[0], loss, first, criterion, patterns)
+            compiled = _common_programs(replicas, optimizers, loss, criterion, patterns)
         except Exception:
             if engine == "compiled":
                 raise
     if compiled is None:
         common = {"loss": loss, "sweeps": sweeps, "update": update, "criterion": criterion}
         common |= {"schedule": schedule, "engine": engine, "progress": False}
-        return [_one(model, patterns, optimizer, common) for model in replicas]
-    _check_alike(replicas)
-    work = _Work(replicas, compiled, optimizer, schedule or {}, sweeps, size)
-    return work.done(positive(workers or os.cpu_count() or 1, "workers"))
+        return [_one(model, patterns, rule, common) for model, rule in zip(replicas, optimizers)]
+    return _Work(replicas, optimizers, compiled, schedule or {}, sweeps, size).done(workers)
 
 
 def _one(
-    model: Any, patterns: Sequence[Pattern], optimizer: Any, settings: dict[str, Any]
+    model: Any, patterns: Sequence[Pattern], optimizer: Optimizer, settings: dict[str, Any]
 ) -> Replica:
     before = model.state()
     try:
-        history = train(model, patterns, optimizer=optimizer(model.parameters()), **settings)
+        history = train(model, patterns, optimizer=optimizer, **settings)
     except TrainingDiverged as fault:
         model.load_state(before)
         history = fault.history
@@ -106,14 +107,51 @@ def _one(
     return Replica(model, history.sweeps, history.stopped, error, right)
 
 
-def _check_alike(models: Sequence[Any]) -> None:
-    names = list(models[0].named_parameters())
-    for i, model in enumerate(models):
-        if type(model) is not type(models[0]) or list(model.named_parameters()) != names:
+def _common_programs(
+    models: Sequence[Any],
+    optimizers: Sequence[Optimizer],
+    loss: Callable[[Any, Any], Any],
+    criterion: Criterion | None,
+    patterns: Sequence[Pattern],
+) -> Programs:
+    """Return the programs that all of ``models`` share; CompileError if they are not the same."""
+    compiled = programs(models[0], loss, optimizers[0], criterion, patterns)
+    kind, names = _anatomy(models[0]), list(models[0].named_parameters())
+    settings = copy.copy(optimizers[0]).settings()
+    seen: set[Value] = set()
+    for i, (model, rule) in enumerate(zip(models, optimizers)):
+        parameters = model.parameters()
+        if list(model.named_parameters()) != names or _anatomy(model) != kind:
             raise ValueError(
                 f"replicas must be of one architecture: model {i} is {model!r}, the first one "
                 f"{models[0]!r}"
             )
+        if set(rule.parameters) != set(parameters) or not seen.isdisjoint(parameters):
+            raise CompileError(
+                f"replica {i} does not train all of its parameters, or shares some with another "
+                'one: train them with engine="eager"'
+            )
+        if type(rule) is not type(optimizers[0]) or copy.copy(rule).settings() != settings:
+            raise CompileError("replicas must have one optimizer with the same settings")
+        seen.update(parameters)
+    if len(models) > 1:
+        other = programs(models[1], loss, optimizers[1], criterion, patterns)
+        if other.gradient.instructions != compiled.gradient.instructions:
+            raise CompileError("loss or criterion depends on which replica it is")
+    return compiled
+
+
+def _anatomy(thing: Any) -> Any:
+    """Return what a model is made of besides its numbers: types, settings, functions."""
+    if type(thing) is Value:
+        return Value
+    if isinstance(thing, Module):
+        return type(thing), _anatomy(vars(thing))
+    if isinstance(thing, Mapping):
+        return [(key, _anatomy(part)) for key, part in thing.items()]
+    if isinstance(thing, (list, tuple)):
+        return [_anatomy(part) for part in thing]
+    return thing
 
 
 class _Work:
@@ -122,19 +160,20 @@ class _Work:
     def __init__(
         self,
         models: Sequence[Any],
+        optimizers: Sequence[Optimizer],
         compiled: Programs,
-        optimizer: Callable[[list[Value]], Optimizer],
         schedule: Mapping[int, Mapping[str, float]],
         sweeps: int,
         size: int,
     ) -> None:
         from microgradient.compiler.replica_kernel import ReplicaCode
 
-        self.models, self.optimizer, self.schedule = models, optimizer, schedule
+        self.models, self.optimizers, self.schedule = models, optimizers, schedule
         self.sweeps, self.size, self.rows = sweeps, size, compiled.rows
         weights = tuple(range(len(compiled.gradient.outputs) - 2))
         self.code = ReplicaCode(compiled.gradient.over(weights, each=True), compiled.update)
-        self.steady = not schedule and optimizer(models[0].parameters()).steady
+        self.steady = not schedule and optimizers[0].steady
+        self.stopped = False
         self.results: list[Replica | None] = [None] * len(models)
         self.lock = threading.Lock()
         self.next = 0
@@ -142,8 +181,12 @@ class _Work:
     def done(self, workers: int) -> list[Replica]:
         if self.sweeps > 0:
             with ThreadPoolExecutor(workers) as pool:
-                for future in [pool.submit(self._work) for _ in range(workers)]:
-                    future.result()
+                futures = [pool.submit(self._work) for _ in range(workers)]
+                try:
+                    for future in futures:
+                        future.result()
+                finally:
+                    self.stopped = True  # whatever went wrong, the other threads end soon
         return [
             result or Replica(model, 0, "sweeps", 0.0, 0)
             for model, result in zip(self.models, self.results)
@@ -161,18 +204,20 @@ class _Work:
             if i >= len(self.models):
                 return None
             self.next += 1
-        return i, [parameter.data for parameter in self.models[i].parameters()]
+        return i, [parameter.data for parameter in self.optimizers[i].parameters]
 
     def _give(self, i: int, ended: Any) -> None:
         model = self.models[i]
         if ended.stopped != "diverged":
-            for parameter, weight in zip(model.parameters(), ended.weights):
+            for parameter, weight in zip(self.optimizers[i].parameters, ended.weights):
                 parameter.data = weight
         self.results[i] = Replica(model, ended.sweeps, ended.stopped, ended.error, ended.right)
 
     def _settings(self, first: int, sweeps: int) -> list[tuple[float, ...]]:
         """Return the optimizer's settings for each update of these sweeps, or one for all."""
-        optimizer = self.optimizer(self.models[0].parameters())
+        if self.stopped:
+            raise KeyboardInterrupt
+        optimizer = copy.copy(self.optimizers[0])
         if self.steady:
             return [optimizer.settings()]
         updates = -(-len(self.rows) // self.size)

@@ -18,7 +18,7 @@ from microgradient.nn.programs import programs
 from microgradient.nn.progress import progress_bar
 
 ENGINES = ("auto", "compiled", "eager")
-_WORTH = 1.0  # seconds of eager training from which on "auto" compiles
+_WORTH = 0.5  # seconds of eager training from which on "auto" compiles
 _FEW = 1000  # presentations that are never worth it
 
 
@@ -66,19 +66,15 @@ def train(
     ends, model and optimizer are as they were after the last whole sweep.
     """
     size = batch_size(update, len(patterns))
-    if not isinstance(sweeps, int) or sweeps < 0:
-        raise ValueError(f"sweeps must be a whole number of at least 0, got {sweeps!r}")
-    if criterion is not None and not callable(criterion):
-        raise TypeError(
-            "criterion must be a function of outputs and targets, such as nn.within(0.1), "
-            f"got {shown(criterion)}"
-        )
+    check_run(sweeps, criterion)
     if on_sweep is not None and not callable(on_sweep):
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
     changes = checked_schedule(schedule or {}, optimizer)
     rng = None if shuffle is None else generator(shuffle)
     check_engine(engine)
     eager = EagerRun(model, loss, optimizer, criterion, patterns, size)
+    if on_sweep is not None and engine == "auto":
+        engine = "eager"  # it may change the model, which compiled code would not notice
     run = _run_of(engine, eager, patterns, sweeps)
     history = History()
     if progress is None and on_sweep is not None:
@@ -121,6 +117,17 @@ def train(
     return history
 
 
+def check_run(sweeps: int, criterion: Criterion | None) -> None:
+    """Raise ValueError or TypeError for what cannot be a number of sweeps or a criterion."""
+    if not isinstance(sweeps, int) or sweeps < 0:
+        raise ValueError(f"sweeps must be a whole number of at least 0, got {sweeps!r}")
+    if criterion is not None and not callable(criterion):
+        raise TypeError(
+            "criterion must be a function of outputs and targets, such as nn.within(0.1), "
+            f"got {shown(criterion)}"
+        )
+
+
 def check_engine(engine: str) -> None:
     """Raise ValueError unless ``engine`` is the name of one."""
     if engine not in ENGINES:
@@ -135,15 +142,15 @@ def _run_of(
         return eager
     try:
         compiled = programs(eager.model, eager.loss, eager.optimizer, eager.criterion, patterns)
+        if engine == "auto" and compiled.eager_seconds(sweeps) < _WORTH:
+            return eager
+        if find_spec("llvmlite") is not None:
+            return MachineRun(eager, compiled)
+        return PythonRun(eager, compiled)
     except Exception:
         if engine == "compiled":
             raise
         return eager  # which says what is wrong, if anything is
-    if engine == "auto" and compiled.eager_seconds(sweeps) < _WORTH:
-        return eager
-    if find_spec("llvmlite") is not None:
-        return MachineRun(eager, compiled)
-    return PythonRun(eager, compiled)
 
 
 def within(tolerance: float) -> Criterion:
