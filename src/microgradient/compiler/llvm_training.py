@@ -9,7 +9,7 @@ every pattern is right, and still is with the weights after it.
 
 from __future__ import annotations
 
-from microgradient.compiler.ir import Lines, number
+from microgradient.compiler.ir import Arithmetic, Lines, number
 from microgradient.compiler.llvm_source import Function
 from microgradient.compiler.llvm_writer import BLOCKS
 
@@ -40,7 +40,9 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
     size = 8 * (parameters + 2)
     bytes_kept = put(f"mul i64 {before}, 8")
     error, right = (put("alloca double") for _ in range(2))
-    using, unsound = put("alloca ptr"), put("alloca i1")
+    wide = Arithmetic(lines, 8)
+    zeros = wide.constant(0.0)
+    using, unsound = put("alloca ptr"), put(f"alloca {wide.type}, align 64")
     do(f"store ptr %settings, ptr {using}")
     with lines.loop("%sweeps") as sweep:
         do(f"call void @llvm.memcpy.p0.p0.i64(ptr %snapshot, ptr %state, i64 {bytes_kept}, i1 0)")
@@ -69,12 +71,13 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
         for k, final in enumerate(finals):
             place = put(f"add i64 {put(f'mul i64 {sweep}, 2')}, {k}")
             do(f"store double {final}, ptr {_at(lines, '%history', place)}")
-        do(f"store i1 {_unsound(lines, finals[0])}, ptr {unsound}")
-        with lines.loop(parameters) as i:
-            x = put(f"load double, ptr {_at(lines, '%state', i)}")
-            so_far = put(f"load i1, ptr {unsound}")
-            do(f"store i1 {put(f'or i1 {so_far}, {_unsound(lines, x)}')}, ptr {unsound}")
-        with lines.when(put(f"load i1, ptr {unsound}")):
+        wide.store(wide.splat(finals[0]), unsound)  # x - x is 0 for what is finite, else nan
+        wide.store(wide.sub(wide.load(unsound), wide.load(unsound)), unsound)
+        with lines.loop(-(-parameters // 8) * 8, 0, 8) as i:
+            x = wide.load(_at(lines, "%state", i))
+            wide.store(wide.add(wide.load(unsound), wide.sub(x, x)), unsound)
+        bits = put(f"bitcast <8 x i1> {wide.compare('uno', wide.load(unsound), zeros)} to i8")
+        with lines.when(put(f"icmp ne i8 {bits}, 0")):
             do(f"ret i64 {put(f'add i64 {done}, {NOT_FINITE << 32}')}")
             lines.begin(f"after{lines.fresh()[2:]}")
         all_right = put(f"fcmp oeq double {finals[1]}, {put('sitofp i64 %n to double')}")
@@ -100,12 +103,6 @@ _INTRINSICS = """
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @llvm.smin.i64(i64, i64)"""
-
-
-def _unsound(lines: Lines, x: str) -> str:
-    """Return whether x is infinite or nan: then x - x is nan, else 0."""
-    difference = lines.put(f"fsub double {x}, {x}")
-    return lines.put(f"fcmp uno double {difference}, {number(0.0)}")
 
 
 def memory_size(gradient: Function, update: Function) -> int:

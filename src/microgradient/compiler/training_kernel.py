@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microgradient.compiler.llvm_source import lowered, module_text
-from microgradient.compiler.llvm_training import memory_size, training_loop
+from microgradient.compiler.llvm_training import MET, NOT_FINITE, memory_size, training_loop
 from microgradient.compiler.machine import Code, lanes, turned
 from microgradient.compiler.memory import doubles, padded
 from microgradient.compiler.program import Program
@@ -24,11 +24,16 @@ _LOOP = ctypes.CFUNCTYPE(
 
 @dataclass(frozen=True)
 class Stretch:
-    """What some sweeps came to: error and right patterns of each, and why they ended."""
+    """What some sweeps came to: error and right patterns of each, and why they ended.
+
+    ``met``: all patterns were right in the last sweep, and still are; ``broken``: its error or a
+    weight is not finite.
+    """
 
     errors: list[float]
     right: list[float]
-    status: int
+    met: bool
+    broken: bool
 
 
 class TrainingKernel:
@@ -87,4 +92,5 @@ class TrainingKernel:
             *(history, self._snapshot, self._memory),
         )
         status, done = result >> 32, result & 0xFFFFFFFF
-        return Stretch(list(history[0 : 2 * done : 2]), list(history[1 : 2 * done : 2]), status)
+        errors, right = list(history[0 : 2 * done : 2]), list(history[1 : 2 * done : 2])
+        return Stretch(errors, right, status == MET, status == NOT_FINITE)

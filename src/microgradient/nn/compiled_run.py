@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Mapping
 
-from microgradient.compiler.llvm_training import MET, NOT_FINITE
 from microgradient.compiler.python_source import PythonKernel
 from microgradient.nn.eager_run import EagerRun, Sweeps
 from microgradient.nn.programs import Programs
@@ -47,19 +46,18 @@ class MachineRun:
         start = time.perf_counter()
         stretch = kernel.train(most, table, watch)
         self._pace(time.perf_counter() - start, most)
-        whole = stretch.status == NOT_FINITE
-        done = len(stretch.errors) - whole
+        done = len(stretch.errors) - stretch.broken
         if done < most and not optimizer.steady:
             self.eager.restore()
             vars(optimizer).update(settings)
             for _ in range(done * updates // most):
                 optimizer.settings()
-        self._take(before=whole)
-        fault = "the loss or a weight is not finite" if whole else None
+        self._take(before=stretch.broken)
+        fault = "the loss or a weight is not finite" if stretch.broken else None
         return Sweeps(
             stretch.errors[:done],
             [round(x) for x in stretch.right[:done]],
-            stretch.status == MET,
+            stretch.met,
             fault,
         )
 
