@@ -477,6 +477,31 @@ def test_networks_of_many_shapes(sizes, lowering):
     )
 
 
+@LOWERINGS
+def test_weights_used_at_every_time_step(lowering):
+    """A recurrent network: one matrix in seven layers, whose gradients are sums over them."""
+    units, bits = 13, 3
+    rng = random.Random(4)
+    inputs = [[rng.uniform(-1, 1) for _ in range(bits)] for _ in range(7)]
+
+    def f(w):
+        hidden = [0.1 * v for v in w[:units]]
+        for x in inputs:
+            weights = iter(w[units:])
+            reads = [*x, *hidden]
+            hidden = [
+                mg.tanh(mg.dot([next(weights) for _ in reads], reads, next(weights)))
+                for _ in range(units)
+            ]
+        return mg.fsum([h * h for h in hidden])
+
+    w = [rng.uniform(-0.5, 0.5) for _ in range(units + units * (bits + units + 1))]
+    value, gradient = mg.compile(mg.value_and_grad(f), lowering=lowering)(w)
+    want, slopes = mg.value_and_grad(f)(w)
+    assert value == pytest.approx(want, rel=1e-12)
+    assert gradient == pytest.approx(slopes, rel=1e-9, abs=1e-12)
+
+
 # --- threads, failures, fallbacks -----------------------------------------------------------------
 
 

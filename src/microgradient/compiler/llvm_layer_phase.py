@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from microgradient.compiler.llvm_layers import LayerKernel, tiles
@@ -28,7 +29,7 @@ class LayerPhase(PhaseWriter):
         neurons = 0 if self.varying else self._side_by_side(layer, turn)
         for first, size, wide in tiles(layer.inner - neurons):
             start = (turn, str(first + neurons))
-            for k, term in enumerate(layer.terms):
+            for k, term in enumerate(self._merged(layer.terms)):
                 own, own_step, common, common_step = _factors(term)
                 kinds = self.is_shared(own), self.is_shared(common)
                 self._call(
@@ -50,13 +51,14 @@ class LayerPhase(PhaseWriter):
         """
         lanes: int = self.module.vector
         count = layer.inner // lanes * lanes
-        factors = [_factors(term) for term in layer.terms]
+        terms = self._merged(layer.terms)
+        factors = [_factors(term) for term in terms]
         if not count or any(own.stride != 1 for own, _, _, _ in factors):
             return 0
         if layer.bias is not None and layer.bias.stride:
             return 0
         start = (turn, "0")
-        for k, (term, (own, own_step, common, common_step)) in enumerate(zip(layer.terms, factors)):
+        for k, (term, (own, own_step, common, common_step)) in enumerate(zip(terms, factors)):
             self._call(
                 LayerKernel(lanes, True, False, k > 0, 1, True),
                 (self.pointer(common, start, "0"), 0),
@@ -69,6 +71,36 @@ class LayerPhase(PhaseWriter):
                 (1, count // lanes),
             )
         return count
+
+    def _merged(self, terms: Sequence[Term]) -> list[Term]:
+        """Return fewer stretches: groups, too, may lie at equal distances, such as time steps'."""
+        merged: list[Term] = []
+        for term in terms:
+            if merged and term.count == 1:
+                last = merged[-1]
+                steps = self._step(last.w, term.w), self._step(last.x, term.x)
+                if last.count > 1:
+                    regular = steps == (last.count * last.w_step, last.count * last.x_step)
+                else:
+                    regular = None not in steps
+                if regular:
+                    w_step, x_step = steps if last.count == 1 else (last.w_step, last.x_step)
+                    merged[-1] = Term(last.w, w_step or 0, last.x, x_step or 0, last.count + 1)
+                    continue
+            merged.append(term)
+        return merged
+
+    def _step(self, one: Run, other: Run) -> int | None:
+        """Return how many places ``other`` is behind ``one``, if both are in one memory."""
+        same = (one.stride, one.jump) == (other.stride, other.jump)
+        if one.store == other.store and same:
+            return other.first - one.first
+        if min(one.store, other.store) < 0 or not same:
+            return None
+        if self.is_shared(one) != self.is_shared(other):
+            return None
+        bases = self.module.bases
+        return int(bases[other.store] + other.first - bases[one.store] - one.first)
 
     def _call(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from microgradient.compiler.ir import Lines, number
 from microgradient.compiler.llvm_source import Function
-from microgradient.compiler.llvm_writer import BLOCKS
+from microgradient.compiler.llvm_writer import SPACING
 
 ACTIVE, LEARNED, NOT_FINITE = 1.0, 2.0, 3.0
 """What stands in ``%flags`` for a lane; 0 for one that nobody uses."""
@@ -27,7 +27,7 @@ def replica_loop(
     """Return ``@replicas``; a pattern has ``numbers`` numbers, the state ``columns`` columns."""
     lines = Lines()
     do, put = lines.do, lines.put
-    sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes, update.shared_size]
+    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes, update.shared_size]
     at = [_at(lines, "%memory", sum(-(-s // 8) * 8 for s in sizes[:k])) for k in range(4)]
     weights = put(f"mul i64 %width, {parameters}")
     slope = _at(lines, "%state", put(f"mul i64 {weights}, {columns - 1}"))
@@ -105,8 +105,8 @@ def replica_loop(
 
 def memory_size(gradient: Function, update: Function) -> int:
     """Return how many doubles ``%memory`` has."""
-    sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
-    sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
+    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes]
+    sizes += [update.shared_size, update.row_size * SPACING * update.lanes]
     return sum(-(-s // 8) * 8 for s in sizes) + 8
 
 

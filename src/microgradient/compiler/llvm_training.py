@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from microgradient.compiler.ir import Arithmetic, Lines, number
 from microgradient.compiler.llvm_source import Function
-from microgradient.compiler.llvm_writer import BLOCKS
+from microgradient.compiler.llvm_writer import SPACING
 
 DONE, NOT_FINITE, MET = 0, 1, 2
 """What ``@train`` returns, times 2^32, beside the number of sweeps that it did."""
@@ -31,8 +31,8 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
     """
     lines = Lines()
     do, put = lines.do, lines.put
-    sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
-    sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
+    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes]
+    sizes += [update.shared_size, update.row_size * SPACING * update.lanes]
     at = [_at(lines, "%memory", sum(_line(s) for s in sizes[:k])) for k in range(4)]
     before = put(f"mul i64 %width, {columns - 1}")
     slope = _at(lines, "%state", before)
@@ -107,8 +107,8 @@ declare i64 @llvm.smin.i64(i64, i64)"""
 
 def memory_size(gradient: Function, update: Function) -> int:
     """Return how many doubles ``%memory`` has."""
-    sizes = [gradient.shared_size, gradient.row_size * BLOCKS * gradient.lanes]
-    sizes += [update.shared_size, update.row_size * BLOCKS * update.lanes]
+    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes]
+    sizes += [update.shared_size, update.row_size * SPACING * update.lanes]
     return sum(map(_line, sizes)) + 8
 
 

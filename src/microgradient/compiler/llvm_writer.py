@@ -8,6 +8,7 @@ from microgradient.compiler.ir import Arithmetic, Lines
 from microgradient.compiler.loops import ROWS, SHARED, Layer, Loop, Run
 
 BLOCKS = 16  # blocks of rows in a tile
+SPACING = BLOCKS + 1  # from one number's rows to the next: by a power of two they share cache sets
 PHASE = (
     "(ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
     "ptr noalias %v, i64 %blocks)"
@@ -63,14 +64,14 @@ class Writer:
             base, index = "%x", self.sum(self.product(index, "%stride"), block)
         else:
             base = "%v"
-            index = self.sum(self.product(index, BLOCKS * self.module.lanes), block)
+            index = self.sum(self.product(index, SPACING * self.module.lanes), block)
         return self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")
 
     def distance(self, run: Run, places: int) -> int | str:
         """Return how many doubles apart numbers of a run's store are that are ``places`` apart."""
         if self.is_shared(run):
             return places
-        return self.product(places, "%stride" if run.store == ROWS else BLOCKS * self.module.lanes)
+        return self.product(places, "%stride" if run.store == ROWS else SPACING * self.module.lanes)
 
     def load(self, run: Run, member: Member, block: str) -> str:
         """Return numbers of this function's kind: those of a block, or one in all lanes."""

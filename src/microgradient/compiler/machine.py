@@ -12,14 +12,14 @@ import llvmlite.binding as llvm
 
 from microgradient.compiler.instructions import LIBRARY
 from microgradient.compiler.llvm_source import lowered, module_text
-from microgradient.compiler.llvm_writer import BLOCKS
+from microgradient.compiler.llvm_writer import SPACING
 from microgradient.compiler.memory import doubles, given_doubles, padded, taken
 from microgradient.compiler.program import Program
 from microgradient.engine.op import FLOATS
 
 _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
 _lock = threading.Lock()  # LLVM compiles one module at a time
-_LARGE = 2_000_000  # characters of a module whose instructions are chosen in haste: 5 times as fast
+_LARGE = 4_000_000  # characters of a module whose instructions are chosen in haste: 5 times as fast
 _Double = ctypes.c_double
 RUN = ctypes.CFUNCTYPE(
     None,
@@ -124,7 +124,7 @@ class MachineKernel:
         self._run = self._code.function("run", RUN)
         self._columns = len(program.rows)
         self._shared = function.shared_size
-        self._scratch = _Scratch(self._shared, function.row_size * BLOCKS * self._lanes)
+        self._scratch = _Scratch(self._shared, function.row_size * SPACING * self._lanes)
 
     def run(self, inputs: Sequence[float]) -> Sequence[float]:
         """Return the outputs for ``inputs``."""
