@@ -267,6 +267,11 @@ def test_own_rows_compile_or_say_what_they_lack():
         mg.compile(lambda x: odd(x))(0.3)
     same_name = mg.Op("sin", lambda m, v, x: (3.0,), lambda m, x: 3 * x)
     assert mg.compile(mg.value_and_grad(lambda x: same_name(x)))(2.0) == (6.0, 3.0)
+    for name in ("less", "where", "adjoint", "no", "detach"):  # names that programs use
+        own = mg.Op(name, lambda m, v, x: (3.0,), lambda m, x: 3 * x)
+        for lowering in ("llvm", "python"):
+            f = mg.value_and_grad(lambda x, own=own: own(x))
+            assert mg.compile(lambda x, f=f: f(x), lowering=lowering)(2.0) == (6.0, 3.0)
 
 
 def test_captured_values_are_listed():

@@ -160,8 +160,11 @@ class TrainingRecipe:
         """Return the network before training."""
         return MLP(self.sizes[0], [*self.sizes[1:], 1], self.activation, rng=self.seed)
 
-    def train(self, network: MLP | None = None) -> tuple[MLP, History]:
-        """Train ``network``, a fresh one by default, by the recipe; return it and its history."""
+    def train(self, network: MLP | None = None, *, engine: str = "eager") -> tuple[MLP, History]:
+        """Train ``network``, a fresh one by default, by the recipe; return it and its history.
+
+        ``engine`` is that of ``nn.train``.
+        """
         network = network or self.network()
         rule = getattr(optimizers, self.optimizer)(network.parameters(), self.rate)
         history = training.train(
@@ -172,6 +175,7 @@ class TrainingRecipe:
             sweeps=self.sweeps,
             update=self.update,
             progress=False,
+            engine=engine,
         )
         return network, history
 

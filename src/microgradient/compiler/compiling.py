@@ -146,7 +146,7 @@ class Compiled:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause Python's garbage collector: a program is no garbage, and walking it takes a third."""
+    """Pause Python's garbage collector: a program is no garbage, and walking it takes a quarter."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -79,7 +79,6 @@ class Arithmetic:
         self.ints = "i64" if lanes == 1 else f"<{lanes} x i64>"
         self.bits = "i1" if lanes == 1 else f"<{lanes} x i1>"
         self.tag = "f64" if lanes == 1 else f"v{lanes}f64"
-        self.int_tag = "i64" if lanes == 1 else f"v{lanes}i64"
 
     def constant(self, x: float) -> str:
         if self.lanes == 1:
@@ -174,3 +173,15 @@ class Arithmetic:
 
     def store(self, x: str, pointer: str) -> None:
         self.to.do(f"store {self.type} {x}, ptr {pointer}, align 8")
+
+
+def register(lines: Lines, allocations: list[str], a: Arithmetic) -> str:
+    """Return a place for one of ``a``'s vectors that LLVM will keep in a register."""
+    name = lines.fresh()
+    allocations.append(f"  {name} = alloca {a.type}, align 64")
+    return name
+
+
+def at(lines: Lines, base: str, index: int | str) -> str:
+    """Return where the double ``index`` behind ``base`` is."""
+    return lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.ir import Arithmetic, Lines
+from microgradient.compiler.ir import Arithmetic, Lines, register
 
 TILE = 6  # neurons
 _PAIR = 2  # blocks
@@ -77,7 +77,7 @@ class _Writer:
         lines, a = self.lines, self.a
         neurons = [lines.put(f"add nsw i64 {first}, {j}") for j in range(self.kernel.wide)]
         outs = [[self._at("%out", "%out_stride", j, row) for row in rows] for j in neurons]
-        sums = [[self._register() for _ in rows] for _ in neurons]
+        sums = [[register(lines, self.allocations, a) for _ in rows] for _ in neurons]
         for j, out_row, sum_row in zip(neurons, outs, sums):
             bias = None if self.kernel.adds else self._bias(j)
             for out, sum_ in zip(out_row, sum_row):
@@ -116,11 +116,6 @@ class _Writer:
         if row != "0":
             place = self.lines.put(f"add nsw i64 {place}, {row}")
         return self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {place}")
-
-    def _register(self) -> str:
-        name = self.lines.fresh()
-        self.allocations.append(f"  {name} = alloca {self.a.type}, align 64")
-        return name
 
 
 def tiles(count: int) -> list[tuple[int, int, int]]:

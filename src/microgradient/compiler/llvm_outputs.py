@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from microgradient.compiler.ir import Arithmetic, number
+from microgradient.compiler.ir import Arithmetic, number, register
 from microgradient.compiler.llvm_products import (
     ProductKernel,
     add_lanes,
     each_block,
-    register,
     tiles,
 )
 from microgradient.compiler.llvm_writer import Writer

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from microgradient.compiler.instructions import EMIT, LIBRARY, corrected, library_call, two_sum
-from microgradient.compiler.ir import number
-from microgradient.compiler.llvm_products import register
+from microgradient.compiler.ir import number, register
 from microgradient.compiler.llvm_writer import Member, PhaseWriter
 from microgradient.compiler.loops import Item, Literals, Loop, Operand, Run, Table
 from microgradient.compiler.vocabulary import CONDITIONS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.ir import Arithmetic, Lines
+from microgradient.compiler.ir import Arithmetic, Lines, register
 
 _SUMS = {8: 24, 1: 8}  # how many a tile keeps in registers, by lanes
 
@@ -88,13 +88,6 @@ class _Writer:
 
     def _load(self, base: str, row: str) -> str:
         return self.a.load(self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {row}"))
-
-
-def register(lines: Lines, allocations: list[str], a: Arithmetic) -> str:
-    """Return a place for one of ``a``'s vectors that LLVM will keep in a register."""
-    name = lines.fresh()
-    allocations.append(f"  {name} = alloca {a.type}, align 64")
-    return name
 
 
 def each_block(
@@ -176,13 +169,13 @@ def tiles(a_count: int, x_count: int, lanes: int) -> list[tuple[int, int, int, i
     """Return how an outer product is cut: for each part first row and column, sizes, tile."""
     most = _SUMS.get(lanes, 9)
     found = []
-    for j, rows, high in _cut(a_count, x_count, most):
-        for i, columns, wide in _cut(x_count, high, most // high):
+    for j, rows, high in _cut(a_count, most):
+        for i, columns, wide in _cut(x_count, most // high):
             found.append((j, i, rows, columns, high, wide))
     return found
 
 
-def _cut(count: int, other: int, most: int) -> list[tuple[int, int, int]]:
+def _cut(count: int, most: int) -> list[tuple[int, int, int]]:
     """Return stretches of ``count``: first, size, and the size of the tiles that it consists of."""
     sizes = [size for size in (6, 4, 8, 3, 2, 1) if size <= most]
     exact = [size for size in sizes if count % size == 0 and size > 2]

@@ -8,9 +8,8 @@ after the first sweep in which an active replica ends: it has learned, or its er
 
 from __future__ import annotations
 
-from microgradient.compiler.ir import Lines, number
-from microgradient.compiler.llvm_source import Function
-from microgradient.compiler.llvm_writer import SPACING
+from microgradient.compiler.ir import Lines, at, number
+from microgradient.compiler.llvm_source import Function, memory_places
 
 ACTIVE, LEARNED, NOT_FINITE = 1.0, 2.0, 3.0
 """What stands in ``%flags`` for a lane; 0 for one that nobody uses."""
@@ -27,12 +26,13 @@ def replica_loop(
     """Return ``@replicas``; a pattern has ``numbers`` numbers, the state ``columns`` columns."""
     lines = Lines()
     do, put = lines.do, lines.put
-    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes, update.shared_size]
-    at = [_at(lines, "%memory", sum(-(-s // 8) * 8 for s in sizes[:k])) for k in range(4)]
+    places = memory_places(gradient, update)
+    memories = [at(lines, "%memory", place) for place in places]
+    own, its = (f"ptr {memories[k]}, ptr {memories[k + 1]}" for k in (0, 2))
     weights = put(f"mul i64 %width, {parameters}")
-    slope = _at(lines, "%state", put(f"mul i64 {weights}, {columns - 1}"))
-    errors = _at(lines, slope, weights)
-    rights = _at(lines, errors, "%width")
+    slope = at(lines, "%state", put(f"mul i64 {weights}, {columns - 1}"))
+    errors = at(lines, slope, weights)
+    rights = at(lines, errors, "%width")
     slope_bytes, lane_bytes = put(f"mul i64 {weights}, 8"), put("mul i64 %width, 8")
     two_bytes = put(f"mul i64 {lane_bytes}, 2")
     using, ended, candidate = put("alloca ptr"), put("alloca i1"), put("alloca i1")
@@ -43,8 +43,8 @@ def replica_loop(
         with lines.loop(count) as i:
             place = put(f"mul i64 {put(f'add i64 {first}, {i}')}, {numbers}")
             do(
-                f"call void @{gradient.name}(ptr {_at(lines, '%patterns', place)}, ptr %state, "
-                f"i64 %width, i64 %width, ptr {slope}, i64 %width, ptr {at[0]}, ptr {at[1]})"
+                f"call void @{gradient.name}(ptr {at(lines, '%patterns', place)}, ptr %state, "
+                f"i64 %width, i64 %width, ptr {slope}, i64 %width, {own})"
             )
 
     with lines.loop("%sweeps") as sweep:
@@ -57,18 +57,18 @@ def replica_loop(
             settings = put(f"load ptr, ptr {using}")
             do(
                 f"call void @{update.name}(ptr {settings}, ptr %state, i64 {weights}, "
-                f"i64 {weights}, ptr %state, i64 {weights}, ptr {at[2]}, ptr {at[3]})"
+                f"i64 {weights}, ptr %state, i64 {weights}, {its})"
             )
-            do(f"store ptr {_at(lines, settings, '%step')}, ptr {using}")
+            do(f"store ptr {at(lines, settings, '%step')}, ptr {using}")
         do(f"store i1 false, ptr {candidate}")
         do(f"store i1 false, ptr {ended}")
         with lines.loop("%width") as lane:
-            right = put(f"load double, ptr {_at(lines, rights, lane)}")
-            do(f"store double {right}, ptr {_at(lines, '%right', lane)}")
+            right = put(f"load double, ptr {at(lines, rights, lane)}")
+            do(f"store double {right}, ptr {at(lines, '%right', lane)}")
             active = _is(lines, "%flags", lane, ACTIVE)
-            error = put(f"load double, ptr {_at(lines, errors, lane)}")
+            error = put(f"load double, ptr {at(lines, errors, lane)}")
             place = put(f"add i64 {lane}, %width")
-            do(f"store double {error}, ptr {_at(lines, '%right', place)}")
+            do(f"store double {error}, ptr {at(lines, '%right', place)}")
             unsound = put(f"fcmp uno double {put(f'fsub double {error}, {error}')}, {error}")
             _mark(lines, put(f"and i1 {active}, {unsound}"), lane, NOT_FINITE, ended)
             all_right = put(f"fcmp oeq double {right}, {wanted}")
@@ -80,8 +80,8 @@ def replica_loop(
             present("0", "%n")
             with lines.loop("%width") as lane:
                 active = _is(lines, "%flags", lane, ACTIVE)
-                then = put(f"load double, ptr {_at(lines, '%right', lane)}")
-                now = put(f"load double, ptr {_at(lines, rights, lane)}")
+                then = put(f"load double, ptr {at(lines, '%right', lane)}")
+                now = put(f"load double, ptr {at(lines, rights, lane)}")
                 both = put(
                     f"and i1 {put(f'fcmp oeq double {then}, {wanted}')}, "
                     f"{put(f'fcmp oeq double {now}, {wanted}')}"
@@ -103,21 +103,14 @@ def replica_loop(
     )
 
 
-def memory_size(gradient: Function, update: Function) -> int:
-    """Return how many doubles ``%memory`` has."""
-    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes]
-    sizes += [update.shared_size, update.row_size * SPACING * update.lanes]
-    return sum(-(-s // 8) * 8 for s in sizes) + 8
-
-
 def _is(lines: Lines, flags: str, lane: str, what: float) -> str:
-    flag = lines.put(f"load double, ptr {_at(lines, flags, lane)}")
+    flag = lines.put(f"load double, ptr {at(lines, flags, lane)}")
     return lines.put(f"fcmp oeq double {flag}, {number(what)}")
 
 
 def _mark(lines: Lines, condition: str, lane: str, what: float, ended: str) -> None:
     """Set the flag of ``lane``, and ``ended``, where ``condition`` holds."""
-    place = _at(lines, "%flags", lane)
+    place = at(lines, "%flags", lane)
     flag = lines.put(f"load double, ptr {place}")
     lines.do(
         f"store double {lines.put(f'select i1 {condition}, double {number(what)}, double {flag}')}"
@@ -125,7 +118,3 @@ def _mark(lines: Lines, condition: str, lane: str, what: float, ended: str) -> N
     )
     before = lines.put(f"load i1, ptr {ended}")
     lines.do(f"store i1 {lines.put(f'or i1 {before}, {condition}')}, ptr {ended}")
-
-
-def _at(lines: Lines, base: str, index: int | str) -> str:
-    return lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")

@@ -19,8 +19,9 @@ from microgradient.compiler.llvm_layers import LayerKernel
 from microgradient.compiler.llvm_outputs import Outputs
 from microgradient.compiler.llvm_phase import LoopPhase
 from microgradient.compiler.llvm_products import ProductKernel
-from microgradient.compiler.llvm_writer import BLOCKS
+from microgradient.compiler.llvm_writer import BLOCKS, SPACING
 from microgradient.compiler.loops import Loop, Schedule
+from microgradient.compiler.memory import padded
 from microgradient.compiler.passes import expanded, fused, spelled_out
 from microgradient.compiler.program import Program
 from microgradient.compiler.schedule import scheduled
@@ -40,6 +41,15 @@ class Function:
     lanes: int
     shared_size: int
     row_size: int
+
+
+def memory_places(*functions: Function) -> list[int]:
+    """Return where the two memories of each function begin, one behind the other, and the end."""
+    places = [0]
+    for function in functions:
+        for size in (function.shared_size, function.row_size * SPACING * function.lanes):
+            places.append(places[-1] + padded(size, 8))
+    return places
 
 
 def llvm_source(program: Program, lanes: int = 4) -> str:

@@ -9,9 +9,8 @@ every pattern is right, and still is with the weights after it.
 
 from __future__ import annotations
 
-from microgradient.compiler.ir import Arithmetic, Lines, number
-from microgradient.compiler.llvm_source import Function
-from microgradient.compiler.llvm_writer import SPACING
+from microgradient.compiler.ir import Arithmetic, Lines, at, number
+from microgradient.compiler.llvm_source import Function, memory_places
 
 DONE, NOT_FINITE, MET = 0, 1, 2
 """What ``@train`` returns, times 2^32, beside the number of sweeps that it did."""
@@ -31,12 +30,12 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
     """
     lines = Lines()
     do, put = lines.do, lines.put
-    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes]
-    sizes += [update.shared_size, update.row_size * SPACING * update.lanes]
-    at = [_at(lines, "%memory", sum(_line(s) for s in sizes[:k])) for k in range(4)]
+    places = memory_places(gradient, update)
+    memories = [at(lines, "%memory", place) for place in places]
+    own, its = (f"ptr {memories[k]}, ptr {memories[k + 1]}" for k in (0, 2))
     before = put(f"mul i64 %width, {columns - 1}")
-    slope = _at(lines, "%state", before)
-    sums = _at(lines, slope, parameters)
+    slope = at(lines, "%state", before)
+    sums = at(lines, slope, parameters)
     size = 8 * (parameters + 2)
     bytes_kept = put(f"mul i64 {before}, 8")
     error, right = (put("alloca double") for _ in range(2))
@@ -53,28 +52,28 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
             count = put(f"call i64 @llvm.smin.i64(i64 {left}, i64 %batch)")
             do(f"call void @llvm.memset.p0.i64(ptr {slope}, i8 0, i64 {size}, i1 0)")
             do(
-                f"call void @{gradient.name}(ptr %state, ptr {_at(lines, '%rows', first)}, "
-                f"i64 %stride, i64 {count}, ptr {slope}, i64 1, ptr {at[0]}, ptr {at[1]})"
+                f"call void @{gradient.name}(ptr %state, ptr {at(lines, '%rows', first)}, "
+                f"i64 %stride, i64 {count}, ptr {slope}, i64 1, {own})"
             )
             for k, total in enumerate((error, right)):
-                more = put(f"load double, ptr {_at(lines, sums, k)}")
+                more = put(f"load double, ptr {at(lines, sums, k)}")
                 so_far = put(f"load double, ptr {total}")
                 do(f"store double {put(f'fadd double {so_far}, {more}')}, ptr {total}")
             settings = put(f"load ptr, ptr {using}")
             do(
                 f"call void @{update.name}(ptr {settings}, ptr %state, i64 %width, "
-                f"i64 {parameters}, ptr %state, i64 %width, ptr {at[2]}, ptr {at[3]})"
+                f"i64 {parameters}, ptr %state, i64 %width, {its})"
             )
-            do(f"store ptr {_at(lines, settings, '%step')}, ptr {using}")
+            do(f"store ptr {at(lines, settings, '%step')}, ptr {using}")
         done = put(f"add i64 {sweep}, 1")
         finals = [put(f"load double, ptr {total}") for total in (error, right)]
         for k, final in enumerate(finals):
             place = put(f"add i64 {put(f'mul i64 {sweep}, 2')}, {k}")
-            do(f"store double {final}, ptr {_at(lines, '%history', place)}")
+            do(f"store double {final}, ptr {at(lines, '%history', place)}")
         wide.store(wide.splat(finals[0]), unsound)  # x - x is 0 for what is finite, else nan
         wide.store(wide.sub(wide.load(unsound), wide.load(unsound)), unsound)
         with lines.loop(-(-parameters // 8) * 8, 0, 8) as i:
-            x = wide.load(_at(lines, "%state", i))
+            x = wide.load(at(lines, "%state", i))
             wide.store(wide.add(wide.load(unsound), wide.sub(x, x)), unsound)
         bits = put(f"bitcast <8 x i1> {wide.compare('uno', wide.load(unsound), zeros)} to i8")
         with lines.when(put(f"icmp ne i8 {bits}, 0")):
@@ -86,9 +85,9 @@ def training_loop(gradient: Function, update: Function, parameters: int, columns
             do(f"call void @llvm.memset.p0.i64(ptr {slope}, i8 0, i64 {size}, i1 0)")
             do(
                 f"call void @{gradient.name}(ptr %state, ptr %rows, i64 %stride, i64 %n, "
-                f"ptr {slope}, i64 1, ptr {at[0]}, ptr {at[1]})"
+                f"ptr {slope}, i64 1, {own})"
             )
-            now = put(f"load double, ptr {_at(lines, sums, 1)}")
+            now = put(f"load double, ptr {at(lines, sums, 1)}")
             met = put(f"fcmp oeq double {now}, {put('sitofp i64 %n to double')}")
             with lines.when(met):
                 do(f"ret i64 {put(f'add i64 {done}, {MET << 32}')}")
@@ -105,16 +104,5 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i64 @llvm.smin.i64(i64, i64)"""
 
 
-def memory_size(gradient: Function, update: Function) -> int:
-    """Return how many doubles ``%memory`` has."""
-    sizes = [gradient.shared_size, gradient.row_size * SPACING * gradient.lanes]
-    sizes += [update.shared_size, update.row_size * SPACING * update.lanes]
-    return sum(map(_line, sizes)) + 8
-
-
 def _line(doubles: int) -> int:
     return -(-doubles // 8) * 8
-
-
-def _at(lines: Lines, base: str, index: int | str) -> str:
-    return lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")

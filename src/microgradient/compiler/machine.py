@@ -19,7 +19,7 @@ from microgradient.engine.op import FLOATS
 
 _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
 _lock = threading.Lock()  # LLVM compiles one module at a time
-_LARGE = 4_000_000  # characters of a module whose instructions are chosen in haste: 5 times as fast
+_LARGE = 4_000_000  # characters of a module compiled in haste: in a half to a third of the time
 _Double = ctypes.c_double
 RUN = ctypes.CFUNCTYPE(
     None,
@@ -70,7 +70,7 @@ def _options() -> llvm.PipelineTuningOptions:
 def _optimise(module: llvm.ModuleRef, passes: llvm.PassBuilder) -> None:
     """Run the few passes that pay: the loops and the instructions are chosen well already.
 
-    LLVM's standard pipeline takes ten times as long and gains nothing that was measured.
+    LLVM's standard pipeline takes a third of a second for the family trees, and gains 2 to 5 %.
     """
     inlining = llvm.create_new_module_pass_manager()
     inlining.add_always_inliner_pass()

@@ -20,6 +20,7 @@ from microgradient.compiler.vocabulary import (
     DETACH,
     INPUT,
     LESS,
+    OWN,
     SELECT,
 )
 from microgradient.engine import choice, ops
@@ -114,9 +115,7 @@ def expanded(program: Program, native: Iterable[str]) -> Program:
 
     def emit(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
         op = instruction.op
-        if (OPS.get(op.name) is not op and op.name in _OWN) or (
-            op.name in names and OPS[op.name] is op
-        ):
+        if op in OWN or (OPS.get(op.name) is op and op.name in names):
             return _copied(trace, instruction, slots)
         try:
             return trace.slot(op.value(m, *[_symbol(trace, slot) for slot in slots]))
@@ -124,9 +123,6 @@ def expanded(program: Program, native: Iterable[str]) -> Program:
             raise CompileError(f"the operation {op.name!r} cannot be compiled: {fault}") from None
 
     return rewritten(program, emit)
-
-
-_OWN = {op.name for op in (*CONDITIONS, CONSTANT, ARGUMENT, DETACH)} | {"where", "adjoint"}
 
 
 def _symbol(trace: Trace, slot: int) -> Any:
@@ -205,11 +201,10 @@ def _with_dots(
 
 
 def spelled_out(program: Program) -> Program:
-    """Return ``program`` with squares as products, and with each sigmoid by exp.
+    """Return ``program`` with squares as products, hypot of two, and each sigmoid by exp.
 
-    So s(x) and s(-x) share one exponential.
-
-    s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|).
+    s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|): s(x) and s(-x) then
+    share one exponential.
     """
     return rewritten(program, _spelled)
 

@@ -89,6 +89,13 @@ class Program:
         """The numbers that stand in the program, captured or written in the function."""
         return [number for op, _, number in self.instructions if op is CONSTANT]
 
+    def varying(self) -> list[bool]:
+        """Return for each slot whether its number changes from row to row."""
+        rows, found = set(self.rows), list[bool]()
+        for slot, (_, operands, _) in enumerate(self.instructions):
+            found.append(slot in rows or any(found[i] for i in operands))
+        return found
+
     def over(self, rows: tuple[int, ...], each: bool) -> Program:
         """Return the same program over rows of these inputs."""
         return replace(self, rows=rows, each=each)

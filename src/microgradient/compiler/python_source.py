@@ -77,7 +77,7 @@ class _Writer:
         lines = [f"def program{takes}:"]
         if shared:
             lines.append(f"    {self._tuple([self.names[i] for i in shared])} = inputs")
-        varying = self._varying()
+        varying = self.program.varying()
         lines += self._block(1, [not v for v in varying])
         if not self.rows:
             return "\n".join([*lines, f"    return {self._tuple(results)}", ""])
@@ -93,13 +93,6 @@ class _Writer:
             ]
             lines.append(f"    return {self._tuple(sums)}")
         return "\n".join([*lines, ""])
-
-    def _varying(self) -> list[bool]:
-        varying: list[bool] = []
-        rows = set(self.rows)
-        for slot, (_, operands, _) in enumerate(self.program.instructions):
-            varying.append(slot in rows or any(varying[i] for i in operands))
-        return varying
 
     def _block(self, depth: int, wanted: Sequence[bool]) -> list[str]:
         return [

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from microgradient.compiler.llvm_replicas import ACTIVE, LEARNED, memory_size, replica_loop
-from microgradient.compiler.llvm_source import lowered, module_text
+from microgradient.compiler.llvm_replicas import ACTIVE, LEARNED, replica_loop
+from microgradient.compiler.llvm_source import lowered, memory_places, module_text
 from microgradient.compiler.machine import Code, lanes
 from microgradient.compiler.memory import doubles
 from microgradient.compiler.program import Program
@@ -46,7 +46,7 @@ class ReplicaCode:
         text = replica_loop(slope, move, self.parameters, numbers, self.columns)
         self._code = Code(module_text([slope, move], text))
         self.loop = self._code.function("replicas", _LOOP)
-        self.memory = memory_size(slope, move)
+        self.memory = memory_places(slope, move)[-1]
 
 
 class Lanes:

@@ -54,7 +54,7 @@ class _Scheduler:
         self.phase_of: dict[int, int] = {}
         self.member_of: dict[int, int] = {}
         self.item_of: dict[int, int] = {}
-        self.varying = self._varying()
+        self.varying = program.varying()
         self.product_outputs = self._product_outputs() if self.summed else set()
         self.straight = sum(len(x.operands) for x in self.code) <= STRAIGHT
 
@@ -69,12 +69,6 @@ class _Scheduler:
         self._keep()
         products, sums, constants = outputs(self.program, self.place, self.product_outputs)
         return Schedule(self.phases, self.groups, self.place, products, sums, constants)
-
-    def _varying(self) -> list[bool]:
-        varying: list[bool] = []
-        for slot, (_, operands, _) in enumerate(self.code):
-            varying.append(slot in self.rows or any(varying[i] for i in operands))
-        return varying
 
     def _product_outputs(self) -> set[int]:
         """Return the products that nothing needs but an output's sum."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from microgradient.compiler.llvm_source import lowered, module_text
-from microgradient.compiler.llvm_training import MET, NOT_FINITE, memory_size, training_loop
+from microgradient.compiler.llvm_source import lowered, memory_places, module_text
+from microgradient.compiler.llvm_training import MET, NOT_FINITE, training_loop
 from microgradient.compiler.machine import Code, lanes, turned
 from microgradient.compiler.memory import doubles, padded
 from microgradient.compiler.program import Program
@@ -58,7 +58,7 @@ class TrainingKernel:
         self._width = padded(self._parameters + 2, 8)
         self._state = doubles(self._width * self._columns)
         self._snapshot = doubles(self._width * self._columns)
-        self._memory = doubles(memory_size(slope, move))
+        self._memory = doubles(memory_places(slope, move)[-1])
         self._count = 0
         self._stride = 0
         self._rows: Any = None

@@ -39,6 +39,8 @@ KINDS = {
     SELECT: ("condition", "number", "number"),
 }
 """The kinds of the operands where they are not all numbers."""
+OWN = frozenset((*CONDITIONS, ARGUMENT, DETACH, ADJOINT, SELECT, CONSTANT))
+"""What every lowering has, and no row of the table is."""
 CUT = frozenset((*CONDITIONS, DETACH, INPUT, CONSTANT))
 """Operations that no derivative passes through."""
 
