@@ -71,7 +71,8 @@ class Arguments:
 
     def _given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[Place, Any]:
         given: dict[Place, Any] = dict(enumerate(args))
-        for (place,), argument in zip(map(self._placed, zip(kwargs)), kwargs.values()):
+        for name, argument in kwargs.items():
+            (place,) = self._placed((name,))
             if place in given:
                 raise CompileError(f"argument {self._name(place)!r} is given twice")
             given[place] = argument

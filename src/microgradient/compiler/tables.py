@@ -25,7 +25,7 @@ def is_array(x: Any) -> bool:
         raise CompileError(
             "a masked array would lose its mask; give array.compressed() or filled()"
         )
-    return hasattr(x, "__array_interface__") and hasattr(x, "ndim") and not hasattr(x, "as_tuple")
+    return hasattr(x, "__array_interface__") and hasattr(x, "ndim")
 
 
 def listed(tree: Any) -> Any:

@@ -65,7 +65,8 @@ class Trace:
         """Return the slot of an instruction, a new one only if nothing known has this result."""
         instructions = self.instructions
         if op is not words.ARGUMENT and op not in words.CONDITIONS and op is not words.SELECT:
-            if len(slots) == 2 and (op, repr(instructions[slots[1]].number)) in _NEUTRAL:
+            second = instructions[slots[1]] if len(slots) == 2 else None
+            if second and second.op is words.CONSTANT and (op, repr(second.number)) in _NEUTRAL:
                 return slots[0]
             if op is ops.mul and instructions[slots[0]].number == 1.0:
                 return slots[1]
