@@ -27,11 +27,11 @@ import objectives
 import xor_peers
 from contest import medians, show
 from microgradient import nn
-from microgradient.compiler.lowering import kernel_of
-from microgradient.compiler.machine import Code, lanes
-from microgradient.compiler.training_kernel import TrainingKernel
-from microgradient.engine.trees import leaves, rebuild
-from microgradient.nn.programs import Programs, programs
+from microgradient.compiler.backends import kernel_of
+from microgradient.compiler.llvm.jit import Code, lanes
+from microgradient.compiler.llvm.training_kernel import TrainingKernel
+from microgradient.engine.services.trees import leaves, rebuild
+from microgradient.nn.training.programs import Programs, programs
 from microgradient.rumelhart1986 import FeedForward
 from microgradient.rumelhart1986.family_trees import ARCHITECTURE
 from microgradient.rumelhart1986.xor import TWO_HIDDEN

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 
 from microgradient import OPS
-from microgradient.check.operation_check import OperationReport, operation_report
+from microgradient.check.operations.operation_check import OperationReport, operation_report
 
 PAGE = Path(__file__).parent / "numerics.md"
 START, END = "<!-- table of accuracy -->\n", "<!-- end of table -->\n"

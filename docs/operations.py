@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from microgradient import OPS, Op
-from microgradient.view.formulas import TEXT, Formula, arithmetic
+from microgradient.view.text.formulas import TEXT, Formula, arithmetic
 
 HEAD = """# The table of operations
 

@@ -17,12 +17,12 @@ from random import Random
 
 from microgradient import grad
 from microgradient.check import gradient_report
-from microgradient.check.bounds import gradient_error_bounds
-from microgradient.check.exact_gradients import branches_differ, exact_gradient
 from microgradient.check.expressions import Expression, RandomChoices, choose_expression
-from microgradient.check.fault_finding import local_faults
-from microgradient.check.recording import Recording
-from microgradient.check.taylor import AtKink
+from microgradient.check.gradients.bounds import gradient_error_bounds
+from microgradient.check.gradients.exact_gradients import branches_differ, exact_gradient
+from microgradient.check.gradients.fault_finding import local_faults
+from microgradient.check.gradients.recording import Recording
+from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine import transforms
 from microgradient.engine.sweeps import tangents
 

@@ -23,7 +23,7 @@ from microgradient.check.expressions import (
     StraightLine,
     choose_expression,
 )
-from microgradient.check.taylor import AtKink
+from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine import graph, sweeps
 
 FACTORS = {"1e-9": 1 + 1e-9, "sign": -1.0}

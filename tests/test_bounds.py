@@ -11,8 +11,8 @@ from campaign import expression
 from microgradient import Value
 from microgradient.check import condition, error_bound
 from microgradient.check import strategies as mgst
-from microgradient.check.number_systems import exact
-from microgradient.check.recording import Recording
+from microgradient.check.gradients.recording import Recording
+from microgradient.check.numbers.number_systems import exact
 
 
 def _error(recording):

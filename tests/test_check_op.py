@@ -10,8 +10,8 @@ import pytest
 import microgradient as mg
 from microgradient import OPS, Op
 from microgradient.check import OperationError, check_op
-from microgradient.check.operation_check import operation_report
-from microgradient.check.symbolic import prove
+from microgradient.check.numbers.symbolic import prove
+from microgradient.check.operations.operation_check import operation_report
 from plants import FACTORS, wrong
 from rows import arity
 
@@ -142,7 +142,7 @@ def test_without_what_it_needs(monkeypatch, missing):
             raise ImportError(name)
         return original(name, *rest)
 
-    from microgradient.check import number_systems
+    from microgradient.check.numbers import number_systems
 
     monkeypatch.setattr(builtins, "__import__", without)
     number_systems.exact.cache_clear()

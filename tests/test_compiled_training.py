@@ -13,10 +13,10 @@ from hypothesis import given, settings
 import microgradient as mg
 from microgradient import CompileError, nn
 from microgradient.check import strategies
-from microgradient.nn import training
-from microgradient.nn.compiled_run import PythonRun
-from microgradient.nn.eager_run import EagerRun
-from microgradient.nn.programs import programs
+from microgradient.nn.training import loop as training
+from microgradient.nn.training.compiled import PythonRun
+from microgradient.nn.training.eager import EagerRun
+from microgradient.nn.training.programs import programs
 from microgradient.rumelhart1986 import EXPERIMENTS, run
 
 XOR = [([a, b], [0.9 if a != b else 0.1]) for a in (0.0, 1.0) for b in (0.0, 1.0)]

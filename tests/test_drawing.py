@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import microgradient as mg
 from microgradient import Value, draw, nn
-from microgradient.view import digraph
+from microgradient.view.drawing import digraph
 
 SVG = "{http://www.w3.org/2000/svg}"
 

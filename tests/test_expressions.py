@@ -11,8 +11,8 @@ from mpmath import mp, mpf
 
 from campaign import near
 from microgradient import OPS, Value, grad, hessian, hvp, topological_order
-from microgradient.check.bounds import gradient_error_bounds
-from microgradient.check.recording import Recording
+from microgradient.check.gradients.bounds import gradient_error_bounds
+from microgradient.check.gradients.recording import Recording
 from microgradient.check.strategies import expressions
 from mp import ORACLES
 

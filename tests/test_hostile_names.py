@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import microgradient as mg
 from microgradient import Value, nn
-from microgradient.nn.history import History
-from microgradient.view import live_frame, live_view
+from microgradient.nn.training.history import History
+from microgradient.view.training import frame as live_frame
+from microgradient.view.training import live as live_view
 
 TEXTS = [
     '"><script>alert(1)</script>',

@@ -7,9 +7,10 @@ from rich.console import Console
 
 import microgradient as mg
 from microgradient import Value, live, nn
-from microgradient.nn.history import History
-from microgradient.nn.progress import in_notebook
-from microgradient.view import live_frame, live_view
+from microgradient.nn.training.history import History
+from microgradient.nn.training.progress import in_notebook
+from microgradient.view.training import frame as live_frame
+from microgradient.view.training import live as live_view
 
 INPUTS = {"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}
 PATTERNS = [(x, [float(x[0] != x[1])]) for x in INPUTS.values()]

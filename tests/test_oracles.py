@@ -11,8 +11,8 @@ import microgradient as mg
 from microgradient import OPS, derivative
 from microgradient.check import complex_step, dual_numbers
 from microgradient.check import strategies as mgst
-from microgradient.check.number_systems import exact
-from microgradient.check.taylor import Series, series_arithmetic
+from microgradient.check.numbers.number_systems import exact
+from microgradient.check.numbers.taylor import Series, series_arithmetic
 from mp import ORACLES
 from rows import points
 

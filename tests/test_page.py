@@ -355,7 +355,7 @@ def test_without_javascript_the_numbers_are_there(show):
 
 
 def test_without_an_engine_the_rest_works(show, monkeypatch):
-    from microgradient.view import digraph
+    from microgradient.view.drawing import digraph
 
     monkeypatch.setattr(digraph, "find_engine", lambda format: None)
     tab = show(page(*_shared()).html)

@@ -8,9 +8,9 @@ import pytest
 import peers
 from campaign import near
 from microgradient import OPS
-from microgradient.check.bounds import gradient_error_bounds
 from microgradient.check.expressions import RandomChoices, choose_expression
-from microgradient.check.recording import Recording
+from microgradient.check.gradients.bounds import gradient_error_bounds
+from microgradient.check.gradients.recording import Recording
 
 PEERS = peers.installed()
 PAGE = Path(__file__).parent.parent / "docs" / "conventions.md"

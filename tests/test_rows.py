@@ -11,7 +11,7 @@ from mpmath import mp, mpf
 import microgradient as mg
 from microgradient import OPS, Op, Value, hessian, jvp, vjp
 from microgradient.check import check_op
-from microgradient.check.operation_check import operation_report
+from microgradient.check.operations.operation_check import operation_report
 from microgradient.engine.op import FLOATS
 from mp import DIGITS, MP, ORACLES
 from rows import arity, exact_derivative, points, second_order_faults

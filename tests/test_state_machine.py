@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 
 import microgradient as mg
 from microgradient import Value, topological_order
-from microgradient.compiler.derivatives import reverse
-from microgradient.compiler.lowering import kernel_of
-from microgradient.compiler.passes import recorded
-from microgradient.compiler.tracing import Trace
+from microgradient.compiler.backends import kernel_of
+from microgradient.compiler.program.adjoint import reverse
+from microgradient.compiler.program.passes import recorded
+from microgradient.compiler.program.tracing import Trace
 
 UNARY = {  # operation: value, slope
     "sin": (math.sin, math.cos),

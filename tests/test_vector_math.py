@@ -7,9 +7,9 @@ import random
 import pytest
 from mpmath import mp, mpf
 
-from microgradient.compiler.llvm_source import module_text
-from microgradient.compiler.machine import Code, lanes
-from microgradient.compiler.vector_math import FUNCTIONS, definition
+from microgradient.compiler.llvm.function import module_text
+from microgradient.compiler.llvm.jit import Code, lanes
+from microgradient.compiler.llvm.vector_math import FUNCTIONS, definition
 from microgradient.engine import floats
 
 DOMAINS = {

@@ -8,10 +8,10 @@ import pytest
 
 import microgradient as mg
 from microgradient import Op, Value, nn, watch
-from microgradient.view import digraph
-from microgradient.view.grouping import uses
-from microgradient.view.nudging import nudges
-from microgradient.view.numbering import Numbering, parameter_name
+from microgradient.view.drawing import digraph
+from microgradient.view.graph.grouping import uses
+from microgradient.view.graph.nudging import nudges
+from microgradient.view.graph.numbering import Numbering, parameter_name
 
 # --- uses of a neuron --------------------------------------------------------------------------
 

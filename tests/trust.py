@@ -29,7 +29,7 @@ import campaign
 from faults import FAULTS
 from microgradient import OPS
 from microgradient.check import gradient_report
-from microgradient.check.operation_check import operation_report
+from microgradient.check.operations.operation_check import operation_report
 from plants import plants
 from rows import arity
 

@@ -1,11 +1,10 @@
 """microgradient: a scalar reverse-mode autodiff engine, and the networks of 1986 trained by it."""
 
 from microgradient import nn as nn
-from microgradient.compiler.compiling import Compiled as Compiled
-from microgradient.compiler.compiling import compile as compile
-from microgradient.compiler.errors import CompileError as CompileError
-from microgradient.compiler.program import Program as Program
-from microgradient.engine.anomaly import detect_anomaly as detect_anomaly
+from microgradient.compiler.compiled import Compiled as Compiled
+from microgradient.compiler.compiled import compile as compile
+from microgradient.compiler.program.errors import CompileError as CompileError
+from microgradient.compiler.program.program import Program as Program
 from microgradient.engine.choice import detach as detach
 from microgradient.engine.choice import where as where
 from microgradient.engine.graph import topological_order as topological_order
@@ -66,6 +65,8 @@ from microgradient.engine.ops import step as step
 from microgradient.engine.ops import sub as sub
 from microgradient.engine.ops import tan as tan
 from microgradient.engine.ops import tanh as tanh
+from microgradient.engine.services.anomaly import detect_anomaly as detect_anomaly
+from microgradient.engine.services.watching import watch as watch
 from microgradient.engine.transforms import derivative as derivative
 from microgradient.engine.transforms import grad as grad
 from microgradient.engine.transforms import hessian as hessian
@@ -75,14 +76,13 @@ from microgradient.engine.transforms import jvp as jvp
 from microgradient.engine.transforms import value_and_grad as value_and_grad
 from microgradient.engine.transforms import vjp as vjp
 from microgradient.engine.value import Value as Value
-from microgradient.engine.watching import watch as watch
-from microgradient.view.diagnosis import diagnose as diagnose
-from microgradient.view.drawing import draw as draw
-from microgradient.view.evaluation_trace import trace as trace
-from microgradient.view.expansion import expand as expand
-from microgradient.view.live_view import live as live
-from microgradient.view.paths import explain as explain
-from microgradient.view.stepper import steps as steps
-from microgradient.view.web_page import page as page
+from microgradient.view.drawing.draw import draw as draw
+from microgradient.view.graph.expansion import expand as expand
+from microgradient.view.page.page import page as page
+from microgradient.view.page.steps import steps as steps
+from microgradient.view.text.diagnosis import diagnose as diagnose
+from microgradient.view.text.evaluation_trace import trace as trace
+from microgradient.view.text.explanation import explain as explain
+from microgradient.view.training.live import live as live
 
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from microgradient import __version__
 from microgradient.nn.checkpoint import save as save_checkpoint
-from microgradient.nn.training import ENGINES, TrainingDiverged
+from microgradient.nn.training.loop import ENGINES, TrainingDiverged
 from microgradient.rumelhart1986 import (
     EXPERIMENTS,
     Experiment,
@@ -22,7 +22,7 @@ from microgradient.rumelhart1986 import (
     report,
     run,
 )
-from microgradient.view.live_view import live
+from microgradient.view.training.live import live
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,13 +1,13 @@
 """Derivatives that prove themselves: checks, error bounds, independent oracles, random graphs."""
 
-from microgradient.check.bounds import condition as condition
-from microgradient.check.bounds import error_bound as error_bound
-from microgradient.check.gradient_check import check_gradient as check_gradient
-from microgradient.check.gradient_check import gradient_report as gradient_report
-from microgradient.check.operation_check import OperationError as OperationError
-from microgradient.check.operation_check import OperationReport as OperationReport
-from microgradient.check.operation_check import check_op as check_op
-from microgradient.check.oracles import complex_step as complex_step
-from microgradient.check.oracles import dual_numbers as dual_numbers
-from microgradient.check.report import GradientError as GradientError
-from microgradient.check.report import GradientReport as GradientReport
+from microgradient.check.gradients.bounds import condition as condition
+from microgradient.check.gradients.bounds import error_bound as error_bound
+from microgradient.check.gradients.gradient_check import check_gradient as check_gradient
+from microgradient.check.gradients.gradient_check import gradient_report as gradient_report
+from microgradient.check.gradients.oracles import complex_step as complex_step
+from microgradient.check.gradients.oracles import dual_numbers as dual_numbers
+from microgradient.check.gradients.report import GradientError as GradientError
+from microgradient.check.gradients.report import GradientReport as GradientReport
+from microgradient.check.operations.operation_check import OperationError as OperationError
+from microgradient.check.operations.operation_check import OperationReport as OperationReport
+from microgradient.check.operations.operation_check import check_op as check_op

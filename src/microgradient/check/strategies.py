@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from microgradient.check.accuracy import intervals_of
 from microgradient.check.expressions import Expression, choose_expression
+from microgradient.check.operations.accuracy import intervals_of
 from microgradient.engine.number import positive, shown
 from microgradient.engine.op import Op
-from microgradient.nn import losses, optimizers, training
-from microgradient.nn.history import History
+from microgradient.nn import losses, optimizers
 from microgradient.nn.module import ACTIVATIONS, MLP
+from microgradient.nn.training import loop as training
+from microgradient.nn.training.history import History
 
 try:
     from hypothesis import strategies as st

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 from math import nan
 from typing import Any
 
-from microgradient.engine import anomaly, watching
 from microgradient.engine.choice import GRAPH
 from microgradient.engine.ops import fsum
+from microgradient.engine.services import anomaly, watching
 
 
 def dependents(order: Iterable[Any], inputs: Iterable[Any]) -> set[Any]:

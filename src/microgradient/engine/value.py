@@ -7,10 +7,11 @@ from math import inf, nan
 from operator import ge, gt, le, lt
 from typing import Any, Final, SupportsFloat, final
 
-from microgradient.engine import anomaly, floats, ops, watching
+from microgradient.engine import floats, ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, as_floats, shown
 from microgradient.engine.op import FLOATS, Op, Operand, Symbol
+from microgradient.engine.services import anomaly, watching
 
 _ONES = (1.0, 1.0)
 _ONE_MINUS_ONE = (1.0, -1.0)
@@ -209,7 +210,7 @@ class Value(Operand):
 
     __int__ = __float__
 
-    # --- printing and copying, without recursion (pickling: engine/pickling.py) ------------------
+    # --- printing and copying, without recursion (for pickling: engine/services/pickling.py) ------
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label is not None else ""

@@ -2,7 +2,6 @@
 
 from microgradient.nn.checkpoint import load as load
 from microgradient.nn.checkpoint import save as save
-from microgradient.nn.history import History as History
 from microgradient.nn.initializers import glorot as glorot
 from microgradient.nn.initializers import he as he
 from microgradient.nn.initializers import normal as normal
@@ -21,8 +20,9 @@ from microgradient.nn.optimizers import AdamW as AdamW
 from microgradient.nn.optimizers import GradientDescent as GradientDescent
 from microgradient.nn.optimizers import Momentum as Momentum
 from microgradient.nn.optimizers import Optimizer as Optimizer
-from microgradient.nn.replicas import Replica as Replica
-from microgradient.nn.replicas import train_replicas as train_replicas
-from microgradient.nn.training import TrainingDiverged as TrainingDiverged
-from microgradient.nn.training import train as train
-from microgradient.nn.training import within as within
+from microgradient.nn.training.history import History as History
+from microgradient.nn.training.loop import TrainingDiverged as TrainingDiverged
+from microgradient.nn.training.loop import train as train
+from microgradient.nn.training.loop import within as within
+from microgradient.nn.training.replicas import Replica as Replica
+from microgradient.nn.training.replicas import train_replicas as train_replicas

@@ -1,0 +1,1 @@
+"""Gradients checked against independent derivatives, with bounds of rounding errors."""

@@ -1,0 +1,162 @@
+"""Where a gradient went wrong: the smallest part of the graph whose derivative is not right.
+
+In this order: a local derivative that is not that of its operation; a number that f computed from
+its inputs behind the graph's back; a graph that changes with the input; the sweep itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite, isnan, ulp
+
+from microgradient.check.gradients.differences import Stencil
+from microgradient.check.gradients.exact_gradients import exact_partial
+from microgradient.check.gradients.recording import Recording
+from microgradient.check.numbers.number_systems import exact
+from microgradient.check.numbers.running_error import (
+    NOT_IN_THIS_ARITHMETIC,
+    UNIT,
+    local_error,
+    partial_errors,
+)
+from microgradient.check.numbers.taylor import AtKink
+from microgradient.engine import ops
+from microgradient.engine.op import OPS
+from microgradient.engine.services.trees import Tree
+from microgradient.engine.value import Value
+
+NOT_EXACT = (*NOT_IN_THIS_ARITHMETIC, ImportError)  # a formula beyond mpmath, or no mpmath
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A value, or a local derivative, that is not that of its operation."""
+
+    node: Value
+    operand: int | None  # None: the value itself
+    got: float
+    expected: float
+    bound: float
+
+    def __str__(self) -> str:
+        assert self.node.op is not None
+        name = self.node.op.name
+        call = f"{name}({', '.join(repr(p.data) for p in self.node.parents)})"
+        which = "local derivative by its operand"
+        if self.operand is None:
+            which = "value"
+        elif len(self.node.parents) > 1:
+            which = f"local derivative by operand {self.operand}"
+        text = (
+            f"the smallest failing sub-graph is one node, {call}: its {which} is "
+            f"{self.got!r}, expected {self.expected!r} ± {self.bound:.1g}"
+        )
+        if OPS.get(name) is self.node.op:
+            return text + "; the row in the table, or a Value's partials, have been changed"
+        return f"{text}; check the row with check_op({name})"
+
+
+def local_faults(recording: Recording) -> Iterator[Fault]:
+    """Yield every value, and every local derivative, that is not that of its operation.
+
+    Measured against mpmath at the operands as they are, where the formula allows it, else against
+    finite differences of the operation alone. Kinks are left to the caller.
+    """
+    for node in recording.order:
+        if not node.parents or node.op is None or node.op in (ops.argument, ops.passed, ops.taken):
+            continue
+        if fault := _wrong_value(node):
+            yield fault
+        errors = partial_errors(node)
+        for i, (parent, got) in enumerate(zip(node.parents, node.partials)):
+            if parent not in recording.active or not isfinite(got):
+                continue
+            try:
+                expected, bound = _expected(node, i, got)
+            except AtKink:
+                continue
+            if not isfinite(expected) or errors[i] != errors[i]:
+                continue  # there is nothing to hold it against, or no bound
+            bound += 2 * errors[i] + 4 * max(ulp(got), ulp(expected))
+            if abs(got - expected) > bound:
+                yield Fault(node, i, got, expected, bound)
+
+
+def _wrong_value(node: Value) -> Fault | None:
+    assert node.op is not None
+    try:
+        m = exact()
+        wanted = float(node.op.value(m, *[m.lift(p.data) for p in node.parents]))
+    except NOT_EXACT:
+        return None
+    if not (isfinite(wanted) and isfinite(node.data)):
+        return None
+    bound = 2 * local_error(node) + 2 * ulp(wanted)
+    if abs(node.data - wanted) > bound:
+        return Fault(node, None, node.data, wanted, bound)
+    return None
+
+
+def _expected(node: Value, i: int, got: float) -> tuple[float, float]:
+    op, numbers = node.op, [parent.data for parent in node.parents]
+    assert op is not None
+    try:
+        return float(exact_partial(op, numbers, i)), 0.0
+    except NOT_EXACT:
+        pass
+
+    def along(t: float) -> float:
+        return op.fast(*numbers[:i], t, *numbers[i + 1 :])
+
+    noise = 8 * UNIT * abs(node.data)
+    slope = Stencil(along, numbers[i], lambda h: noise).judge(got, 0.0)
+    if slope.kind != "smooth":
+        raise AtKink(op.name)
+    return slope.low, slope.bound
+
+
+def first_nan(recording: Recording) -> str | None:
+    """Return which node's local derivatives are the first to be nan, in words."""
+    for node in recording.order:
+        if node in recording.active and node.op is not None and any(map(isnan, node.partials)):
+            call = ", ".join(repr(p.data) for p in node.parents)
+            return f"the first local derivatives that are nan are those of {node.op.name}({call})"
+    return None
+
+
+def hidden_dependence(
+    f: Callable[..., Tree], args: Sequence[Tree], input_index: int, names: Sequence[str]
+) -> str | None:
+    """Return what in the graph of ``f`` changes with an input but is not connected to it."""
+    here = Recording(f, args)
+    for sign in (1, -1):
+        numbers = [x.data for x in here.inputs]
+        numbers[input_index] += sign * max(1.0, abs(numbers[input_index])) * 2.0**-30
+        try:
+            there = Recording(f, args, numbers)
+        except (ArithmeticError, LookupError, ValueError):
+            continue  # f ends here
+        if told := _difference(here, there, names[input_index]):
+            return told
+    return None
+
+
+def _difference(here: Recording, there: Recording, name: str) -> str | None:
+    if [node.op for node in here.order] != [node.op for node in there.order]:
+        return (
+            f"the graph of f changes with {name}: a branch of its Python code depends on it, and "
+            "is not differentiated through; choose with where(condition, a, b)"
+        )
+    for node, moved in zip(here.order, there.order):
+        if not node.parents and node not in here.inputs and node.data != moved.data:
+            users = [user for user in here.order if node in user.parents]
+            where = f" (an operand of {users[0].op.name})" if users and users[0].op else ""
+            return (
+                f"the number {node.data!r}{where} is computed from {name}, but not connected to "
+                "it: `.data`, `detach` or float arithmetic cut it off"
+            )
+    for node, moved in zip(here.order, there.order):
+        if node not in here.active and node.data != moved.data:
+            return f"the node {node!r} changes with {name}, but does not depend on it in the graph"
+    return None

@@ -1,0 +1,299 @@
+"""check_gradient: a derivative against forward mode, finite differences and 50 digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from math import inf, isfinite, isnan, nan
+from typing import Any
+
+from microgradient.check.gradients.bounds import error_bound, gradient_error_bounds
+from microgradient.check.gradients.differences import Stencil, quiet
+from microgradient.check.gradients.exact_gradients import branches_differ, exact_gradient
+from microgradient.check.gradients.fault_finding import (
+    NOT_EXACT,
+    first_nan,
+    hidden_dependence,
+    local_faults,
+)
+from microgradient.check.gradients.namespace import FUNCTIONS, check_namespace
+from microgradient.check.gradients.own_derivative import own_derivative_report
+from microgradient.check.gradients.recording import (
+    Recording,
+    input_names,
+    numbers_in,
+    with_number,
+)
+from microgradient.check.gradients.report import (
+    DIFFERENCES,
+    Component,
+    GradientError,
+    GradientReport,
+    derivative_name,
+)
+from microgradient.check.numbers.taylor import AtKink
+from microgradient.engine.number import shown
+from microgradient.engine.services.trees import Tree, leaves
+from microgradient.engine.sweeps import adjoints, tangents
+from microgradient.engine.transforms import jacobian
+from microgradient.engine.value import Value
+from microgradient.nn.module import Module
+
+_AT_KINK = "Without 50 digits: the point lies on a kink, where a derivative is a convention"
+
+
+def check_gradient(
+    f: Callable[..., Any],
+    *args: Tree,
+    order: int = 1,
+    derivative: Callable[..., Tree] | None = None,
+    namespace: str | None = None,
+) -> GradientReport:
+    """Raise GradientError unless the derivatives of ``f`` at ``args`` are right; return the report.
+
+    ``f`` takes numbers, or nested lists, tuples and dicts of them, and returns the same; also a
+    module of ``nn``, of whose parameters the derivatives are then checked (order 1). Every
+    derivative up to ``order`` (1, 2 or 3) that reverse mode gives is held against forward mode,
+    against finite differences, and against 50 digits where mpmath is installed (extra ``check``).
+    Each tolerance is a bound of the errors of this very case: see docs/numerics.md. At a kink the
+    derivative must lie between the slopes from both sides. GradientError names the smallest failing
+    part of the graph and holds the report; ``report.plot()`` draws the U of the step sizes.
+
+    ``derivative`` is a derivative of your own, to be checked instead: ``f`` and it then take and
+    return plain floats, and ``f`` need not know this package. It returns the structure of the
+    argument, or a tuple of such for several, as ``grad`` does.
+
+    ``namespace`` names a keyword parameter by which ``f`` takes its functions, as in
+    ``def f(x, math=math)``: differences then use Python's own, gradients this package's.
+
+    Raises ValueError where f is not finite, TypeError where it does not return numbers.
+    """
+    report = gradient_report(f, *args, order=order, derivative=derivative, namespace=namespace)
+    if not report.ok:
+        raise GradientError(report)
+    return report
+
+
+def gradient_report(
+    f: Callable[..., Any],
+    *args: Tree,
+    order: int = 1,
+    derivative: Callable[..., Tree] | None = None,
+    namespace: str | None = None,
+) -> GradientReport:
+    """Return what :func:`check_gradient` finds, without raising GradientError."""
+    if type(order) is not int or order not in (1, 2, 3):
+        raise ValueError(f"order must be 1, 2 or 3, got {shown(order)}")
+    if not callable(f):
+        raise TypeError(f"check_gradient expects a function and its arguments, got {shown(f)}")
+    if not args:
+        raise TypeError("check_gradient needs the point: check_gradient(f, x, …), got no argument")
+    names = input_names(f, args)
+    if not names:
+        raise ValueError("there is no number in the arguments to differentiate by")
+    passed = {
+        x
+        for a in args
+        for x in (a.parameters() if isinstance(a, Module) else leaves(a))
+        if type(x) is Value
+    }
+    args = tuple(with_number(args, 0, numbers_in(args)[0]))  # Values as numbers, in copies
+    if any(isinstance(arg, Module) for arg in args) and (order > 1 or derivative is not None):
+        raise ValueError(
+            "a module's parameters are checked at order 1; for more, give f their numbers in a list"
+        )
+    if derivative is not None:
+        if order != 1:
+            raise ValueError("a derivative of your own is checked at order 1; check it in its turn")
+        return own_derivative_report(f, args, derivative, names)
+    g, plain = f, None
+    if namespace is not None:
+        g, plain = partial(f, **{namespace: FUNCTIONS}), partial(f, **{namespace: math})
+    if namespace is not None and any(isinstance(arg, Module) for arg in args):
+        raise ValueError("namespace= goes with numbers; a module brings its functions along")
+    if namespace is not None:
+        check_namespace(f, namespace)
+    components: list[Component] = []
+    notes = dict[str, None]()
+    by: list[tuple[str, ...]] = [()]
+    for _ in range(order):
+        check = _Check(g, plain, args, names, by)
+        if not passed.isdisjoint(check.recording.order):
+            raise ValueError(
+                "f uses a Value or module that was passed to check, but not by its argument: f "
+                "gets a copy, so write it as a function of what it is given"
+            )
+        components += check.components()
+        wrong = next((c for c in components if c.faults), None)
+        if wrong or check.wrong:
+            return GradientReport(tuple(components), check.fault(wrong), (*notes, *check.notes))
+        notes |= dict.fromkeys(check.notes)
+        by = [(*so_far, name) for so_far in by for name in names]
+        g, plain = jacobian(g, tuple(range(len(args)))), None
+    return GradientReport(tuple(components), None, tuple(notes))
+
+
+class _Check:
+    """The derivatives of one function, which may itself be a derivative, at one point.
+
+    ``plain`` evaluates it on floats, if that is another function. ``by`` says, for every output of
+    a derivative, which inputs it was differentiated by already.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Tree],
+        plain: Callable[..., Tree] | None,
+        args: Sequence[Tree],
+        names: Sequence[str],
+        by: Sequence[tuple[str, ...]],
+    ) -> None:
+        self.f, self.plain, self.args, self.names = f, plain, args, names
+        self.recording = self._recorded(numbers_in(args))
+        self._check_values()
+        self._by, self._outputs = by, len(self.recording.outputs) // len(by)
+        self.numbers = [x.data for x in self.recording.inputs]
+        self._moved: dict[tuple[int, float], list[float]] = {}
+        self._tangents: dict[int, dict[Value, float]] = {}
+        self.wrong = next(local_faults(self.recording), None)
+        self._notes = dict[str, None]()
+
+    def components(self) -> list[Component]:
+        """Return the derivatives of every output by every input."""
+        return [c for j in range(len(self.recording.outputs)) for c in self._row(j)]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
+
+    def fault(self, first: Component | None) -> str:
+        """Return the smallest failing part of the graph in words; ``first`` is a wrong result."""
+        if self.wrong is not None or first is None:
+            return str(self.wrong)
+        if isnan(first.reverse) and (told := first_nan(self.recording)):
+            return told
+        hidden = hidden_dependence(self.f, self.args, self.names.index(first.input), self.names)
+        return hidden or (
+            "every local derivative is that of its operation: the fault is in the sum over paths, "
+            "f is not a function of its arguments alone, or, if only finite differences object, "
+            "they are fooled by a structure finer than their steps"
+        )
+
+    def _recorded(self, numbers: Sequence[float]) -> Recording:
+        try:
+            return Recording(self.f, self.args, numbers)
+        except TypeError as fault:
+            if "functions of math" not in str(fault):
+                raise
+            raise TypeError(
+                f"{fault}; or check f as a function of plain floats with derivative=…, or let it "
+                "take its functions by a keyword parameter and name that in namespace=…"
+            ) from None
+
+    def _check_values(self) -> None:
+        point = [x.data for x in self.recording.inputs]
+        if not all(map(isfinite, point)):
+            raise ValueError(f"the point must be finite, got {shown(point)}")
+        values = [y.data for y in self.recording.outputs]
+        if not all(map(isfinite, values)):
+            raise ValueError(f"f is not finite at this point: {shown(values)}; check it elsewhere")
+        again = [y.data for y in self._recorded(numbers_in(self.args)).outputs]
+        if values != again:
+            raise ValueError(
+                f"f gives different results for the same arguments ({shown(values)}, then "
+                f"{shown(again)}); a derivative needs a function: fix its random numbers and state"
+            )
+
+    def _row(self, j: int) -> Iterator[Component]:
+        """Yield the derivatives of output ``j`` by every input."""
+        recording = self.recording
+        output = recording.outputs[j]
+        swept = adjoints(recording.order, {output: 1.0}, recording.active, as_graph=False)
+        reverse = [swept.get(x, 0.0) for x in recording.inputs]
+        rounding = gradient_error_bounds(recording.order, output, recording.inputs)
+        exact = self._exact(output, reverse, rounding)
+        for i, x in enumerate(recording.inputs):
+            bound = 0.0 if not isfinite(reverse[i]) else inf if isnan(rounding[i]) else rounding[i]
+            stencil = Stencil(partial(self._value, i, j), x.data, partial(self._noise, i, j))
+            component = Component(
+                name=self._name(j, i),
+                input=self.names[i],
+                at=x.data,
+                reverse=reverse[i],
+                rounding=bound,
+                forward=self._forward(i).get(output, 0.0),
+                exact=None if exact is None or isnan(exact[i]) else exact[i],
+                slope=stencil.judge(reverse[i], bound),
+                stencil=stencil,
+            )
+            yield self._overruled(component, i)
+
+    def _overruled(self, component: Component, i: int) -> Component:
+        """Return ``component`` without the objection of differences that are alone with it.
+
+        50 digits say that the graph is differentiated rightly; if the graph is all there is of f
+        near the point, differences were fooled: by a kink or a scale too small for them to see.
+        """
+        alone = component.faults == (DIFFERENCES,) and component.exact is not None
+        if not alone or hidden_dependence(self.f, self.args, i, self.names):
+            return component
+        self._notes[
+            f"Finite differences do not resolve {component.name} here; 50 digits confirm it"
+        ] = None
+        return replace(component, slope=replace(component.slope, kind="overruled"))
+
+    def _name(self, j: int, i: int) -> str:
+        f = "f" if self._outputs == 1 else f"f[{j // len(self._by)}]"
+        return derivative_name(f, (*self._by[j % len(self._by)], self.names[i]))
+
+    def _forward(self, i: int) -> dict[Value, float]:
+        if i not in self._tangents:
+            seeds = {self.recording.inputs[i]: 1.0}
+            order, active = self.recording.order, self.recording.active
+            self._tangents[i] = tangents(order, seeds, active, as_graph=False)
+        return self._tangents[i]
+
+    def _exact(
+        self, output: Value, reverse: Sequence[float], rounding: Sequence[float]
+    ) -> list[float] | None:
+        """Return the derivatives in 50 digits; None, with a note, where they do not apply."""
+        try:
+            adjoint = exact_gradient(self.recording, output)
+            exact = [float(adjoint.get(x, 0.0)) for x in self.recording.inputs]
+            close = all(g == e or abs(g - e) <= r for g, e, r in zip(reverse, exact, rounding))
+            if not close and branches_differ(self.recording):
+                raise AtKink
+        except AtKink:
+            self._notes[
+                "Without 50 digits: the point lies on a kink, where a derivative is a convention"
+            ] = None
+            return None
+        except NOT_EXACT as fault:
+            self._notes[f"Without 50 digits, as a formula does not run in them: {fault}"] = None
+            return None
+        return exact
+
+    def _value(self, i: int, j: int, t: float) -> float:
+        """Return output ``j`` with input ``i`` set to ``t``; nan where f has none."""
+        if self.plain is not None:
+            plain = self.plain
+            return quiet(lambda t: leaves(plain(*with_number(self.args, i, t)))[j])(t)
+        if (i, t) not in self._moved:
+            moved = self._at(i, t)
+            self._moved[i, t] = [y.data for y in moved.outputs] if moved else []
+        values = self._moved[i, t]
+        return values[j] if j < len(values) else nan
+
+    def _at(self, i: int, t: float) -> Recording | None:
+        numbers = [*self.numbers[:i], t, *self.numbers[i + 1 :]]
+        try:
+            return self._recorded(numbers)
+        except (ArithmeticError, LookupError, ValueError):
+            return None
+
+    def _noise(self, i: int, j: int, h: float) -> float:
+        points = [self._at(i, self.numbers[i] + sign * h) for sign in (-1, 1)] if h else []
+        bounds = [error_bound(p.outputs[j]) for p in points or [self.recording] if p is not None]
+        return max((b for b in bounds if isfinite(b)), default=0.0)

@@ -1,0 +1,151 @@
+"""A row proved by sympy: that its local derivatives are the derivatives of its value.
+
+A row that chooses (``m.where``) is a smooth formula on each of its branches. Which there are is
+found by trying points of the domain; for each, the difference of the two formulas is simplified to
+0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+from microgradient.check.numbers.branches import branches
+from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
+from microgradient.engine.op import FLOATS, Arithmetic, Op
+
+_SAME_IN_SYMPY = (
+    "exp log sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 erf erfc "
+    "digamma polygamma"
+)
+
+
+def prove(op: Op, points: Sequence[Sequence[float]]) -> str:
+    """Return "proved" and on how many branches, "refuted: …" or "not decided: …", for ``op``.
+
+    ``points`` are operands in its domain: the branches taken at them are the ones that are proved.
+    Raises ImportError, saying what to install, without sympy.
+    """
+    sp = _sympy()
+    cases: dict[tuple[Any, ...], Sequence[float]] = {}
+    taken = set()
+    for point in points:
+        here = branches(op, point, FLOATS)
+        taken.add(here)
+        cases.setdefault((here, *(x > 0 for x in point)), point)
+    for point in cases.values():
+        try:
+            verdict = _prove_case(sp, op, point)
+        except NOT_IN_THIS_ARITHMETIC as fault:
+            return f"not decided: {fault}"
+        if verdict:
+            return verdict
+    return f"proved, {len(taken)} branch{'es' * (len(taken) > 1)}"
+
+
+def _prove_case(sp: Any, op: Op, point: Sequence[float]) -> str | None:
+    m, symbols = _arithmetic(sp, point)
+    v = op.value(m, *symbols)
+    for i, (x, partial) in enumerate(zip(symbols, op.partials(m, v, *symbols))):
+        low, high = op.domain[min(i, len(op.domain) - 1)]
+        if low == high:
+            continue  # an operand that only takes one number
+        residual = _exact_numbers(sp, (sp.diff(v, x) - partial).subs(m.detached))
+        at = dict(zip(symbols, map(sp.Rational, map(str, point))))
+        number = complex(residual.subs(at).evalf(30)).real
+        size = abs(complex(sp.sympify(partial).subs(m.detached).subs(at).evalf(30)))
+        if abs(number) > 1e-14 * size:  # a number beyond recognition may be off by a rounding
+            return f"refuted: by operand {i} at {list(point)} the row is off by {-number:.3g}"
+        if abs(number) <= 1e-20 * size and _is_zero(sp, residual):
+            continue
+        return f"not decided: by operand {i}, sympy does not simplify the difference to 0"
+    return None
+
+
+def _is_zero(sp: Any, residual: Any) -> bool:
+    tries: tuple[Callable[[Any], Any], ...] = (
+        lambda e: e,
+        sp.simplify,
+        lambda e: sp.simplify(sp.expand(e.rewrite(sp.exp), func=True)),
+        lambda e: sp.simplify(sp.expand_func(e)),
+    )
+    return any(attempt(residual) == 0 for attempt in tries)
+
+
+def _exact_numbers(sp: Any, expression: Any) -> Any:
+    """Return ``expression`` with its floats as what they stand for: 0.693… as log(2)."""
+    known = [sp.log(2), sp.log(10), sp.sqrt(2), sp.sqrt(sp.pi), sp.sqrt(2 * sp.pi), sp.pi]
+    known += [1 / c for c in known]
+    stands_for = {}
+    for number in sp.sympify(expression).atoms(sp.Float):
+        exact = [c * k for c in known for k in (1, -1, 2, -2)]
+        near = [e for e in exact if abs(float(e) - float(number)) <= 1e-15 * abs(float(number))]
+        stands_for[number] = near[0] if near else sp.Rational(float(number))
+    return sp.sympify(expression).xreplace(stands_for)
+
+
+def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
+    """Return the arithmetic of formulas that chooses as at ``point``, and the operands' symbols."""
+    symbols = [
+        sp.Symbol(f"x{i}", positive=True) if x > 0 else sp.Symbol(f"x{i}", real=True)
+        for i, x in enumerate(point)
+    ]
+    here: dict[Any, Any] = dict(zip(symbols, map(sp.Float, point)))
+    detached: dict[Any, Any] = {}
+
+    def holds(condition: Any) -> bool:
+        known: Mapping[Any, Any] = {**here, **{d: x.subs(here) for d, x in detached.items()}}
+        return bool(sp.sympify(condition).subs(known))
+
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        return sp.sympify(x if holds(condition) else y)
+
+    def fixed(x: Any) -> Any:
+        """Return a symbol in the place of ``x`` that no derivative passes through."""
+        symbol = sp.Symbol(f"c{len(detached)}", real=True)
+        detached[symbol] = sp.sympify(x)
+        return symbol
+
+    def sign(x: Any) -> Any:
+        return where(x > 0, 1, where(x < 0, -1, 0))
+
+    functions: dict[str, Any] = {name: getattr(sp, name) for name in _SAME_IN_SYMPY.split()}
+    m: Any = Arithmetic(
+        {
+            **functions,
+            "lgamma": sp.loggamma,
+            "expm1": lambda x: sp.exp(x) - 1,
+            "log1p": lambda x: sp.log(1 + x),
+            "log2": lambda x: sp.log(x) / sp.log(2),
+            "log10": lambda x: sp.log(x) / sp.log(10),
+            "cbrt": lambda x: sign(x) * (sign(x) * x) ** sp.Rational(1, 3),
+            "div": lambda x, y: sp.sympify(x) / y,
+            "pow": lambda x, p: x**p,
+            "hypot": lambda x, y: sp.sqrt(x * x + y * y),
+            "abs": lambda x: sign(x) * x,
+            "sign": sign,
+            "step": lambda x: where(x > 0, 1, 0),
+            "floor": fixed,
+            "ceil": fixed,
+            "maximum": lambda x, y: where(x > y, x, y),
+            "minimum": lambda x, y: where(x < y, x, y),
+            "fsum": lambda xs: reduce(add, xs, sp.Integer(0)),
+            "where": where,
+            "equal": lambda x, y: sp.Eq(x, y),
+            "detach": lambda x: x,  # the value's derivative, whatever the row means to cut off
+        }
+    )
+    m.detached = detached
+    return m, symbols
+
+
+def _sympy() -> Any:
+    try:
+        import sympy
+    except ImportError:
+        raise ImportError(
+            "a proof needs sympy; install it with: pip install 'microgradient[check]'"
+        ) from None
+    return sympy

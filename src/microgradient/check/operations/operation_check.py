@@ -1,0 +1,227 @@
+"""check_op: one row proved, measured in ulps, and tried at the special values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from microgradient.check.gradients.exact_gradients import exact_partial
+from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
+from microgradient.check.numbers.symbolic import prove
+from microgradient.check.operations.accuracy import Accuracy, Reference, accuracies, sample
+from microgradient.engine.number import as_float, positive, shown
+from microgradient.engine.op import FLOATS, Op
+
+_SPECIAL = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
+_OUTLIER = 100  # times the ulps allowed: beyond it a point is not inaccurate but wrong
+_ROUGHLY = 1e-3  # at special values a formula may lose digits, not its meaning
+_SMALLEST = 1e-290
+_LARGEST = 1.7976931348623157e308
+
+
+@dataclass(frozen=True)
+class OperationReport:
+    """What is known of one operation: ``proof``, ``accuracy``, ``specials``, and ``faults``."""
+
+    name: str
+    proof: str
+    accuracy: tuple[Accuracy, ...]
+    specials: tuple[tuple[str, str, str], ...]
+    faults: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.proof}"]
+        lines += _table(
+            ("ulps", "worst", "at", "99 % within", "condition taken off"),
+            [
+                (a.what, f"{a.worst:.2f}", _numbers(a.at), f"{a.most:.2f}", f"{a.spared:.2f}")
+                for a in self.accuracy
+            ],
+        )
+        lines += _table(("special values", "value", "local derivatives"), self.specials)
+        return "\n".join([*lines, *(f"FAULT: {fault}" for fault in self.faults)])
+
+    __repr__ = __str__
+
+
+class OperationError(AssertionError):
+    """A row that is wrong; ``report`` holds all that was found."""
+
+    def __init__(self, report: OperationReport) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OperationError, (self.report,)
+
+
+def check_op(
+    op: Op,
+    *,
+    exact_value: Callable[..., Any] | None = None,
+    operands: int | None = None,
+    points: int = 200,
+    ulps: float = 4.0,
+) -> OperationReport:
+    """Raise OperationError unless the row ``op`` is right and accurate; return the report.
+
+    The row's local derivatives are proved by sympy where that is installed; value and derivatives
+    are measured against mpmath in ulps at random ``points`` of ``op.domain``, of which 99 % must
+    keep to ``ulps`` times one plus their condition number, and all to a hundred times that; and the
+    special values are tried. ``operands`` is how many, for an operation that takes any number.
+    ``exact_value`` is the value in mpmath numbers, for a row whose own formula is not to be trusted
+    or does not run in mpmath.
+
+    The same points in every run. Raises ImportError, saying what to install, without mpmath.
+    """
+    report = operation_report(
+        op, exact_value=exact_value, operands=operands, points=points, ulps=ulps
+    )
+    if not report.ok:
+        raise OperationError(report)
+    return report
+
+
+def operation_report(
+    op: Op,
+    *,
+    exact_value: Callable[..., Any] | None = None,
+    operands: int | None = None,
+    points: int = 200,
+    ulps: float = 4.0,
+) -> OperationReport:
+    """Return what :func:`check_op` finds, without raising OperationError."""
+    if not isinstance(op, Op):
+        raise TypeError(f"check_op expects an operation (an Op), got {shown(op)}")
+    positive(points, "points")
+    if not as_float(ulps) > 0:
+        raise ValueError(f"ulps must be a number above 0, got {ulps!r}")
+    reference = Reference(op, exact_value)
+    places = list(sample(op, points, operands))
+    faults: list[str] = []
+    if told := _miscounted(op, places[0]):
+        return OperationReport(op.name, "not tried", (), (), (told,))
+    try:
+        accuracy = tuple(accuracies(reference, places))
+    except NOT_IN_THIS_ARITHMETIC as fault:
+        raise TypeError(
+            f"the row {op.name} does not run in mpmath's numbers: {fault}; write its formulas over "
+            "m (m.sin, not math.sin), or give its value by mpmath's functions: exact_value=…"
+        ) from None
+    faults += [_inaccurate(op, a, ulps) for a in accuracy if _is_far(a, ulps)]
+    specials = tuple(_specials(reference, places[0], faults))
+    try:
+        proof = prove(op, places)
+    except ImportError:
+        proof = "not proved (sympy is not installed)"
+    if proof.startswith("refuted"):
+        faults.insert(0, proof)
+    return OperationReport(op.name, proof, accuracy, specials, tuple(faults))
+
+
+def _miscounted(op: Op, x: Sequence[float]) -> str | None:
+    """Return what is wrong with the row as such: it varies, or counts its operands wrongly."""
+    try:
+        count = len(op.partials(FLOATS, op.fast(*x), *x))
+        value, again = op.fast(*x), op.fast(*x)
+    except Exception:  # a row that fails is told of where it is measured
+        return None
+    if value != again and value == value:
+        return f"{op.name}({_numbers(x)}) gives {value!r}, then {again!r}; a row has no state"
+    if count == len(x):
+        return None
+    return f"{op.name} must give one partial for each of its {len(x)} operands, got {count}"
+
+
+def _is_far(a: Accuracy, ulps: float) -> bool:
+    return not (a.spared <= ulps and a.farthest <= _OUTLIER * ulps)
+
+
+def _inaccurate(op: Op, a: Accuracy, ulps: float) -> str:
+    return (
+        f"{op.name}: {a.what} is up to {a.worst:.3g} ulps off, at {_numbers(a.at)}; 99 % of the "
+        f"points must keep to {ulps:g} (condition taken off), got {a.spared:.3g}, and none be "
+        f"beyond {_OUTLIER * ulps:g}, got {a.farthest:.3g}. If the formula is right and "
+        "cannot be sharper, allow more with ulps=…"
+    )
+
+
+def _specials(
+    reference: Reference, inside: Sequence[float], faults: list[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield operands, value and local derivatives with each operand special in turn."""
+    op = reference.op
+    for i in range(len(inside)):
+        low, high = op.domain[min(i, len(op.domain) - 1)]
+        for special in _SPECIAL if low < high else ():
+            x = [*inside[:i], special, *inside[i + 1 :]]
+            call = f"{op.name}({_numbers(x)})"
+            try:
+                value = op.fast(*x)
+                partials = op.partials(FLOATS, value, *x)
+            except Exception as fault:  # a user's row may fail in any way: it is told, not raised
+                faults.append(
+                    f"{call} raises {type(fault).__name__}: {fault}; a row must not raise"
+                )
+                continue
+            yield call, _number(value), ", ".join(map(_number, partials))
+            for what, number in [
+                ("value", value),
+                *((f"partial {k}", p) for k, p in enumerate(partials)),
+            ]:
+                if type(number) not in (float, int):
+                    faults.append(f"{call}: the {what} is {shown(number)}, expected a float")
+            if type(value) is float and all(map(isfinite, x)) and len(x) == len(op.domain):
+                faults += _lost(reference, x, value, call)
+                faults += _wrong_partials(reference, x, partials, call)
+
+
+def _lost(reference: Reference, x: Sequence[float], value: float, call: str) -> Iterator[str]:
+    """Yield a fault where the value is nan, or infinite, though the exact one is a number.
+
+    Not asked of operations with any number of operands: those may overflow on the way, as sums do.
+    """
+    try:
+        number = reference.value(x)
+    except Exception:  # the reference may have no value here: then there is nothing to compare
+        return
+    if not isfinite(value) and abs(number) < _LARGEST:
+        yield f"{call} is {value}, the exact value is {float(number):.6g}"
+
+
+def _wrong_partials(
+    reference: Reference, x: Sequence[float], partials: Sequence[Any], call: str
+) -> Iterator[str]:
+    """Yield a fault where a local derivative is another number than the exact one."""
+    for i, got in enumerate(partials):
+        low, high = reference.op.domain[min(i, len(reference.op.domain) - 1)]
+        if low == high:
+            continue
+        try:
+            wanted = float(exact_partial(reference.op, x, i))
+        except Exception:  # a kink, or beyond mpmath
+            continue
+        if isinstance(got, float) and isfinite(wanted):
+            slack = _ROUGHLY * abs(wanted) + _SMALLEST
+            if not abs(got - wanted) <= slack:
+                yield f"{call}: local derivative {i} is {got!r}, expected {wanted!r}"
+
+
+def _numbers(x: Sequence[float]) -> str:
+    return ", ".join(f"{t:.6g}" for t in x)
+
+
+def _number(x: Any) -> str:
+    return f"{x:.6g}" if isinstance(x, (int, float)) else shown(x)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return ["  " + "  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines]

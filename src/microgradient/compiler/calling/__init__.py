@@ -1,0 +1,1 @@
+"""Arguments into flat numbers, and flat numbers back into results."""

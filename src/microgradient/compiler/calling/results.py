@@ -1,0 +1,94 @@
+"""Results of a compiled function: flat outputs put back into the structure that f returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from microgradient.compiler.calling.batches import Table
+from microgradient.compiler.program.tracing import Condition, Trace
+from microgradient.engine.op import Symbol
+from microgradient.engine.value import Value
+
+Build = Callable[[Sequence[Any]], Any]
+"""Makes a result, or a part of it, of the outputs."""
+
+
+class Results:
+    """The structure of the outputs, and the slots of the numbers in it.
+
+    ``rows`` is "summed", "each", or "" where there are none. Of rows, a number that does not depend
+    on the arguments is summed like any other, and of a condition it is counted how often it holds.
+    """
+
+    def __init__(self, trace: Trace, output: Any, rows: str) -> None:
+        self.slots: list[int] = []
+        self._trace = trace
+        self._numbers = (float, int) if rows else (float,)
+        self._truths = rows != "summed"
+        self.one = self._part(output)
+        del self._trace
+
+    def each(self, outputs: Any, rows: Table) -> Any:
+        """Return one result for each row: a list, or arrays for arrays."""
+        if not rows.is_array:
+            return [self.one(list(numbers)) for numbers in outputs]
+        import numpy
+
+        table = numpy.asarray(outputs, dtype=float).reshape(rows.count, len(self.slots))
+        return _stacked(self.one(list(table.T)))
+
+    def _part(self, x: Any) -> Build:
+        if isinstance(x, dict):
+            parts = {key: self._part(child) for key, child in x.items()}
+            return lambda outputs: {key: build(outputs) for key, build in parts.items()}
+        if isinstance(x, (list, tuple)):
+            return self._sequence(x)
+        if isinstance(x, Condition):
+            place = self._place(x.choose(1.0, 0.0))
+            if self._truths:
+                return lambda outputs: _truth(outputs[place])
+            return lambda outputs: outputs[place]
+        if self._is_number(x):
+            place = self._place(x)
+            return lambda outputs: outputs[place]
+        return lambda outputs: x
+
+    def _sequence(self, xs: Any) -> Build:
+        if type(xs) is list and all(map(self._is_number, xs)):
+            first = len(self.slots)
+            for x in xs:
+                self._place(x)
+            last = len(self.slots)
+            return lambda outputs: outputs[first:last]
+        parts = [self._part(x) for x in xs]
+        if hasattr(xs, "_fields"):  # a named tuple
+            return lambda outputs: type(xs)(*[build(outputs) for build in parts])
+        return lambda outputs: type(xs)([build(outputs) for build in parts])
+
+    def _is_number(self, x: Any) -> bool:
+        return isinstance(x, (Symbol, Value, *self._numbers)) and not isinstance(x, bool)
+
+    def _place(self, x: Any) -> int:
+        self.slots.append(self._trace.slot(x))
+        return len(self.slots) - 1
+
+
+def _truth(x: Any) -> Any:
+    return bool(x) if isinstance(x, float) else x != 0
+
+
+def _stacked(tree: Any) -> Any:
+    """Return ``tree`` with lists of arrays of one shape as arrays: rows first, then the list."""
+    if isinstance(tree, dict):
+        return {key: _stacked(child) for key, child in tree.items()}
+    if isinstance(tree, tuple):
+        parts = [_stacked(child) for child in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    if not isinstance(tree, list):
+        return tree
+    import numpy
+
+    parts = [_stacked(child) for child in tree]
+    shapes = {part.shape if isinstance(part, numpy.ndarray) else None for part in parts}
+    return numpy.stack(parts, axis=1) if len(shapes) == 1 and None not in shapes else parts

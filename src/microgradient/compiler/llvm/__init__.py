@@ -1,0 +1,1 @@
+"""The third level: loop nests as LLVM IR, compiled for this processor."""

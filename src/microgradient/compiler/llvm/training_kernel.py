@@ -1,0 +1,199 @@
+"""Networks trained in machine code: one, or many replicas side by side."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from microgradient.compiler.llvm.buffers import doubles, padded
+from microgradient.compiler.llvm.function import lowered, memory_places, module_text
+from microgradient.compiler.llvm.jit import Code, lanes, turned
+from microgradient.compiler.llvm.training_loop import (
+    ACTIVE,
+    FREE,
+    GROUP,
+    LEARNED,
+    NOT_FINITE,
+    training_loop,
+)
+from microgradient.compiler.program.program import Program
+
+WIDTH = 32  # replicas side by side: enough independent work to fill a processor's pipelines
+_FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
+_SWEEPS = 2000  # of all replicas in one call: a moment's work for a small network
+_TRAIN = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
+    *(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64),
+    *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
+)
+
+
+class TrainingCode:
+    """The compiled loop for ``width`` networks; any number of threads may run it.
+
+    ``gradient`` maps weights and a pattern to the gradient, the error and whether the pattern is
+    right; its rows are patterns for one network, weights for replicas. ``update`` maps settings
+    and, as a row, a weight with its memories and gradient to the new weight and memories.
+    """
+
+    def __init__(
+        self, gradient: Program, update: Program, width: int, batch: int, patterns: int
+    ) -> None:
+        self.width, self.batch = width, batch
+        self.parameters, self.columns = len(gradient.outputs) - 2, len(update.rows)
+        size, single = lanes(), width == 1
+        whole = not single or (batch % size == 0 and patterns % size == 0)
+        over = size if not single or batch >= _FEW else 1
+        slope = lowered(gradient, over, "gradient", accumulate=not single, whole=whole)
+        over = size if width * self.parameters >= _FEW else 1
+        move = lowered(update, over, "update", whole=not single)
+        numbers = len(gradient.inputs) - self.parameters
+        loop = training_loop(slope, move, self.parameters, self.columns, numbers, width)
+        self._code = Code(module_text([slope, move], loop))
+        self.train = self._code.function("train", _TRAIN)
+        self.memory = memory_places(slope, move)[-1]
+
+
+class Networks:
+    """The weights, memories and flags of ``code.width`` networks."""
+
+    def __init__(self, code: TrainingCode) -> None:
+        self.code = code
+        self._column = padded((code.parameters + 2) * code.width, GROUP)
+        self._state, self._snapshot = (doubles(self._column * code.columns) for _ in range(2))
+        self._memory = doubles(code.memory)
+        self.flags = doubles(max(code.width, GROUP))
+        self.flags[:] = [ACTIVE if code.width == 1 else FREE] * len(self.flags)
+
+    def present(self, rows: Sequence[Sequence[float]]) -> None:
+        """Set the patterns, in the order in which they are presented."""
+        self._count, self._stride = len(rows), padded(len(rows), GROUP)
+        if self.code.width == 1:
+            self._rows = turned(list(rows), len(rows[0]), self._stride)
+        else:
+            flat = [x for row in rows for x in row]
+            self._rows = doubles(len(flat), flat)
+
+    def _place(self, lane: int, column: int) -> slice:
+        start = column * self._column
+        return slice(start + lane, start + self.code.parameters * self.code.width, self.code.width)
+
+    def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
+        """Set the weights (0) or the optimizer's k-th memory."""
+        self._state[self._place(lane, k)] = numbers
+
+    def column(self, k: int, lane: int = 0, *, before: bool = False) -> list[float]:
+        """Return the weights (0) or the k-th memory, now or before the last sweep."""
+        return list((self._snapshot if before else self._state)[self._place(lane, k)])
+
+    def sweep(
+        self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool, keep: bool
+    ) -> tuple[int, Any]:
+        """Do at most ``sweeps``; return how many, and the errors and right patterns."""
+        flat = [x for one in settings for x in one]
+        size = 2 * self.code.width
+        history = doubles(size * (sweeps if keep else 1))
+        done = self.code.train(
+            *(self._state, self._column, self._rows, self._stride, self._count, self.code.batch),
+            *(doubles(len(flat), flat), len(settings[0]) if len(settings) > 1 else 0),
+            *(sweeps, int(watch), self.flags, history, size if keep else 0),
+            *(self._snapshot, self._memory),
+        )
+        return done, history
+
+
+class Stretch(NamedTuple):
+    """What some sweeps came to: error and right patterns of each, and why they ended."""
+
+    errors: list[float]
+    right: list[float]
+    met: bool
+    broken: bool
+
+
+class TrainingKernel(Networks):
+    """One network and its optimizer in memory, and the loop that trains them."""
+
+    def __init__(self, gradient: Program, update: Program, batch: int, patterns: int) -> None:
+        super().__init__(TrainingCode(gradient, update, 1, batch, patterns))
+
+    def train(self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool) -> Stretch:
+        """Do at most ``sweeps``; ``settings`` are those of each update, or one for all."""
+        self.flags[:] = [ACTIVE] * GROUP
+        done, history = self.sweep(sweeps, settings, watch, True)
+        flags = set(self.flags)
+        errors, right = list(history[0 : 2 * done : 2]), list(history[1 : 2 * done : 2])
+        broken = NOT_FINITE in flags
+        return Stretch(errors, right, LEARNED in flags and not broken, broken)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
+
+    weights: list[float]
+    sweeps: int
+    stopped: str
+    error: float
+    right: int
+
+
+class Lanes(Networks):
+    """Replicas being trained side by side."""
+
+    def __init__(self, code: TrainingCode, patterns: Sequence[Sequence[float]], most: int) -> None:
+        super().__init__(code)
+        self.present(patterns)
+        self._most = most
+        self._replicas: list[Any] = [None] * code.width
+        self._sweeps = [0] * code.width
+
+    def train(
+        self,
+        take: Callable[[], tuple[Any, Sequence[float]] | None],
+        give: Callable[[Any, Ended], None],
+        settings: Callable[[int, int], Sequence[Sequence[float]]],
+        refill: bool,
+    ) -> None:
+        """Train what ``take`` hands out, and hand the results to ``give``.
+
+        ``settings(first, sweeps)`` are those of the updates from sweep ``first`` on; where they
+        change, ``refill`` must be False: then all lanes start, and end, together.
+        """
+        width = self.code.width
+        while True:
+            for lane in range(width):
+                if self.flags[lane] == FREE and (refill or not any(self._sweeps)):
+                    self._start(lane, take())
+            active = [lane for lane in range(width) if self.flags[lane] == ACTIVE]
+            if not active:
+                if not any(self._sweeps):
+                    return
+                self._sweeps = [0] * width  # all have ended together: the next ones
+                continue
+            left = min(min(self._most - self._sweeps[lane] for lane in active), _SWEEPS)
+            done, last = self.sweep(left, settings(self._sweeps[active[0]], left), True, False)
+            for lane in active:
+                self._sweeps[lane] += done
+                if self.flags[lane] != ACTIVE or self._sweeps[lane] >= self._most:
+                    give(self._replicas[lane], self._ended(lane, last))
+                    self.flags[lane] = FREE
+                    if refill:
+                        self._sweeps[lane] = 0
+
+    def _start(self, lane: int, replica: tuple[Any, Sequence[float]] | None) -> None:
+        if replica is None:
+            return
+        self._replicas[lane], weights = replica
+        for k in range(self.code.columns - 1):
+            self.set_column(k, weights if k == 0 else [0.0] * len(weights), lane)
+        self.flags[lane] = ACTIVE
+
+    def _ended(self, lane: int, last: Any) -> Ended:
+        names = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}
+        error, right = last[lane], last[self.code.width + lane]
+        stopped = names[self.flags[lane]]
+        return Ended(self.column(0, lane), self._sweeps[lane], stopped, error, round(right))

@@ -1,0 +1,1 @@
+"""The second level: a program's instructions rolled into affine loop nests."""

@@ -1,0 +1,181 @@
+"""The chain rule over recorded instructions: the adjoint program, and the tangent program.
+
+Both read the same rows as everything else. Where a choice (``where``) was recorded, the eager
+engine knows the branch not taken as little as if it were not there; here it is computed and then
+masked, by the condition under which a result is ``reached`` at all: a product 0 * inf in a branch
+not taken cannot put a nan into the gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from microgradient.compiler.program.primitives import (
+    ADJOINT,
+    ARGUMENT,
+    BOTH,
+    CUT,
+    EITHER,
+    INPUT,
+    NAN_IN_NAN_OUT,
+    NAN_OUT_NAN_SLOPE,
+    NOT,
+    SELECT,
+)
+from microgradient.compiler.program.tracing import Condition, Trace, Traced
+from microgradient.engine import ops
+from microgradient.engine.choice import GRAPH, where
+from microgradient.engine.op import Op
+from microgradient.engine.sweeps import times
+
+
+class _Part(NamedTuple):
+    """One contribution to an adjoint: a product, under a condition, from an operation."""
+
+    adjoint: Any
+    partial: Any
+    reached: int | None
+    source: Op | None
+
+
+def reverse(
+    trace: Trace,
+    inputs: Sequence[Any],
+    seeds: Sequence[tuple[Any, Any]],
+    *,
+    keep_nan: bool = True,
+) -> list[Any]:
+    """Return the adjoints of ``inputs``, given those of some results, as symbols.
+
+    Without ``keep_nan`` an adjoint need not be nan where its value is: for a caller that looks at
+    the results themselves.
+    """
+    variables = [trace.slot(x) for x in inputs]
+    if trace.adjoint_from is None:
+        trace.adjoint_from = len(trace.instructions)
+    parts: dict[int, list[_Part]] = {}
+    for result, weight in seeds:
+        parts.setdefault(trace.slot(result), []).append(_Part(weight, 1.0, None, None))
+    last, first = max(parts, default=0), min(variables, default=0)
+    active = _dependents(trace, variables, last)
+    adjoint: dict[int, Any] = {}
+    for slot in range(last, first - 1, -1):
+        if slot in parts and slot in active:
+            adjoint[slot] = _Adjoint(trace, slot, parts.pop(slot), keep_nan).pass_on(parts, active)
+    return [adjoint.get(slot, 0.0) for slot in variables]
+
+
+class _Adjoint:
+    """The adjoint of one slot, made of its parts, and what it hands to the operands."""
+
+    def __init__(self, trace: Trace, slot: int, parts: list[_Part], keep_nan: bool) -> None:
+        self.trace, self.slot, self.keep_nan = trace, slot, keep_nan
+        self.instruction = trace.instructions[slot]
+        self.reached = self._either([part.reached for part in parts])
+        self.value = self._total(parts)
+
+    def _either(self, conditions: list[int | None]) -> int | None:
+        whole: int | None = conditions[0]
+        for condition in conditions[1:]:
+            if whole is None or condition is None:
+                return None
+            if whole != condition:
+                whole = self.trace.emit(EITHER, (whole, condition))
+        return whole
+
+    def _total(self, parts: list[_Part]) -> Any:
+        trace = self.trace
+        products = [(p.adjoint, p.partial) for p in parts if p.reached is None]
+        terms = [
+            where(Condition(trace, p.reached), times(p.adjoint, p.partial), 0.0)
+            for p in parts
+            if p.reached is not None
+        ]
+        if len(products) == 1:
+            terms.insert(0, times(*products[0]))
+        elif products and all(type(p) is float and p == 1.0 for _, p in products):
+            terms[:0] = [a for a, _ in products]
+        elif products:
+            terms.insert(0, ops.dot(*zip(*products)))
+        total = (
+            terms[0]
+            if len(terms) == 1
+            else terms[0] + terms[1]
+            if len(terms) == 2
+            else ops.fsum(terms)
+        )
+        slot = trace.slot(total)
+        if self.keep_nan and not self._nan_covered(parts):
+            slot = trace.emit(ADJOINT, (slot, self.slot))
+        trace.adjoint_of.setdefault(slot, self.slot)
+        return Traced(trace, slot)
+
+    def _nan_covered(self, parts: list[_Part]) -> bool:
+        """Return whether the adjoint's products are nan by themselves where the value is nan."""
+        op = self.instruction.op
+        return (
+            op in (INPUT, ARGUMENT)
+            or op in NAN_OUT_NAN_SLOPE
+            or any(p.source in NAN_IN_NAN_OUT and p.reached in (None, self.reached) for p in parts)
+        )
+
+    def pass_on(self, parts: dict[int, list[_Part]], active: set[int]) -> Any:
+        op, slots = self.instruction.op, self.instruction.operands
+        if op is SELECT:
+            self._choose(parts, active)
+        elif slots and op not in CUT:
+            trace = self.trace
+            v, operands = Traced(trace, self.slot), [Traced(trace, slot) for slot in slots]
+            for slot, partial in zip(slots, op.partials(GRAPH, v, *operands)):
+                if slot in active:
+                    part = _Part(self.value, partial, self.reached, op)
+                    parts.setdefault(slot, []).append(part)
+        return self.value
+
+    def _choose(self, parts: dict[int, list[_Part]], active: set[int]) -> None:
+        condition, x, y = self.instruction.operands
+        emit = self.trace.emit
+        for slot, taken in ((x, condition), (y, emit(NOT, (condition,)))):
+            if slot in active:
+                reached = taken if self.reached is None else emit(BOTH, (self.reached, taken))
+                parts.setdefault(slot, []).append(_Part(self.value, 1.0, reached, None))
+
+
+def forward(
+    trace: Trace, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
+) -> list[Any]:
+    """Return the tangents of ``results``, given those of ``inputs``, as symbols or numbers."""
+    variables = [trace.slot(x) for x in inputs]
+    tangent: dict[int, Any] = {}
+    for slot, direction in zip(variables, directions):
+        tangent[slot] = tangent[slot] + direction if slot in tangent else direction
+    slots = [trace.slot(y) for y in results]
+    last = max(slots, default=-1)
+    for slot in sorted(_dependents(trace, variables, last)):
+        op, operands, _ = trace.instructions[slot]
+        if slot in tangent or op in CUT:
+            continue
+        if op is SELECT:
+            x, y = (tangent.get(operand, 0.0) for operand in operands[1:])
+            total = where(Condition(trace, operands[0]), x, y)
+        else:
+            v, symbols = Traced(trace, slot), [Traced(trace, operand) for operand in operands]
+            partials = op.partials(GRAPH, v, *symbols)
+            terms = [times(tangent[i], p) for i, p in zip(operands, partials) if i in tangent]
+            total = terms[0] if len(terms) == 1 else ops.fsum(terms)
+        if op not in NAN_OUT_NAN_SLOPE:
+            total = Traced(trace, trace.emit(ADJOINT, (trace.slot(total), slot)))
+        tangent[slot] = total
+    return [tangent.get(slot, 0.0) for slot in slots]
+
+
+def _dependents(trace: Trace, variables: Sequence[int], last: int) -> set[int]:
+    """Return the slots up to ``last`` through which a result depends on ``variables``."""
+    active = set(variables)
+    instructions = trace.instructions
+    for slot in range(min(variables, default=last) + 1, last + 1):
+        op, operands, _ = instructions[slot]
+        if op not in CUT and not active.isdisjoint(operands):
+            active.add(slot)
+    return active

@@ -1,0 +1,300 @@
+"""Tracing: a function runs once on symbols, and what it does to them becomes instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, Final, NoReturn
+
+from microgradient.compiler.program import primitives as words
+from microgradient.compiler.program.errors import refused
+from microgradient.compiler.program.program import Instruction
+from microgradient.engine import choice, ops
+from microgradient.engine.graph import topological_order
+from microgradient.engine.number import as_float
+from microgradient.engine.op import FLOATS, NAMED, OPS, Op, Symbol, Undecided
+from microgradient.engine.value import Value
+
+_NEUTRAL = {
+    (ops.mul, "1.0"),
+    (ops.div, "1.0"),
+    (ops.sub, "0.0"),
+    (ops.pow, "1.0"),
+}  # as second operand: exactly the first
+
+
+class Trace:
+    """Instructions as they are recorded; equal ones become one, constant ones a constant.
+
+    ``parameters`` maps leaves to inputs: Values that the function closes over and that shall not be
+    frozen. Every other Value that it brings is a constant, and listed in ``captured``.
+    """
+
+    def __init__(self, inputs: int, parameters: Mapping[Value, int] | None = None) -> None:
+        self.instructions = [Instruction(words.INPUT)] * inputs
+        self.captured: dict[Value, float] = {}
+        self.adjoint_of: dict[int, int] = {}
+        self.adjoint_from: int | None = None
+        self._slots: dict[Value, int] = dict(parameters or {})
+        self._varying = set(self._slots)
+        self._known: dict[Any, int] = {}
+
+    def inputs(self) -> list[Traced]:
+        """Return the symbols of the inputs."""
+        return [Traced(self, i) for i, x in enumerate(self.instructions) if x.op is words.INPUT]
+
+    def slot(self, x: Any) -> int:
+        """Return where an operand is: a symbol, a Value, or a number."""
+        if isinstance(x, (Traced, Condition)):
+            if x.trace is not self:
+                raise refused("a symbol of another compilation", "pass it in as an argument")
+            return x.slot
+        if type(x) is Value:
+            return self._slots[x] if x in self._slots else self._lifted(x)
+        return self.constant(as_float(x))
+
+    def constant(self, number: float) -> int:
+        return self._put(words.CONSTANT, (), number)
+
+    def apply(self, op: Op, operands: Sequence[Any]) -> Any:
+        """Return the result of ``op``: a Traced, or a Condition for a comparison."""
+        slots = tuple([self.slot(x) for x in operands])
+        return (Condition if op in words.CONDITIONS else Traced)(self, self.emit(op, slots))
+
+    def emit(self, op: Op, slots: tuple[int, ...]) -> int:
+        """Return the slot of an instruction, a new one only if nothing known has this result."""
+        instructions = self.instructions
+        if op is not words.ARGUMENT and op not in words.CONDITIONS and op is not words.SELECT:
+            second = instructions[slots[1]] if len(slots) == 2 else None
+            if second and second.op is words.CONSTANT and (op, repr(second.number)) in _NEUTRAL:
+                return slots[0]
+            if op is ops.mul and instructions[slots[0]].number == 1.0:
+                return slots[1]
+            if slots and all(instructions[slot].op is words.CONSTANT for slot in slots):
+                return self.constant(as_float(op.fast(*[instructions[i].number for i in slots])))
+        return self._put(op, slots)
+
+    def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
+        """Return where this instruction is, if it has been recorded."""
+        return self._known.get((op, slots))
+
+    def compare(self, op: Op, x: Any, y: Any) -> Any:
+        """Return a Condition, or a bool where both operands are constants."""
+        a, b = self.slot(x), self.slot(y)
+        first, second = self.instructions[a], self.instructions[b]
+        if first.op is words.CONSTANT and second.op is words.CONSTANT:
+            return op.value(FLOATS, first.number, second.number)
+        return Condition(self, self._put(op, (a, b)))
+
+    def _put(self, op: Op, slots: tuple[int, ...], number: float = 0.0) -> int:
+        if op is words.ARGUMENT:  # each is a variable of its own
+            self.instructions.append(Instruction(op, slots))
+            return len(self.instructions) - 1
+        key = (op, slots) if op is not words.CONSTANT else number.hex()
+        slot = self._known.get(key)
+        if slot is None:
+            slot = self._known[key] = len(self.instructions)
+            self.instructions.append(
+                Instruction(op, slots, number) if op is words.CONSTANT else Instruction(op, slots)
+            )
+        return slot
+
+    def _lifted(self, value: Value) -> int:
+        """Record the graph of a Value, once: its leaves are parameters, variables or constants."""
+        for node in topological_order(value):
+            if node in self._slots:
+                continue
+            varies = any(parent in self._varying for parent in node.parents)
+            if node.op is ops.argument or (varies and node.op is ops.passed):
+                operand = self._slots[node.parents[0]] if node.parents else self.constant(node.data)
+                self._slots[node] = self._put(words.ARGUMENT, (operand,))
+                self._varying.add(node)
+            elif varies:
+                if node.op is ops.taken:
+                    raise refused(
+                        "where() between Values that shall be learned",
+                        "compare something that depends on the inputs",
+                    )
+                assert node.op is not None
+                parents = tuple([self._slots[parent] for parent in node.parents])
+                self._slots[node] = self.emit(node.op, parents)
+                self._varying.add(node)
+            else:
+                if not node.parents and node.op is None:
+                    self.captured[node] = node.data
+                self._slots[node] = self.constant(node.data)
+        return self._slots[value]
+
+
+def _binary(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    return (
+        lambda self, other: self.trace.apply(op, (self, other)),
+        lambda self, other: self.trace.apply(op, (other, self)),
+    )
+
+
+def _unknown(what: str, instead: str) -> Callable[..., NoReturn]:
+    def refuse(self: Any, *arguments: Any) -> NoReturn:
+        raise refused(what, instead)
+
+    return refuse
+
+
+_NUMBER = (
+    "write microgradient.sin(x) for math.sin(x); a number that is known when compiling, "
+    "such as a size, goes in as a static argument: compile(f, static=...)"
+)
+
+
+class Traced(Symbol):
+    """The result of an instruction that is being recorded."""
+
+    __slots__ = ("slot", "trace")
+    __array_ufunc__: Final = None
+
+    def __init__(self, trace: Trace, slot: int) -> None:
+        self.trace, self.slot = trace, slot
+
+    def record(self, op: Op, operands: Sequence[Any]) -> Any:
+        if op is ops.argument:
+            return Traced(self.trace, self.trace.emit(words.ARGUMENT, (self.slot,)))
+        if NAMED.get(op.name) is not op:
+            _check_formula(op, operands)
+        return self.trace.apply(op, operands)
+
+    def detached(self) -> Traced:
+        return Traced(self.trace, self.trace.emit(words.DETACH, (self.slot,)))
+
+    def equal(self, x: Any, y: Any) -> Any:
+        return self.trace.compare(words.EQUAL, x, y)
+
+    def adjoints(self, inputs: Sequence[Any], seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
+        from microgradient.compiler.program.adjoint import reverse
+
+        return reverse(self.trace, inputs, seeds)
+
+    def tangents(
+        self, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
+    ) -> list[Any]:
+        from microgradient.compiler.program.adjoint import forward
+
+        return forward(self.trace, inputs, directions, results)
+
+    __add__, __radd__ = _binary(ops.add)
+    __sub__, __rsub__ = _binary(ops.sub)
+    __mul__, __rmul__ = _binary(ops.mul)
+    __truediv__, __rtruediv__ = _binary(ops.div)
+    __pow__, __rpow__ = _binary(ops.pow)
+
+    def __neg__(self) -> Any:
+        return self.trace.apply(ops.neg, (self,))
+
+    def __abs__(self) -> Any:
+        return self.trace.apply(ops.abs, (self,))
+
+    def __pos__(self) -> Traced:
+        return self
+
+    def __lt__(self, other: Any) -> Any:
+        return self.trace.compare(words.LESS, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.trace.compare(words.LESS_EQUAL, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.trace.compare(words.LESS, other, self)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.trace.compare(words.LESS_EQUAL, other, self)
+
+    def __eq__(self, other: object) -> Any:
+        if isinstance(other, (Traced, Value, Real)) and not isinstance(other, bool):
+            return self.trace.compare(words.EQUAL, self, other)
+        return NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return equal.negated() if isinstance(equal, Condition) else equal
+
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an operation as a method: ``x.tanh()``."""
+        op = OPS.get(name)
+        if op is None or not hasattr(Value, name):
+            raise AttributeError(f"a Value has no attribute {name!r}")
+        return lambda *operands, **keywords: op(self, *operands, **keywords)
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __repr__(self) -> str:
+        return f"<a number not known while compiling, v{self.slot}>"
+
+    __float__ = __int__ = __index__ = _unknown("the number of a traced value", _NUMBER)
+    __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
+    __bool__ = _unknown(
+        "the truth of a traced value", "write where(condition, x, y) to choose between results"
+    )
+    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = _unknown(
+        "a quotient of whole numbers", "write x - y * microgradient.floor(x / y) for x % y"
+    )
+    data = property(_unknown("the number .data of a traced value", "use the value itself"))
+    grad = property(_unknown(".grad of a traced value", "write grad(f) for derivatives within"))
+    backward = _unknown("backward()", "compile(grad(f)) or compile(value_and_grad(f)) instead")
+
+
+class Condition(Undecided):
+    """A comparison that is being recorded: ``where`` takes it, ``if`` cannot."""
+
+    __slots__ = ("slot", "trace")
+
+    def __init__(self, trace: Trace, slot: int) -> None:
+        self.trace, self.slot = trace, slot
+
+    def choose(self, x: Any, y: Any) -> Any:
+        a, b = self.trace.slot(x), self.trace.slot(y)
+        if a == b:
+            return Traced(self.trace, a)
+        return Traced(self.trace, self.trace.emit(words.SELECT, (self.slot, a, b)))
+
+    def __and__(self, other: Any) -> Any:
+        return self._joined(words.BOTH, other, absorbing=False)
+
+    def __or__(self, other: Any) -> Any:
+        return self._joined(words.EITHER, other, absorbing=True)
+
+    __rand__, __ror__ = __and__, __or__
+
+    def negated(self) -> Condition:
+        return Condition(self.trace, self.trace.emit(words.NOT, (self.slot,)))
+
+    __invert__ = _unknown(
+        "~ of a condition", "turn the comparison round, or swap the results of where"
+    )
+
+    def _joined(self, op: Op, other: Any, absorbing: bool) -> Any:
+        if isinstance(other, Condition):
+            return self.trace.apply(op, (self, other))
+        if type(other).__name__ in ("bool", "bool_"):
+            return absorbing if bool(other) is absorbing else self
+        return NotImplemented
+
+    __bool__ = _unknown(
+        "a branch on traced values (if, while, and, or, min, max, sorted)",
+        "write where(condition, x, y), maximum(x, y) or minimum(x, y), and & and | for and, or",
+    )
+
+    def __repr__(self) -> str:
+        return f"<a condition not known while compiling, v{self.slot}>"
+
+
+def _check_formula(op: Op, operands: Sequence[Any]) -> None:
+    """Raise CompileError now if a row of the user's needs what no program has."""
+    try:
+        op.value(choice.GRAPH, *operands)
+    except AttributeError as fault:
+        raise refused(
+            f"the operation {op.name!r}",
+            f"its formula must be made of what a program has: {fault}",
+        ) from None

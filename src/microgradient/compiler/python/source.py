@@ -1,0 +1,149 @@
+"""The lowering to Python source: always there, readable, and seen by tracebacks and debuggers.
+
+Every function that it calls is the engine's own, so that forward results equal the eager ones bit
+for bit. The source contains generated names and numbers alone.
+"""
+
+from __future__ import annotations
+
+import linecache
+import weakref
+from collections.abc import Callable, Sequence
+from itertools import count
+from math import inf, nan
+from textwrap import fill
+from typing import Any
+
+from microgradient.compiler.program.passes import expanded
+from microgradient.compiler.program.primitives import ADJOINT, CONSTANT, INPUT
+from microgradient.compiler.program.program import Instruction, Program
+from microgradient.engine import floats
+from microgradient.engine.op import FLOATS
+
+_INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "less": "<",
+    "less_equal": "<=",
+    "equal": "==",
+    "both": "and",
+    "either": "or",
+}
+_NATIVE = frozenset((*FLOATS.native, "add", "sub", "mul", "neg")) - {"equal", "where", "detach"}
+_numbers = count(1)
+
+
+def python_source(program: Program) -> str:
+    """Return the source of a function ``program``.
+
+    It takes the inputs and returns the outputs, as sequences of floats. With ``program.rows`` it
+    takes the other inputs and a sequence of rows, and returns the outputs summed over the rows, or
+    a list of those of each.
+    """
+    return _Writer(expanded(program, _NATIVE)).text()
+
+
+def python_function(source: str) -> Callable[..., Any]:
+    """Return the function that ``source`` defines; tracebacks and debuggers see its lines."""
+    name = f"<compiled by microgradient, {next(_numbers)}>"
+    lines = source.splitlines(keepends=True)
+    linecache.cache[name] = (len(source), None, lines, name)
+    scope: dict[str, Any] = {
+        **{k: v for k, v in FLOATS.native.items() if k in _NATIVE},
+        "total": floats._fsum,
+        "inf": inf,
+        "nan": nan,
+        "__builtins__": {},
+    }
+    exec(compile(source, name, "exec"), scope)
+    function: Callable[..., Any] = scope["program"]
+    weakref.finalize(function, linecache.cache.pop, name, None)
+    return function
+
+
+class _Writer:
+    def __init__(self, program: Program) -> None:
+        self.program, self.rows, self.each = program, program.rows, program.each
+        self.names = [
+            self._literal(x.number) if x.op is CONSTANT else f"v{slot}"
+            for slot, x in enumerate(program.instructions)
+        ]
+
+    def text(self) -> str:
+        shared = [i for i in range(len(self.program.inputs)) if i not in set(self.rows)]
+        results = [self.names[slot] for slot in self.program.outputs]
+        takes = "(inputs, rows)" if self.rows else "(inputs)"
+        lines = [f"def program{takes}:"]
+        if shared:
+            lines.append(f"    {self._tuple([self.names[i] for i in shared])} = inputs")
+        varying = self.program.varying()
+        lines += self._block(1, [not v for v in varying])
+        if not self.rows:
+            return "\n".join([*lines, f"    return {self._tuple(results)}", ""])
+        sums = [f"s{k}" for k in range(len(results))]
+        lines += ["    results = []"] if self.each else [f"    {s} = 0.0" for s in sums]
+        lines.append(f"    for {self._tuple([self.names[i] for i in self.rows])} in rows:")
+        lines += self._block(2, varying)
+        if self.each:
+            lines += [f"        results.append(({self._tuple(results)}))", "    return results"]
+        else:
+            lines += [f"        {s} += {result}" for s, result in zip(sums, results)] or [
+                "        pass"
+            ]
+            lines.append(f"    return {self._tuple(sums)}")
+        return "\n".join([*lines, ""])
+
+    def _block(self, depth: int, wanted: Sequence[bool]) -> list[str]:
+        return [
+            f"{'    ' * depth}v{slot} = {self._formula(instruction)}"
+            for slot, instruction in enumerate(self.program.instructions)
+            if wanted[slot] and instruction.op not in (INPUT, CONSTANT)
+        ]
+
+    def _formula(self, instruction: Instruction) -> str:
+        op, x = instruction.op, [self.names[slot] for slot in instruction.operands]
+        if op.name in _INFIX:
+            return f"{x[0]} {_INFIX[op.name]} {x[1]}"
+        if op.name == "dot":
+            n = len(x) // 2
+            products = [f"{w} * {y}" for w, y in zip(x[:n], x[n : 2 * n])]
+            return f"total([{', '.join([*products, *x[2 * n :]])}])"
+        if op.name in ("fsum", "prod"):
+            return f"{op.name}([{', '.join(x)}])"
+        if op is ADJOINT:
+            return f"{x[0]} if {x[1]} == {x[1]} else nan" if len(x) > 1 else x[0]
+        if op.name == "neg":
+            return f"-{x[0]}"
+        if op.name == "no":
+            return f"not {x[0]}"
+        if op.name == "where":
+            return f"{x[1]} if {x[0]} else {x[2]}"
+        return f"{op.name}({', '.join(x)})"
+
+    def _tuple(self, names: Sequence[str]) -> str:
+        if len(names) < 12:
+            return ", ".join(names) if len(names) > 1 else f"({', '.join(names)}{',' * len(names)})"
+        rows = fill(", ".join(names), 96, break_long_words=False, break_on_hyphens=False)
+        indented = "".join(f"\n        {line}" for line in rows.splitlines())
+        return f"({indented}\n    )"
+
+    @staticmethod
+    def _literal(number: float) -> str:
+        text = repr(number)
+        return f"({text})" if text.startswith("-") else text
+
+
+class PythonKernel:
+    """A program as a Python function."""
+
+    def __init__(self, program: Program) -> None:
+        self._function = python_function(python_source(program))
+
+    def run(self, inputs: Sequence[float]) -> Sequence[float]:
+        """Return the outputs for ``inputs``."""
+        return self._function(inputs)  # type: ignore[no-any-return]
+
+    def run_rows(self, inputs: Sequence[float], rows: Any) -> Any:
+        """Return the sums of the outputs over ``rows``, or a sequence of those of each."""
+        return self._function(inputs, rows if isinstance(rows, list) else rows.tolist())

@@ -1,0 +1,69 @@
+"""A progress bar for training, drawn by ``rich`` on a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from microgradient.nn.training.history import History
+
+_PAUSE = 0.1  # seconds between two redraws, and before the first one: short runs stay silent
+
+
+@contextmanager
+def progress_bar(
+    description: str, sweeps: int, patterns: int, wanted: bool | None
+) -> Iterator[Callable[[History], None]]:
+    """Yield a function to call with the history after each sweep.
+
+    ``wanted=None`` shows a bar where somebody may be looking and ``rich`` is installed; True raises
+    ImportError where it is not.
+    """
+    if wanted is None:
+        wanted = find_spec("rich") is not None and (sys.stderr.isatty() or in_notebook())
+    if not wanted:
+        yield lambda history: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    except ImportError:
+        raise ImportError(
+            "a progress bar needs rich; install it with: pip install 'microgradient[cli]'"
+        ) from None
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        TextColumn("sweep {task.completed:,}/{task.total:,}  {task.fields[state]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task(description, total=sweeps, state="")
+    shown_at = time.monotonic()
+
+    def show(history: History) -> None:
+        nonlocal shown_at
+        if (now := time.monotonic()) - shown_at >= _PAUSE:
+            shown_at = now
+            bar.start()
+            right = f"  right {history.right[-1]}/{patterns}" if history.right else ""
+            bar.update(
+                task, completed=history.sweeps, state=f"error {history.errors[-1]:.4f}{right}"
+            )
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def in_notebook() -> bool:
+    """Return whether this runs in a cell: whether IPython, if it is there, has a remote shell."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)

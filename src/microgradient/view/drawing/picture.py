@@ -1,0 +1,173 @@
+"""What a drawing shows, before it is DOT: boxes with lines of text, and links between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import hypot, log10
+
+from microgradient.engine import ops
+from microgradient.engine.graph import topological_order
+from microgradient.engine.value import Value
+from microgradient.view.graph.folding import Fold, Folded
+from microgradient.view.graph.grouping import uses
+from microgradient.view.graph.numbering import Numbering, sign
+
+NOT_YET = "grad not yet"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A node of a drawing: an identifier, what kind it is, its lines, the boxes it stands in."""
+
+    key: str
+    kind: str  # input, constant, operation, result, module
+    lines: tuple[str, ...]
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """An edge of a drawing: ``number`` gives its colour and width, None where there is not one."""
+
+    key: str
+    source: str
+    target: str
+    text: str
+    number: float | None
+
+
+def short(x: float) -> str:
+    """Return ``x`` with four significant digits."""
+    return f"{x:.4g}"
+
+
+def width(number: float | None) -> float:
+    """Return a line width that grows by 0.8 for each factor of 10, from 0.01 to 1000."""
+    if number is None or number == 0 or number != number:
+        return 1.0
+    return 1.0 + min(5.0, max(0.0, log10(min(abs(number), 1e300)) + 2.0)) * 0.8
+
+
+# --- one box for each node ----------------------------------------------------------------------
+
+
+def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+    """Return a box for each node, constants too, and a link for each operand.
+
+    With ``contributions`` a link says what the reverse sweep passes along it: adjoint times local
+    derivative, where the adjoints have been computed.
+    """
+    within = _within(graph)
+    order = topological_order(graph.result)
+    key = {node: f"n{i}" for i, node in enumerate(graph.nodes)}
+    constants = (node for node in order if node not in key)
+    key.update({node: f"c{i}" for i, node in enumerate(constants)})
+    boxes = [Box(key[v], _kind(v, graph), _lines(v, graph), within.get(v, ())) for v in order]
+    links = [
+        Link(
+            f"{key[node]}-{i}",
+            key[parent],
+            key[node],
+            *(("", None) if parent.op is ops.constant else _flow(node, partial, contributions)),
+        )
+        for node in order
+        for i, (parent, partial) in enumerate(zip(node.parents, node.partials))
+    ]
+    return boxes, links
+
+
+def size(graph: Numbering) -> tuple[int, int]:
+    """Return how many boxes and links ``every_node`` has for ``graph``, constants too."""
+    order = topological_order(graph.result)
+    return len(order), sum(len(node.parents) for node in order)
+
+
+def _kind(node: Value, graph: Numbering) -> str:
+    if node is graph.result:
+        return "result"
+    return "operation" if node.parents else "constant" if node.op is ops.constant else "input"
+
+
+def _lines(node: Value, graph: Numbering) -> tuple[str, ...]:
+    if node.op is ops.constant and node is not graph.result:
+        return (short(node.data),)
+    name = graph.names.get(node) or graph.variable(node)
+    head = f"{name} = {sign(node)}" if node.parents else name
+    return head, f"value {short(node.data)}", _gradient(node)
+
+
+def _gradient(node: Value) -> str:
+    return NOT_YET if node.grad is None else f"grad {short(node.grad)}"
+
+
+def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]:
+    """Return text and number of an edge into ``node``: its local derivative, or what flows back."""
+    if not contributions or node.grad is None:
+        return short(partial), partial
+    term = node.grad * partial
+    return f"{short(node.grad)} × {short(partial)} = {short(term)}", term
+
+
+def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
+    """Return the layer and the neuron around each node, where the names hold modules.
+
+    Nothing where a neuron is used twice: its parameters would have to stand in two boxes.
+    """
+    if not graph.modules:
+        return {}
+    use = uses(graph)
+    found = dict.fromkeys(use.values())
+    if len({one.place for one in found}) < len(found):
+        return {}
+    inside = {p: one.place for one in found for p in one.parameters}
+    inside |= {node: one.place for node, one in use.items()}
+    return {node: tuple(dict.fromkeys(where)) for node, where in inside.items()}
+
+
+# --- one box for each fold ------------------------------------------------------------------------
+
+
+def folds(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+    """Return a box for each fold, and a link for each pair of folds with edges between them."""
+    boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
+    links = []
+    for (source, target), edges in folded.links.items():
+        text, number = f"{len(edges):,} edges" if len(edges) > 1 else "", None
+        node, slope = edges[0]
+        if len(edges) == 1 and slope is not None:
+            text, number = _flow(node, slope, contributions)
+        links.append(Link(f"f{source}-{target}", f"f{source}", f"f{target}", text, number))
+    return boxes, links
+
+
+def _summary(fold: Fold) -> tuple[str, ...]:
+    outputs = list(fold.outputs) or fold.nodes
+    if fold.kind == "constant":
+        return (f"{fold.title} × {fold.times:,}", f"values {_range(v.data for v in outputs)}")
+    title = fold.title + (f" × {fold.times:,}" if fold.times > 1 else "")
+    if fold.kind == "module":
+        what = " → ".join(fold.operations)
+        neurons = f"{fold.neurons} neurons: {what}" if fold.neurons > 1 else what
+        weights = f"{len(fold.parameters):,} parameters"
+        return (title, neurons, weights, *_numbers(outputs), _norm(fold.parameters))
+    return (title, *_numbers(outputs))
+
+
+def _numbers(nodes: Sequence[Value]) -> tuple[str, ...]:
+    gradients = [node.grad for node in nodes if node.grad is not None]
+    shown = f"grad {_range(gradients)}" if len(gradients) == len(nodes) else NOT_YET
+    return f"value {_range(node.data for node in nodes)}", shown
+
+
+def _norm(parameters: Sequence[Value]) -> str:
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    return f"norm of their grads {short(hypot(*gradients))}" if gradients else "their grads not yet"
+
+
+def _range(numbers: Iterable[float]) -> str:
+    numbers = list(numbers)
+    if any(x != x for x in numbers):
+        return "nan"
+    low, high = short(min(numbers)), short(max(numbers))
+    return low if low == high else f"{low} … {high}"

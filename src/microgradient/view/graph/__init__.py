@@ -1,0 +1,1 @@
+"""A graph as data for every view: its nodes numbered, grouped, folded, expanded, stepped."""

@@ -1,0 +1,1 @@
+"""Stepping through both sweeps, in Python and on a self-contained HTML page."""

@@ -1,0 +1,1 @@
+"""Views as text, HTML tables, LaTeX and CSV."""

@@ -1,0 +1,160 @@
+"""The evaluation trace: every number of the forward sweep, all contributions of the reverse one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from microgradient.engine.value import Value
+from microgradient.view.graph.numbering import Names, Numbering
+from microgradient.view.graph.sweep_steps import Step, reverse_sweep
+from microgradient.view.text.escaping import cell, plain
+from microgradient.view.text.formulas import ATOM, LATEX, number
+from microgradient.view.text.step_text import Teller, digits
+from microgradient.view.text.tables import Table
+
+FORWARD = ("variable", "name", "formula", "value")
+REVERSE = ("from", "adjoint", "× local derivative", "", "= contribution", "to", "so far")
+_MOST = 2_000  # rows that text, HTML and LaTeX show
+
+
+def trace(value: Value, names: Names | None = None) -> Trace:
+    """Return the evaluation trace of ``value``: the forward and the reverse sweep as two tables.
+
+    Forward, one row for each variable: v(1-n) … v(0) are the n inputs, v(1) … v(l) what is computed
+    from them. Reverse, from the result down: every contribution ``adjoint × local derivative``,
+    where it goes, and what has arrived there by then. The adjoints are d(value)/d(variable), found
+    afresh; no ``grad`` is read or changed. ``names`` is ``locals()``, or what ``watch`` remembered.
+
+    Prints as text, shows itself as HTML in a notebook; ``.latex()``, ``.csv()``; ``.rows`` and
+    ``.contributions`` are lists of dicts, so that ``pandas.DataFrame(trace(y).rows)`` works.
+    Source: Griewank and Walther, Evaluating Derivatives, tables 2.1 and 3.1.
+    """
+    return Trace(Numbering(value, names, "trace"))
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An evaluation trace; see ``trace``."""
+
+    graph: Numbering
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict for each variable, inputs first."""
+        graph, tell = self.graph, Teller(self.graph)
+        adjoint = {step.node: step.after for step in reverse_sweep(graph)}
+        return [
+            {
+                "variable": graph.variable(node),
+                "name": graph.names.get(node, ""),
+                "operation": node.op.name if node.op and node.parents else "",
+                "formula": tell.formula(node),
+                "value": node.data,
+                "adjoint": adjoint[node],
+                "parents": tuple(graph.variable(p) for _, p, _ in graph.edges(node)),
+                "partials": tuple(partial for _, _, partial in graph.edges(node)),
+                "line": graph.lines[node].text if node in graph.lines else "",
+            }
+            for node in graph.nodes
+        ]
+
+    @property
+    def contributions(self) -> list[dict[str, Any]]:
+        """One dict for each contribution, in the order of the reverse sweep."""
+        return [
+            {
+                "from": self.graph.variable(step.giver),
+                "adjoint": step.adjoint,
+                "partial": step.partial,
+                "contribution": step.contribution,
+                "to": self.graph.variable(step.node),
+                "sum": step.after,
+            }
+            for step in reverse_sweep(self.graph)
+            if step.giver is not None
+        ]
+
+    def csv(self) -> str:
+        """Return the rows as CSV with a header line; text that starts like a formula gets a '."""
+        out = io.StringIO()
+        columns = ("variable", "name", "operation", "formula", "value", "adjoint")
+        writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(columns)
+        for row in self.rows:
+            texts = [row[c] if isinstance(row[c], float) else cell(row[c]) for c in columns]
+            writer.writerow(texts)
+        return out.getvalue()
+
+    def latex(self) -> str:
+        """Return both sweeps as one ``array`` environment, to be put between dollars."""
+        tell = Teller(self.graph, LATEX)
+        lines = [
+            rf"{tell.symbol(node)} &= {tell.formula(node) or LATEX.number(node.data)} "
+            rf"&{'=' if node.parents else ''} {LATEX.number(node.data) if node.parents else ''} \\"
+            for node in self.graph.nodes[:_MOST]
+        ]
+        lines.append(r"\hline")
+        lines += [_latex_line(tell, step) for step in islice(reverse_sweep(self.graph), _MOST)]
+        if max(len(self.graph.nodes), len(lines)) > _MOST:
+            lines.append(rf"\text{{(cut after {_MOST:,} lines)}}")
+        return "\\begin{array}{lll}\n" + "\n".join(lines) + "\n\\end{array}"
+
+    def tables(self) -> tuple[Table, Table]:
+        """Return the forward and the reverse sweep as tables of text."""
+        graph, tell = self.graph, Teller(self.graph)
+        result = tell.symbol(graph.result)
+        forward = [
+            (
+                graph.variable(node),
+                plain(graph.names.get(node, "")),
+                tell.formula(node) or "input",
+                digits(node.data),
+            )
+            for node in graph.nodes[:_MOST]
+        ]
+        steps = list(islice(reverse_sweep(graph), _MOST + 1))
+        reverse = [_reverse_cells(tell, step) for step in steps[:_MOST]]
+        notes = [
+            f" (the first {_MOST:,} rows; .{where} has all)" if count > _MOST else ""
+            for where, count in (("rows", len(graph.nodes)), ("contributions", len(steps)))
+        ]
+        return (
+            Table(f"Forward sweep{notes[0]}", FORWARD, tuple(forward), frozenset({3})),
+            Table(
+                f"Reverse sweep: the adjoint of v is d{result}/dv{notes[1]}",
+                REVERSE,
+                tuple(reverse),
+                frozenset({1, 3, 4, 6}),
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return "\n\n".join(table.text() for table in self.tables())
+
+    def _repr_html_(self) -> str:
+        return "\n".join(table.html() for table in self.tables())
+
+
+def _latex_line(tell: Teller, step: Step) -> str:
+    name, sign = tell.by(step.node), "=" if step.before is None else r"\mathrel{+}="
+    if step.giver is None or step.operand is None:
+        return rf"{name} &= 1 & \\[4pt]"
+    factors = rf"{tell.by(step.giver)} \cdot {tell.local(step.giver, step.operand)}"
+    numbers = r" \cdot ".join(
+        number(LATEX, x).within(ATOM) for x in (step.adjoint, step.partial) if x is not None
+    )
+    result = LATEX.number(step.contribution) if step.contribution is not None else ""
+    return rf"{name} &{sign} {factors} = {numbers} &= {result} \\[4pt]"
+
+
+def _reverse_cells(tell: Teller, step: Step) -> tuple[str, ...]:
+    to, now = tell.by(step.node), digits(step.after)
+    if step.giver is None or step.operand is None:
+        return ("", "", "", "", "1", to, now)
+    numbers = [digits(x) for x in (step.adjoint, step.partial, step.contribution)]
+    local = tell.local(step.giver, step.operand)
+    return (tell.symbol(step.giver), numbers[0], local, numbers[1], numbers[2], to, now)

@@ -1,0 +1,52 @@
+"""A table of text cells, as aligned text and as HTML that survives where styles do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from microgradient.view.text.escaping import markup
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, the heads of the columns, rows of text; the columns in ``numbers`` align right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[int] = frozenset()
+
+    def text(self) -> str:
+        """Return the table as aligned lines under its title."""
+        widths = [max(map(len, column)) for column in zip(self.columns, *self.rows)]
+        lines = (
+            "  ".join(
+                text.rjust(width) if i in self.numbers else text.ljust(width)
+                for i, (text, width) in enumerate(zip(row, widths))
+            ).rstrip()
+            for row in (self.columns, *self.rows)
+        )
+        return "\n".join([self.title, *lines])
+
+    def html(self) -> str:
+        """Return a ``table`` element with a caption and inline styles only."""
+        head = "".join(
+            f'<th scope="col" style="{self._style(i)}">{markup(text)}</th>'
+            for i, text in enumerate(self.columns)
+        )
+        body = "".join(f"<tr>{self._cells(row)}</tr>\n" for row in self.rows)
+        return (
+            f'<table style="border-collapse:collapse"><caption style="text-align:left">'
+            f"{markup(self.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+            f"<tbody>{body}</tbody></table>"
+        )
+
+    def _cells(self, row: Sequence[str]) -> str:
+        return "".join(
+            f'<td style="{self._style(i)}">{markup(text)}</td>' for i, text in enumerate(row)
+        )
+
+    def _style(self, column: int) -> str:
+        side = "right" if column in self.numbers else "left"
+        return f"text-align:{side};padding:2px 8px;font-variant-numeric:tabular-nums"

@@ -1,0 +1,175 @@
+"""live: watch a network learn, its error curve, weights and hidden codes, as they change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from microgradient.engine.number import shown
+from microgradient.nn.module import Module
+from microgradient.nn.training.history import History
+from microgradient.nn.training.progress import in_notebook
+from microgradient.view.text.escaping import markup
+from microgradient.view.training.frame import Frame, Matrix, css, curve, frame, headline
+
+_PAUSE = 0.1  # seconds that a frame is seen, at least
+_GROWTH = 1.08  # of the sweeps from frame to frame: the early ones, where much happens, go slowly
+_SHARE = 5  # a long run has so many times the time that its frames take
+_LEGEND = (
+    "weights: blue positive, orange negative, strong large, each to its own scale; "
+    "a row is a neuron, its bias first; codes: white small, black large"
+)
+
+
+@contextmanager
+def live(
+    inputs: Mapping[str, Sequence[float]] | Sequence[Sequence[float]] = (),
+) -> Iterator[Any]:
+    """Show training as it goes, in a terminal or a notebook: error, weights, hidden codes.
+
+    Yields what ``train`` takes as ``on_sweep``::
+
+        with live({"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}) as show:
+            nn.train(model, patterns, ..., on_sweep=show)
+
+    ``inputs`` are those whose hidden codes are shown, by name or in a list; without any, weights
+    and error alone. Weights are blue where positive and orange where negative, each matrix to its
+    own scale; a row is a neuron, its bias first. Frames follow the logarithm of the sweeps, so that
+    a run of a second can be watched: it is held back to take some seconds. Raises TypeError for
+    inputs that are none, ImportError outside of a notebook where ``rich`` is not installed.
+    """
+    inputs = _named(inputs)
+    screen = _Notebook() if in_notebook() else _Terminal()
+    next_at, next_sweep, last = 0.0, 1.0, None
+
+    def show(model: Module, history: History) -> None:
+        nonlocal next_at, next_sweep, last
+        if not isinstance(model, Module):
+            raise TypeError(f"live expects a model that is a Module, got {shown(model)}")
+        last = model, history
+        if not screen.moves:
+            return
+        start = time.monotonic()
+        if history.sweeps >= next_sweep or start >= next_at:
+            screen.show(frame(model, history, inputs))
+            took = time.monotonic() - start
+            time.sleep(max(0.0, _PAUSE - took) if history.sweeps >= next_sweep else 0.0)
+            next_sweep = max(history.sweeps + 1, history.sweeps * _GROWTH)
+            next_at = time.monotonic() + max(_PAUSE, _SHARE * took)
+
+    with screen:
+        yield show
+        if last is not None:
+            screen.show(frame(*last, inputs))
+
+
+def _named(inputs: object) -> dict[str, Sequence[float]]:
+    """Return the inputs by name, numbered from 1 if they have none."""
+    if not isinstance(inputs, (Mapping, Sequence)) or isinstance(inputs, str):
+        raise TypeError(f"live expects inputs by name, or a list of them, got {shown(inputs)}")
+    items = inputs.items() if isinstance(inputs, Mapping) else enumerate(inputs, 1)
+    named = {str(name): one for name, one in items}
+    for one in named.values():
+        if not isinstance(one, Sequence) or isinstance(one, str):
+            raise TypeError(f"live expects each input as a list of numbers, got {shown(one)}")
+    return named
+
+
+class _Terminal:
+    """Draws frames with ``rich``, each over the last one; into a file, the last one alone."""
+
+    def __init__(self) -> None:
+        try:
+            from rich.live import Live
+        except ImportError:
+            raise ImportError(
+                "live needs rich; install it with: pip install 'microgradient[cli]'"
+            ) from None
+        self.live = Live(auto_refresh=False, vertical_overflow="ellipsis")
+        self.moves = self.live.console.is_terminal
+
+    def __enter__(self) -> _Terminal:
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *fault: Any) -> None:
+        self.live.__exit__(*fault)
+        if not self.moves:
+            self.live.console.print()
+
+    def show(self, it: Frame) -> None:
+        self.live.update(_rich(it), refresh=True)
+
+
+def _rich(it: Frame) -> Any:
+    from rich.columns import Columns
+    from rich.console import Group
+    from rich.text import Text
+
+    def block(matrix: Matrix, wide: int) -> Text:
+        text = Text(f"{matrix.title}\n", no_wrap=True)
+        names = matrix.names if not matrix.signed else ("",) * len(matrix.names)
+        margin = max(map(len, names), default=0)
+        for name, row in zip(names, matrix.rows):
+            text.append(f"{name.rjust(margin)} " if margin else "")
+            for x in row:
+                text.append("█" * wide, css(x, matrix))
+            text.append("\n")
+        return text
+
+    matrices = (*it.weights, *it.codes)
+    wide = 2 if sum(len(m.rows[0]) for m in matrices if m.rows) <= 24 else 1
+    blocks = [block(matrix, wide) for matrix in matrices if matrix.rows]
+    legend = Text(_LEGEND, "dim")
+    return Group(
+        Text(headline(it)), Text(curve(it.errors)), Columns(blocks, padding=(0, 3)), legend
+    )
+
+
+class _Notebook:
+    """Draws frames as HTML into one output of a cell."""
+
+    moves = True
+
+    def __init__(self) -> None:
+        self.handle: Any = None
+
+    def __enter__(self) -> _Notebook:
+        return self
+
+    def __exit__(self, *fault: Any) -> None:
+        return None
+
+    def show(self, it: Frame) -> None:
+        from IPython.display import HTML, display
+
+        if self.handle is None:
+            self.handle = display(HTML(html(it)), display_id=True)
+        else:
+            self.handle.update(HTML(html(it)))
+
+
+def html(it: Frame) -> str:
+    """Return a frame as HTML with inline styles."""
+    blocks = "".join(
+        f'<table style="display:inline-table;margin:4px 14px 4px 0;border-collapse:collapse">'
+        f'<caption style="text-align:left;white-space:nowrap">{markup(matrix.title)}</caption>'
+        + "".join(
+            "<tr>"
+            + ("" if matrix.signed else f"<td>{markup(name)}</td>")
+            + "".join(_cell(x, matrix) for x in row)
+            + "</tr>"
+            for name, row in zip(matrix.names, matrix.rows)
+        )
+        + "</table>"
+        for matrix in (*it.weights, *it.codes)
+    )
+    line = f'<pre style="margin:0;line-height:1.1">{curve(it.errors)}</pre>'
+    return f"<div><b>{markup(headline(it))}</b>{line}{blocks}<br><small>{_LEGEND}</small></div>"
+
+
+def _cell(x: float, matrix: Matrix) -> str:
+    style = f"width:14px;height:14px;padding:0;background:{css(x, matrix)}"
+    return f'<td title="{x:.3g}" style="{style}"></td>'
