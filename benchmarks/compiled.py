@@ -28,10 +28,11 @@ import xor_peers
 from contest import medians, show
 from microgradient import nn
 from microgradient.compiler.backends import kernel_of
+from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.jit import Code, lanes
 from microgradient.compiler.llvm.training_kernel import TrainingKernel
 from microgradient.engine.services.trees import leaves, rebuild
-from microgradient.nn.training.programs import Programs, programs
+from microgradient.nn.training.programs import Objective, Programs, programs
 from microgradient.rumelhart1986 import FeedForward
 from microgradient.rumelhart1986.family_trees import ARCHITECTURE
 from microgradient.rumelhart1986.xor import TWO_HIDDEN
@@ -44,10 +45,12 @@ def family_trees_programs(problem: family.Problem) -> Programs:
     """Return the compiled parts of the training, without a criterion, as the peers have none."""
     network = FeedForward(ARCHITECTURE, 1.0, 1.0, random.Random(0))
     return programs(
-        network,
-        lambda outputs, targets: nn.margin_error(outputs, targets, family.LOW, family.HIGH),
+        Objective(
+            network,
+            lambda outputs, targets: nn.margin_error(outputs, targets, family.LOW, family.HIGH),
+            criterion=None,
+        ),
         nn.Momentum(network.parameters(), *family.WARM, family.DECAY),
-        None,
         list(zip(problem.inputs, problem.targets)),
     )
 
@@ -55,8 +58,9 @@ def family_trees_programs(problem: family.Problem) -> Programs:
 def by_microgradient(problem: family.Problem) -> Callable[[], list[float]]:
     """Return the training compiled beforehand, as the peers' are."""
     parts = family_trees_programs(problem)
-    kernel = TrainingKernel(parts.gradient, parts.update, len(parts.rows), len(parts.rows))
-    kernel.present(parts.rows)
+    count = len(parts.patterns)
+    kernel = TrainingKernel(parts.gradient, parts.update, count, count)
+    kernel.present(parts.patterns)
 
     def train() -> list[float]:
         kernel.set_column(0, problem.weights)
@@ -93,7 +97,7 @@ def multiply_add_limit(count: int) -> Callable[[], object]:
     lines += [f"  store {kind} {total}, ptr %out, align 8", "  ret void", "}"]
     lines[0] = "define void @limit(i64 %n, ptr %out) {"
     lines.append(f"declare {kind} @llvm.fmuladd.v{width}f64({kind}, {kind}, {kind})")
-    code = Code("\n".join(lines))
+    code = Code(Module("\n".join(lines), ()))
     function = code.function("limit", ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p))
     out = (ctypes.c_double * width)()
     turns = count // (sums * width)
@@ -179,7 +183,7 @@ def ratio() -> None:
     for name, objective in objectives.OBJECTIVES.items():
         f, x0 = objective(mg)
         pair = [
-            kernel_of(mg.compile(g, lowering="python").trace(x0), "llvm") for g in (f, mg.grad(f))
+            kernel_of(mg.compile(g, backend="python").program(x0), "llvm") for g in (f, mg.grad(f))
         ]
         calls = {str(i): _repeated(kernel, x0) for i, kernel in enumerate(pair)}
         seconds = medians(calls, rounds=15, calls=20 if name in ("lstm", "family_trees") else 2000)
@@ -213,7 +217,7 @@ def python() -> None:
     kernel = kernel_of(parts.gradient, "python")
     eager = _micrograd_sweep(problem)
     calls = {
-        "microgradient, Python source": lambda: kernel.run_rows(problem.weights, parts.rows),
+        "microgradient, Python source": lambda: kernel.run_batch(problem.weights, parts.patterns),
         "micrograd": eager,
     }
     slopes = calls["microgradient, Python source"]()

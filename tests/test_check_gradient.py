@@ -364,10 +364,10 @@ def test_gradients_of_networks(network):
 
 def test_a_module_is_checked_by_its_parameters():
     model = nn.MLP(2, [2, 1], "tanh", rng=3)
-    state = model.state()
+    state = model.state_dict()
     report = check_gradient(lambda model: nn.half_squared_error(model([0.3, 0.5]), 1.0), model)
     assert [c.name for c in report.components] == [f"df/dmodel.{name}" for name in state]
-    assert model.state() == state
+    assert model.state_dict() == state
     assert all(p.grad is None for p in model.parameters())
     with pytest.raises(ValueError, match="checked at order 1"):
         check_gradient(lambda model: model([0.3, 0.5]), model, order=2)
@@ -382,7 +382,7 @@ def test_gradient_by_the_weights_of_a_network():
         y = model([0.3, 0.5])
         return y * y
 
-    told = _told(loss, list(model.state().values()))  # p.data = w.data cuts the graph off
+    told = _told(loss, list(model.state_dict().values()))  # p.data = w.data cuts the graph off
     assert "does not depend on it in the graph" in told
     assert "9 of 9 derivatives" in told
 

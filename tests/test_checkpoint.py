@@ -25,7 +25,7 @@ def test_checkpoint_goes_round_exactly(tmp_path):
     model, other = _model(1), _model(2)
     nn.save(model, tmp_path / "a.json")
     nn.load(other, tmp_path / "a.json")
-    assert other.state() == model.state()
+    assert other.state_dict() == model.state_dict()
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
@@ -39,7 +39,7 @@ def test_saving_follows_links_and_keeps_permissions(tmp_path):
     assert target.stat().st_mode & 0o777 == 0o640
     model = _model(3)
     nn.load(model, target)
-    assert model.state() == _model(2).state()
+    assert model.state_dict() == _model(2).state_dict()
 
 
 def test_saving_replaces_nothing_but_a_file(tmp_path):
@@ -76,7 +76,7 @@ def test_spoiled_files_are_refused_and_change_nothing(tmp_path):
     content = json.loads(whole)
     name = next(iter(content["parameters"]))
     model = _model(2)
-    before = model.state()
+    before = model.state_dict()
     spoiled = {
         "cut": whole[: len(whole) // 2],
         "empty": b"",
@@ -104,7 +104,7 @@ def test_spoiled_files_are_refused_and_change_nothing(tmp_path):
         with pytest.raises(ValueError, match=r"a\.json"):
             nn.load(model, path)
             pytest.fail(what)
-        assert model.state() == before
+        assert model.state_dict() == before
 
 
 def test_a_flipped_bit_is_found_or_changes_no_number(tmp_path):
@@ -119,14 +119,14 @@ def test_a_flipped_bit_is_found_or_changes_no_number(tmp_path):
         flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
         path.write_bytes(flipped)
         model = _model(2)
-        before = model.state()
+        before = model.state_dict()
         try:
             nn.load(model, path)
         except ValueError:
             refused += 1
-            assert model.state() == before
+            assert model.state_dict() == before
         else:  # as 1e-05 and 1E-05
-            assert model.state() == saved.state()
+            assert model.state_dict() == saved.state_dict()
     assert refused > 500
 
 
@@ -135,12 +135,12 @@ def test_every_truncation_is_refused(tmp_path):
     nn.save(_model(1), path)
     whole = path.read_bytes()
     model = _model(2)
-    before = model.state()
+    before = model.state_dict()
     for length in range(0, len(whole) - 1, 7):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"a\.json"):
             nn.load(model, path)
-    assert model.state() == before
+    assert model.state_dict() == before
 
 
 def test_a_renamed_file_is_read_by_what_is_in_it(tmp_path):
@@ -148,7 +148,7 @@ def test_a_renamed_file_is_read_by_what_is_in_it(tmp_path):
     (tmp_path / "a.json").rename(tmp_path / "weights of mine.txt")
     model = _model(2)
     nn.load(model, tmp_path / "weights of mine.txt")
-    assert model.state() == _model(1).state()
+    assert model.state_dict() == _model(1).state_dict()
     (tmp_path / "picture.json").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ValueError, match=r"picture\.json is not a checkpoint"):
         nn.load(model, tmp_path / "picture.json")
@@ -189,7 +189,7 @@ while True:
 def test_kill_while_saving_loses_nothing(tmp_path):
     """Killed at any moment, the file is one of the two that were being written, whole."""
     path = tmp_path / "a.json"
-    states = [nn.MLP(8, [40, 8], rng=seed).state() for seed in (1, 2)]
+    states = [nn.MLP(8, [40, 8], rng=seed).state_dict() for seed in (1, 2)]
     rng = random.Random(0)
     for _ in range(8):
         process = subprocess.Popen(
@@ -201,7 +201,7 @@ def test_kill_while_saving_loses_nothing(tmp_path):
         process.communicate()
         model = nn.MLP(8, [40, 8], rng=3)
         nn.load(model, path)
-        assert model.state() in states
+        assert model.state_dict() in states
     nn.save(model, path)  # and what was left beside it is in nobody's way
 
 

@@ -14,7 +14,7 @@ from rows import arity, points
 ROWS = [*OPS.values(), half_squared_error, margin_error, hinge]
 ARITY = {"half_squared_error": 4, "margin_error": 6, "hinge": 4}
 SPECIAL = [0.0, -0.0, 1.0, -2.0, 0.5, math.inf, -math.inf, math.nan, 1e308, -1e300, 5e-324, 800.0]
-LOWERINGS = ("llvm", "python")
+BACKENDS = ("llvm", "python")
 
 
 def width(op: Op) -> int:
@@ -52,12 +52,12 @@ def flat(result):
     return [value, *gradient]
 
 
-@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("op", ROWS, ids=repr)
-def test_value_and_gradient_in_the_domain(op, lowering):
+def test_value_and_gradient_in_the_domain(op, backend):
     f = mg.value_and_grad(applied(op))
     inputs = list(points(op, 21)) if op.name in OPS else special_free(op)
-    compiled = mg.compile(f, rows=0, each=True, lowering=lowering)(inputs)
+    compiled = mg.compile(f, batch=0, backend=backend)(inputs)
     for x, result in zip(inputs, compiled, strict=True):
         assert_same(flat(result), flat(f(x)), (op, x))
 
@@ -67,14 +67,14 @@ def special_free(op):
     return [[rng.uniform(-2, 2) for _ in range(width(op))] for _ in range(21)]
 
 
-@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("op", ROWS, ids=repr)
-def test_special_operands(op, lowering):
+def test_special_operands(op, backend):
     f = mg.value_and_grad(applied(op))
     inputs = special_points(op)
     if op.name == "clip":
         inputs = [x for x in inputs if not x[1] > x[2]]
-    compiled = mg.compile(f, rows=0, each=True, lowering=lowering)(inputs)
+    compiled = mg.compile(f, batch=0, backend=backend)(inputs)
     for x, result in zip(inputs, compiled, strict=True):
         assert_same(flat(result), flat(f(x)), (op, x))
 
@@ -83,7 +83,7 @@ def test_special_operands(op, lowering):
 def test_second_derivatives(op):
     f = mg.hessian(applied(op))
     inputs = list(points(op, 5)) if op.name in OPS else special_free(op)[:5]
-    compiled = mg.compile(f, rows=0, each=True)(inputs)
+    compiled = mg.compile(f, batch=0)(inputs)
     for x, result in zip(inputs, compiled, strict=True):
         got, want = (list(itertools.chain(*h)) for h in (result, f(x)))
         for g, w in zip(got, want, strict=True):

@@ -38,17 +38,17 @@ def test_names_and_constants_cannot_inject_code(name, label, a, b):
         return mg.where(p[name] > a, mg.sin(p[name]) * a, captured + p[name])
 
     want = f({name: 0.5})
-    for lowering in ("python", "llvm"):
-        compiled = mg.compile(f, lowering=lowering)
+    for backend in ("python", "llvm"):
+        compiled = mg.compile(f, backend=backend)
         got = compiled({name: 0.5})
         data = want.data if isinstance(want, Value) else want
         assert got == data or (math.isnan(got) and math.isnan(data))
-    program = compiled.program
-    source = program.source("python")
+    program = compiled.program()
+    source = compiled.source("python")
     assert PYTHON.fullmatch(source)
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
     assert all(n in WORDS or re.fullmatch(r"[vs]\d+", n) for n in names)
-    llvm = program.source("llvm")
+    llvm = compiled.source("llvm")
     assert llvm.isascii()
     assert not any(h in llvm for h in HOSTILE[:3])
     assert max(map(len, str(program).splitlines())) < 200
@@ -57,8 +57,8 @@ def test_names_and_constants_cannot_inject_code(name, label, a, b):
 @given(NUMBERS)
 @settings(max_examples=200)
 def test_constants_keep_their_bits(x):
-    for lowering in ("python", "llvm"):
-        result = mg.compile(lambda y: [mg.where(y > 0, x, y)], lowering=lowering)(1.0)[0]
+    for backend in ("python", "llvm"):
+        result = mg.compile(lambda y: [mg.where(y > 0, x, y)], backend=backend)(1.0)[0]
         assert struct.pack("<d", result) == struct.pack("<d", x) or (x != x and result != result)
 
 

@@ -64,7 +64,7 @@ def test_train_keeps_only_its_history():
             optimizer=nn.Momentum(model.parameters(), 0.01),
             sweeps=count,
             progress=False,
-            engine="eager",
+            backend="eager",
         )
 
     _assert_flat(sweeps)

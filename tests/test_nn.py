@@ -35,18 +35,18 @@ def test_parameters_have_names_and_stand_once():
 
 def test_state_goes_round_and_faults_change_nothing():
     model, other = nn.MLP(2, [3, 1], rng=0), nn.MLP(2, [3, 1], rng=1)
-    state = model.state()
-    before = other.state()
+    state = model.state_dict()
+    before = other.state_dict()
     for broken, message in (
         ({**state, "extra": 1.0}, "'extra', which this module does not have"),
         (dict(list(state.items())[1:]), "lacks 'layers.0.neurons.0.weights.0'"),
         ({**state, "layers.0.neurons.0.bias": math.nan}, "not finite"),
     ):
         with pytest.raises(ValueError, match=message):
-            other.load_state(broken)
-        assert other.state() == before
-    other.load_state(state)
-    assert other.state() == state
+            other.load_state_dict(broken)
+        assert other.state_dict() == before
+    other.load_state_dict(state)
+    assert other.state_dict() == state
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_one_unit_gives_a_value_and_several_give_a_list():
 
 
 def test_a_seed_or_a_generator_decides_the_weights():
-    assert nn.MLP(2, [2], rng=3).state() == nn.MLP(2, [2], rng=random.Random(3)).state()
-    assert nn.MLP(2, [2], rng=3).state() != nn.MLP(2, [2], rng=4).state()
+    assert nn.MLP(2, [2], rng=3).state_dict() == nn.MLP(2, [2], rng=random.Random(3)).state_dict()
+    assert nn.MLP(2, [2], rng=3).state_dict() != nn.MLP(2, [2], rng=4).state_dict()
 
 
 def test_the_global_generator_is_neither_read_nor_seeded():

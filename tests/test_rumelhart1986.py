@@ -188,9 +188,9 @@ def test_symmetry_weights_are_in_the_ratio_of_nature():
 
 def test_same_seed_same_result_and_another_seed_another():
     one, two, other = (run(XOR, seed=s) for s in (5, 5, 6))
-    assert one.network.state() == two.network.state()
+    assert one.network.state_dict() == two.network.state_dict()
     assert one.history == two.history
-    assert one.network.state() != other.network.state()
+    assert one.network.state_dict() != other.network.state_dict()
 
 
 @pytest.mark.parametrize("variant", ["decay", "literal"])

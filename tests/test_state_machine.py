@@ -25,7 +25,7 @@ import microgradient as mg
 from microgradient import Value, topological_order
 from microgradient.compiler.backends import kernel_of
 from microgradient.compiler.program.adjoint import reverse
-from microgradient.compiler.program.passes import recorded
+from microgradient.compiler.program.passes import program_of
 from microgradient.compiler.program.tracing import Trace
 
 UNARY = {  # operation: value, slope
@@ -160,8 +160,8 @@ class Graphs(RuleBasedStateMachine):
         assert math.isclose(mg.grad(lambda t: mg.sin(t) * t)(x), math.cos(x) * x + math.sin(x))
         assert [k.node.grad for k in self.known] == kept
 
-    @rule(a=nodes, lowering=st.sampled_from(["python", "llvm"]))
-    def compiled(self, a, lowering):
+    @rule(a=nodes, backend=st.sampled_from(["python", "llvm"]))
+    def compiled(self, a, backend):
         """The graph as a program of its leaves: value and derivatives of when it was made."""
         leaves = [k for k in a.derivatives if k.leaf]
         if any(k in self.changed for k in a.derivatives) or not a.node.parents:
@@ -169,8 +169,8 @@ class Graphs(RuleBasedStateMachine):
         trace = Trace(len(leaves), {k.node: i for i, k in enumerate(leaves)})
         variables = trace.inputs()
         results = [a.node, *reverse(trace, variables, [(a.node, 1.0)])]
-        program = recorded(trace, [trace.slot(x) for x in results], ["?"] * len(leaves))
-        value, *gradient = kernel_of(program, lowering).run([k.node.data for k in leaves])
+        program = program_of(trace, [trace.slot(x) for x in results], ["?"] * len(leaves))
+        value, *gradient = kernel_of(program, backend).run([k.node.data for k in leaves])
         assert math.isclose(value, a.node.data, rel_tol=1e-12, abs_tol=1e-12)
         for k, slope in zip(leaves, gradient, strict=True):
             d, size = a.derivatives[k]

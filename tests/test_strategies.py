@@ -95,7 +95,7 @@ def test_networks(network):
 @settings(max_examples=30)
 def test_recipes_train_to_the_same_weights_every_time(recipe):
     (one, history), (two, _) = recipe.train(), recipe.train()
-    assert one.state() == two.state()
+    assert one.state_dict() == two.state_dict()
     assert history.sweeps == recipe.sweeps
     assert eval(repr(recipe), {"TrainingRecipe": TrainingRecipe}) == recipe
 
@@ -113,7 +113,7 @@ def test_a_checkpoint_in_the_middle_of_training_changes_nothing(tmp_path_factory
     nn.save(first.train()[0], path)
     again = recipe.network()
     nn.load(again, path)
-    assert rest.train(again)[0].state() == whole.state()
+    assert rest.train(again)[0].state_dict() == whole.state_dict()
 
 
 @given(mgst.special_numbers())

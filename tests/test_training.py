@@ -46,7 +46,7 @@ def test_a_sweep_sums_the_gradient_over_the_patterns():
         nn.half_squared_error(other(inputs), targets).backward()
     for parameter in other.parameters():
         parameter.data -= 0.1 * parameter.grad
-    assert model.state() == other.state()
+    assert model.state_dict() == other.state_dict()
 
 
 def test_presentations_change_the_weights_after_each_pattern():
@@ -59,7 +59,7 @@ def test_presentations_change_the_weights_after_each_pattern():
         nn.half_squared_error(other(inputs), targets).backward()
         for parameter in other.parameters():
             parameter.data -= parameter.grad
-    assert model.state() == other.state()
+    assert model.state_dict() == other.state_dict()
 
 
 def test_shuffling_depends_on_its_seed_alone():
@@ -67,7 +67,7 @@ def test_shuffling_depends_on_its_seed_alone():
     for shuffle in (1, random.Random(1), 2):
         model = _model()
         _train(model, sweeps=5, update=1, shuffle=shuffle)
-        states.append(model.state())
+        states.append(model.state_dict())
     assert states[0] == states[1] != states[2]
 
 
@@ -109,10 +109,10 @@ def test_schedule_sets_the_optimizer():
 )
 def test_a_schedule_is_checked_before_the_first_sweep(schedule):
     model = _model()
-    before = model.state()
+    before = model.state_dict()
     with pytest.raises(ValueError, match=r"schedule|rate"):
         _train(model, schedule=schedule)
-    assert model.state() == before
+    assert model.state_dict() == before
 
 
 class _Interrupting(nn.Momentum):
@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_the_last_whole_sweep():
     history = _train(model, optimizer=_Interrupting(model.parameters(), 0.5, 0.9))
     assert (history.stopped, history.sweeps) == ("interrupted", 2)
     _train(other, sweeps=2)
-    assert model.state() == other.state()
+    assert model.state_dict() == other.state_dict()
 
 
 def test_divergence_names_the_node_and_keeps_the_last_whole_sweep():
@@ -140,7 +140,7 @@ def test_divergence_names_the_node_and_keeps_the_last_whole_sweep():
     def loss(output, target):
         return (output - target) ** 2
 
-    before = model.state()
+    before = model.state_dict()
     with pytest.raises(nn.TrainingDiverged) as caught:
         nn.train(
             model,
@@ -155,7 +155,7 @@ def test_divergence_names_the_node_and_keeps_the_last_whole_sweep():
     assert "gave inf" in message
     assert "return (output - target) ** 2" in message
     assert caught.value.history.sweeps == 0
-    assert model.state() == before
+    assert model.state_dict() == before
 
 
 def test_divergence_after_some_sweeps():
@@ -168,7 +168,7 @@ def test_divergence_after_some_sweeps():
             optimizer=nn.GradientDescent(model.parameters(), 1e10),
             sweeps=100,
         )
-    assert all(math.isfinite(x) for x in model.state().values())
+    assert all(math.isfinite(x) for x in model.state_dict().values())
 
 
 def test_a_gradient_that_is_not_finite_is_found_before_it_stays():
@@ -215,9 +215,9 @@ def test_any_other_exception_leaves_the_last_whole_sweep_too():
     other = _model()
     optimizer = nn.Momentum(model.parameters(), 0.5, 0.9)
     with pytest.raises(LookupError):
-        _train(model, criterion=criterion, update=1, optimizer=optimizer, engine="eager")
+        _train(model, criterion=criterion, update=1, optimizer=optimizer, backend="eager")
     _train(other, update=1, sweeps=1)
-    assert model.state() == other.state()
+    assert model.state_dict() == other.state_dict()
     assert any(optimizer.changes)
 
 
@@ -267,9 +267,9 @@ def test_progress_bar_shows_sweep_error_and_patterns_right(capsys, monkeypatch):
 
 def test_zero_sweeps_change_nothing():
     model = _model()
-    before = model.state()
+    before = model.state_dict()
     assert _train(model, sweeps=0).sweeps == 0
-    assert model.state() == before
+    assert model.state_dict() == before
 
 
 def test_a_model_may_be_any_callable():

@@ -7,9 +7,10 @@ import random
 import pytest
 from mpmath import mp, mpf
 
-from microgradient.compiler.llvm.function import module_text
+from microgradient.compiler.llvm.builder import Builder, module_of
 from microgradient.compiler.llvm.jit import Code, lanes
-from microgradient.compiler.llvm.vector_math import FUNCTIONS, definition
+from microgradient.compiler.llvm.lanes import Lanes
+from microgradient.compiler.llvm.vector_math import FUNCTIONS, calling
 from microgradient.engine import floats
 
 DOMAINS = {
@@ -26,15 +27,10 @@ SPECIAL += [710.5, 709.782712893384, -745.1, -746.5, -1.5, 2.2250738585072014e-3
 
 
 def evaluated(name, width, xs):
-    kind = "double" if width == 1 else f"<{width} x double>"
-    call = f"""
-define void @each(ptr %x, ptr %y) {{
-  %v = load {kind}, ptr %x, align 8
-  %r = call {kind} @{name}_{width}({kind} %v)
-  store {kind} %r, ptr %y, align 8
-  ret void
-}}"""
-    code = Code(module_text([], definition(name, width), call))
+    builder = Builder()
+    vectors = Lanes(builder, width)
+    vectors.store(calling(name)(vectors.load("%x")), "%y")
+    code = Code(module_of([builder.function("void @each(ptr %x, ptr %y)", "each")]))
     each = code.function("each", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p))
     results = []
     for start in range(0, len(xs), width):

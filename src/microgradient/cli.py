@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from microgradient import __version__
 from microgradient.nn.checkpoint import save as save_checkpoint
-from microgradient.nn.training.loop import ENGINES, TrainingDiverged
+from microgradient.nn.training.loop import TrainingDiverged
+from microgradient.nn.training.plan import BACKENDS
 from microgradient.rumelhart1986 import (
     EXPERIMENTS,
     Experiment,
@@ -84,10 +85,10 @@ def _parser() -> argparse.ArgumentParser:
         "--watch", action="store_true", help="show error, weights and hidden codes as they change"
     )
     train.add_argument(
-        "--engine",
-        choices=ENGINES,
+        "--backend",
+        choices=BACKENDS,
         default="auto",
-        help="compile the training, or build every graph (default: compile where it pays)",
+        help="what runs the training (default: compiled where that pays)",
     )
     describe = commands.add_parser(
         "describe", help="show architectures and recipes with their sources"
@@ -139,7 +140,7 @@ def _run(
             options.variant,
             seed=options.seed,
             settings=settings,
-            engine=options.engine,
+            backend=options.backend,
         )
     inputs = {p.name: p.inputs for probe in experiment.probes for p in probe.patterns}
     with live(inputs) as show:
@@ -149,7 +150,7 @@ def _run(
             seed=options.seed,
             settings=settings,
             on_sweep=show,
-            engine=options.engine,
+            backend=options.backend,
         )
 
 

@@ -161,10 +161,10 @@ class TrainingRecipe:
         """Return the network before training."""
         return MLP(self.sizes[0], [*self.sizes[1:], 1], self.activation, rng=self.seed)
 
-    def train(self, network: MLP | None = None, *, engine: str = "eager") -> tuple[MLP, History]:
+    def train(self, network: MLP | None = None, *, backend: str = "eager") -> tuple[MLP, History]:
         """Train ``network``, a fresh one by default, by the recipe; return it and its history.
 
-        ``engine`` is that of ``nn.train``.
+        ``backend`` is that of ``nn.train``.
         """
         network = network or self.network()
         rule = getattr(optimizers, self.optimizer)(network.parameters(), self.rate)
@@ -176,7 +176,7 @@ class TrainingRecipe:
             sweeps=self.sweeps,
             update=self.update,
             progress=False,
-            engine=engine,
+            backend=backend,
         )
         return network, history
 

@@ -1,4 +1,4 @@
-"""``compile``: a function of numbers, run once on symbols, becomes a program that runs fast."""
+"""``compile``: a function of numbers, traced once on symbols, runs as a program."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import update_wrapper
-from typing import Any
+from typing import Any, NamedTuple
 
-from microgradient.compiler.backends import LOWERINGS, Kernel, kernel_of
-from microgradient.compiler.calling.arguments import Argument, Arguments, SymbolGiven
+from microgradient.compiler.backends import Kernel, check_backend, kernel_of, source_of
+from microgradient.compiler.calling.arguments import Argument, Arguments, Given, SymbolGiven
 from microgradient.compiler.calling.results import Results
 from microgradient.compiler.program.errors import refused
-from microgradient.compiler.program.passes import recorded
+from microgradient.compiler.program.passes import program_of
 from microgradient.compiler.program.program import Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
@@ -25,47 +25,63 @@ Where = int | str | Iterable[int | str]
 def compile(
     f: Callable[..., Any],
     *,
-    rows: Where = (),
+    batch: Where = (),
+    reduce: str | None = None,
     replicas: Where = (),
-    each: bool = False,
     static: Where = (),
-    lowering: str = "auto",
+    backend: str = "auto",
 ) -> Compiled:
     """Return a function with the arguments and results of ``f`` that runs as compiled code.
 
     ``f`` may be a derivative: ``compile(grad(loss))``. Its first call fixes the shapes of the
-    arguments; bare numbers go in and come out. ``rows`` names arguments that hold one example for
-    each row of a NumPy array or a list: the result is summed over the rows, or with ``each`` a list
-    of the results (arrays, for arrays). ``replicas`` names arguments that hold many sets of
-    numbers, such as parameters: the result is a list, one for each set. ``static`` names arguments
-    that are no numbers to compute with, such as sizes: they are compiled in.
+    arguments; bare numbers go in and come out.
 
-    ``lowering`` is "llvm" (machine code, needs the extra ``fast``), "python" (source), or "auto",
+    ``batch`` names arguments that hold many examples, along the first axis of a NumPy array or in a
+    list: the result is one for each example (arrays, for arrays), or with ``reduce="sum"`` their
+    sum. ``replicas`` names arguments that hold many sets of numbers, such as parameters: the result
+    is a list, one for each set, summed over the batch if there is one. ``static`` names arguments
+    that are not numbers to compute with, such as sizes: they are compiled in.
+
+    ``backend`` is "llvm" (machine code, needs the extra ``fast``), "python" (source), or "auto",
     the first of them that works here. Raises CompileError, with the line of ``f``, for what has no
     place in straight-line code. Results agree with those of ``f`` as docs/compile.md states.
     """
     if not callable(f):
         raise TypeError(f"compile expects a function, got {shown(f)}")
-    if lowering not in LOWERINGS:
-        raise ValueError(f"lowering must be one of {', '.join(LOWERINGS)}, got {shown(lowering)}")
-    if each and (not _places(rows) or _places(replicas)):
-        raise ValueError("each asks for a result for each row: it goes with rows, without replicas")
-    return Compiled(
-        f, Arguments(f, _places(rows), _places(replicas), _places(static)), each, lowering
-    )
+    check_backend(backend)
+    if reduce not in ("sum", None):
+        raise ValueError(f'reduce must be "sum" or None, got {shown(reduce)}')
+    batched, replicated = _places(batch), _places(replicas)
+    if reduce and not batched:
+        raise ValueError("reduce sums over a batch: name its arguments, batch=…")
+    if batched and replicated and not reduce:
+        raise ValueError(
+            'replicas have one result for a whole batch: write reduce="sum" with batch and replicas'
+        )
+    return Compiled(f, Arguments(f, batched, replicated, _places(static)), reduce, backend)
+
+
+class _Built(NamedTuple):
+    """What the first call makes: how arguments go in, what runs, how results come out."""
+
+    arguments: Sequence[Argument]
+    program: Program
+    kernel: Kernel
+    results: Results
 
 
 class Compiled:
-    """A compiled function: call it like the function. ``program`` is what it runs."""
+    """A compiled function: call it like the function."""
 
     def __init__(
-        self, f: Callable[..., Any], arguments: Arguments, each: bool, lowering: str
+        self, f: Callable[..., Any], arguments: Arguments, reduce: str | None, backend: str
     ) -> None:
         update_wrapper(self, f, updated=())
-        self._function, self._arguments, self._each, self._lowering = f, arguments, each, lowering
+        self._function, self._arguments = f, arguments
+        self._reduce, self._backend = reduce, backend
         self._lock = threading.RLock()
         self._building = False
-        self._built: tuple[Sequence[Argument], Program, Kernel, Results] | None = None
+        self._built: _Built | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -75,27 +91,34 @@ class Compiled:
             return self._function(*args, **kwargs)  # within another compilation
         if given.replicas is not None:
             return results.each(self._replicated(kernel, given), given.replicas)
-        if given.rows is None:
+        if given.batch is None:
             return results.one(list(kernel.run(given.shared)))
-        outputs = kernel.run_rows(given.shared, given.rows.table)
-        return results.each(outputs, given.rows) if self._each else results.one(list(outputs))
+        outputs = kernel.run_batch(given.shared, given.batch.numbers)
+        return results.one(list(outputs)) if self._reduce else results.each(outputs, given.batch)
 
-    def trace(self, *args: Any, **kwargs: Any) -> Program:
-        """Return the program for arguments of these shapes, as a call would fix it."""
-        return self._ready(args, kwargs)[1]
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """Return the program that calls run; arguments fix its shapes as a first call would.
 
-    @property
-    def program(self) -> Program:
-        """The program that calls run; RuntimeError before the first."""
-        if self._built is None:
-            raise RuntimeError("the first call fixes the shapes; call trace(…) with arguments")
-        return self._built[1]
+        Raises RuntimeError without arguments before the first call, where ``f`` needs some.
+        """
+        if self._built is None and not (args or kwargs) and self._arguments.parameters:
+            raise RuntimeError(
+                "the first call fixes the shapes: call it, or program(…) with such arguments"
+            )
+        return self._ready(args, kwargs).program
+
+    def source(self, backend: str) -> str:
+        """Return the program of ``program()`` as source text: "python", or "llvm" for LLVM IR.
+
+        Neither needs llvmlite. Raises RuntimeError before the first call.
+        """
+        return source_of(self.program(), backend)
 
     def __repr__(self) -> str:
         name = getattr(self._function, "__name__", "a function")
-        return f"<compiled {name}{f', {self._built[1]!r}' if self._built else ''}>"
+        return f"<compiled {name}{f', {self._built.program!r}' if self._built else ''}>"
 
-    def _ready(self, args: Any, kwargs: Any) -> tuple[Sequence[Argument], Program, Kernel, Results]:
+    def _ready(self, args: Any, kwargs: Any) -> _Built:
         built = self._built
         if built is None:
             with self._lock, _without_collector():
@@ -108,35 +131,31 @@ class Compiled:
                     self._building = False
         return built
 
-    def _build(self, args: Any, kwargs: Any) -> tuple[Sequence[Argument], Program, Kernel, Results]:
-        arguments = self._arguments.shapes(args, kwargs)
-        inputs = [name for argument in arguments for name in argument.names]
-        trace = Trace(len(inputs))
-        positional, keywords = self._arguments.filled(arguments, iter(trace.inputs()))
-        over = self._arguments
-        rows = "each" if over.replicas or over.rows else ""
-        if over.rows and not self._each:
-            rows = "summed"
-        results = Results(trace, self._function(*positional, **keywords), rows)
-        varying = "replicas" if self._arguments.replicas else "rows"
-        program = recorded(trace, results.slots, inputs)
-        program = program.over(self._arguments.inputs(arguments, varying), self._keeps_each())
-        return arguments, program, kernel_of(program, self._lowering), results
+    def _build(self, args: Any, kwargs: Any) -> _Built:
+        roles = self._arguments
+        arguments = roles.shapes(args, kwargs)
+        names = [name for argument in arguments for name in argument.names]
+        trace = Trace(len(names))
+        positional, keywords = roles.filled(arguments, iter(trace.inputs()))
+        counted = bool(roles.batch or roles.replicas)
+        output = self._function(*positional, **keywords)
+        results = Results(trace, output, counted, bool(self._reduce))
+        varying = roles.inputs(arguments, "replicas" if roles.replicas else "batch")
+        reduce = None if roles.replicas else self._reduce
+        program = program_of(trace, results.slots, names, varying, reduce)
+        return _Built(arguments, program, kernel_of(program, self._backend), results)
 
-    def _keeps_each(self) -> bool:
-        return self._each or bool(self._arguments.replicas)
-
-    def _replicated(self, kernel: Kernel, given: Any) -> Any:
-        """Return the outputs of each replica; with rows too, summed over these one by one."""
+    def _replicated(self, kernel: Kernel, given: Given) -> Any:
+        """Return the outputs of each replica; of a batch, they are summed one example at a time."""
         assert given.replicas is not None
-        if given.rows is None:
-            return kernel.run_rows(given.shared, given.replicas.table)
+        replicas = given.replicas.numbers
+        if given.batch is None:
+            return kernel.run_batch(given.shared, replicas)
+        if not given.batch.size:
+            return [[0.0] * len(self.program().outputs)] * given.replicas.size
         total: list[list[float]] | None = None
-        if not given.rows.count:
-            return [[0.0] * len(self.program.outputs)] * given.replicas.count
-        rows = given.rows.table
-        for row in rows.tolist() if given.rows.is_array else rows:
-            outputs = kernel.run_rows(given.with_row(row), given.replicas.table)
+        for example in given.batch.lists():
+            outputs = kernel.run_batch(given.with_example(example), replicas)
             if total is None:
                 total = [list(numbers) for numbers in outputs]
             else:
@@ -146,7 +165,7 @@ class Compiled:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause Python's garbage collector: a program is no garbage, and walking it takes a quarter."""
+    """Pause the collector: tracing keeps everything alive, and its passes take a quarter of it."""
     enabled = gc.isenabled()
     gc.disable()
     try:

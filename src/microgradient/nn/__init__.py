@@ -23,6 +23,7 @@ from microgradient.nn.optimizers import Optimizer as Optimizer
 from microgradient.nn.training.history import History as History
 from microgradient.nn.training.loop import TrainingDiverged as TrainingDiverged
 from microgradient.nn.training.loop import train as train
-from microgradient.nn.training.loop import within as within
+from microgradient.nn.training.plan import TrainingPlan as TrainingPlan
+from microgradient.nn.training.plan import within as within
 from microgradient.nn.training.replicas import Replica as Replica
 from microgradient.nn.training.replicas import train_replicas as train_replicas

@@ -23,7 +23,7 @@ def save(module: Module, path: str | Path) -> None:
 
     Raises ValueError if a parameter is not finite; an existing file then stays as it was.
     """
-    state = module.state()
+    state = module.state_dict()
     if broken := [name for name, number in state.items() if not isfinite(number)]:
         raise ValueError(f"parameter {broken[0]!r} is {state[broken[0]]}; nothing was written")
     content = {
@@ -63,7 +63,7 @@ def load(module: Module, path: str | Path) -> None:
             "your own, use module.load_state"
         )
     try:
-        module.load_state(_numbers(content.get("parameters")))
+        module.load_state_dict(_numbers(content.get("parameters")))
     except (ValueError, TypeError, OverflowError) as fault:
         raise ValueError(f"{path} does not fit this module: {fault}") from None
 

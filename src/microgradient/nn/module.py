@@ -73,11 +73,11 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = 0.0
 
-    def state(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, float]:
         """Return the number of every parameter by name."""
         return {name: parameter.data for name, parameter in self.named_parameters().items()}
 
-    def load_state(self, state: Mapping[str, float]) -> None:
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Set every parameter from ``state``; on any fault change none.
 
         Raises ValueError for names that are missing or unknown and for numbers that are not finite.

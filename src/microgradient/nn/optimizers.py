@@ -24,9 +24,9 @@ _LACKING = (
 class Optimizer:
     """Parameters, and a rule by which ``step`` moves them along their gradients.
 
-    ``rate`` may be changed between steps. A gradient that is None (never reached) counts as 0.
-    ``memories`` names the attributes that hold one number for each parameter between steps;
-    ``steady`` says that its settings are the same from step to step, unless somebody sets them.
+    ``rate`` may be changed between steps; ``steps`` counts those done. A gradient that is None
+    (never reached) counts as 0. ``memories`` names the attributes that hold one number for each
+    parameter between steps; ``steady`` says that ``settings(step)`` is the same for every step.
     """
 
     memories: tuple[str, ...] = ()
@@ -42,9 +42,10 @@ class Optimizer:
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError("an optimizer moves each parameter once, got one that stands twice")
         self.rate = _checked("rate", rate, 0.0, _LARGEST)
+        self.steps = 0
 
-    def settings(self) -> tuple[float, ...]:
-        """Return the numbers that the next step uses, counting it as begun."""
+    def settings(self, step: int) -> tuple[float, ...]:
+        """Return the numbers that step number ``step`` uses; the first one is number 0."""
         raise NotImplementedError(_LACKING.format(type(self).__name__))
 
     @staticmethod
@@ -57,13 +58,14 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter once."""
-        settings, rule = self.settings(), self.rule
+        settings, rule = self.settings(self.steps), self.rule
         memories = [getattr(self, name) for name in self.memories]
         for i, parameter in enumerate(self.parameters):
             before = [memory[i] for memory in memories]
             parameter.data, *after = rule(settings, parameter.data, parameter.grad or 0.0, *before)
             for memory, number in zip(memories, after, strict=True):
                 memory[i] = number
+        self.steps += 1
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -74,7 +76,7 @@ class Optimizer:
 class GradientDescent(Optimizer):
     """w <- w - rate * dE/dw (Nature 323, eq. 8)."""
 
-    def settings(self) -> tuple[float, ...]:
+    def settings(self, step: int) -> tuple[float, ...]:
         return (self.rate,)
 
     @staticmethod
@@ -105,7 +107,7 @@ class Momentum(Optimizer):
         self.decay = _checked("decay", decay, 0.0, 1.0)
         self.changes = [0.0] * len(self.parameters)
 
-    def settings(self) -> tuple[float, ...]:
+    def settings(self, step: int) -> tuple[float, ...]:
         return (self.rate, self.momentum, 1.0 - self.decay)
 
     @staticmethod
@@ -134,14 +136,12 @@ class Adam(Optimizer):
         self.beta2 = _checked("beta2", beta2, 0.0, _BELOW_ONE)
         self.epsilon = _checked("epsilon", epsilon, 5e-324, _LARGEST)
         self.decay = 0.0
-        self.steps = 0
         self.means = [0.0] * len(self.parameters)
         self.squares = [0.0] * len(self.parameters)
 
-    def settings(self) -> tuple[float, ...]:
-        self.steps += 1
-        size = self.rate / (1 - self.beta1**self.steps)
-        correction = 1 / (1 - self.beta2**self.steps)
+    def settings(self, step: int) -> tuple[float, ...]:
+        size = self.rate / (1 - self.beta1 ** (step + 1))
+        correction = 1 / (1 - self.beta2 ** (step + 1))
         keep = 1 - self.rate * self.decay
         return (self.beta1, self.beta2, self.epsilon, size, correction, keep)
 

@@ -12,7 +12,8 @@ from microgradient.nn.losses import half_squared_error, margin_error
 from microgradient.nn.optimizers import Momentum
 from microgradient.nn.training.eager import count_right
 from microgradient.nn.training.history import History
-from microgradient.nn.training.loop import train, within
+from microgradient.nn.training.loop import train
+from microgradient.nn.training.plan import within
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Pattern, Recipe, Variant
 from microgradient.rumelhart1986.network import FeedForward
 
@@ -51,13 +52,13 @@ def run(
     settings: Mapping[str, object] | None = None,
     progress: bool | None = None,
     on_sweep: Callable[[Any, History], object] | None = None,
-    engine: str = "auto",
+    backend: str = "auto",
 ) -> Result:
     """Train the network of ``experiment`` and return the :class:`Result`.
 
     ``variant`` is a name out of ``experiment.variants``, the first being the default; ``settings``
-    replaces settings of its recipe; ``progress``, ``on_sweep`` and ``engine`` are those of
-    ``train``. The same seed and settings give the same result: with ``engine="eager"`` on every
+    replaces settings of its recipe; ``progress``, ``on_sweep`` and ``backend`` are those of
+    ``train``. The same seed and settings give the same result: with ``backend="eager"`` on every
     machine with IEEE floats and the same C library's ``exp``; compiled, within rounding, which long
     training amplifies. Raises ValueError for unknown names and bad values, TrainingDiverged if the
     loss or a weight becomes nan or infinite.
@@ -82,7 +83,7 @@ def run(
         progress=progress,
         description=experiment.name,
         on_sweep=on_sweep,
-        engine=engine,
+        backend=backend,
     )
     lessons = [_trained(pattern, recipe) for pattern in training]
     return Result(

@@ -1,4 +1,4 @@
-"""Arguments of a compiled function: their shapes, once, and their numbers, at every call."""
+"""Arguments of a compiled function: their shapes at the first call, their numbers at each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 from microgradient.compiler.calling.batches import (
-    Table,
-    first_row,
+    Batch,
+    batch_of,
+    first_example,
     is_array,
     joined,
     listed,
-    table_of,
 )
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import as_float, shown
@@ -28,10 +28,10 @@ Place = int | str
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument: its place, what it is for, the tree of it (of one row), a name per number."""
+    """One argument: its place, its role, its tree (that of one example), and a name per number."""
 
     place: Place
-    role: str  # "shared", "rows", "replicas" or "static"
+    role: str  # "shared", "batch", "replicas" or "static"
     tree: Any
     names: tuple[str, ...]
     first: int
@@ -39,41 +39,40 @@ class Argument:
 
 @dataclass(frozen=True)
 class Given:
-    """The numbers of one call: those shared by all rows, the rows, and the replicas."""
+    """The numbers of one call: those shared by all examples, the batch, and the replicas."""
 
     shared: Sequence[float]
-    rows: Table | None
-    replicas: Table | None
-    row_places: tuple[int, ...] = ()
+    batch: Batch | None
+    replicas: Batch | None
+    example_places: tuple[int, ...] = ()
 
-    def with_row(self, row: Sequence[float]) -> list[float]:
-        """Return the shared numbers with those of one row in their places."""
+    def with_example(self, example: Sequence[float]) -> list[float]:
+        """Return the shared numbers with those of one example in their places."""
         numbers = list(self.shared)
-        for place, x in zip(self.row_places, row):
+        for place, x in zip(self.example_places, example):
             numbers.insert(place, x)
         return numbers
 
 
 class Arguments:
-    """What the arguments of a function are for; everything that is not named is shared."""
+    """The roles of a function's arguments; those that are not named are shared."""
 
     def __init__(
         self,
         f: Callable[..., Any],
-        rows: tuple[Place, ...],
+        batch: tuple[Place, ...],
         replicas: tuple[Place, ...],
         static: tuple[Place, ...],
     ) -> None:
-        self._parameters = _parameters_of(f)
-        self.rows, self.replicas, self.static = map(self._placed, (rows, replicas, static))
-        rows, replicas, static = self.rows, self.replicas, self.static
-        places = [*rows, *replicas, *static]
+        self.parameters = _parameters_of(f)
+        self.batch, self.replicas, self.static = map(self._placed, (batch, replicas, static))
+        places = [*self.batch, *self.replicas, *self.static]
         if len(set(places)) < len(places):
-            raise ValueError(f"each argument has one role: rows, replicas or static, got {places}")
+            raise ValueError(f"each argument has one role: batch, replicas or static, got {places}")
 
     def _placed(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
         """Return positions for the names of parameters that can be given by position."""
-        names = self._parameters
+        names = self.parameters
         return tuple(names.index(p) if isinstance(p, str) and p in names else p for p in places)
 
     def _given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[Place, Any]:
@@ -88,16 +87,16 @@ class Arguments:
     def _name(self, place: Place) -> str:
         if isinstance(place, str):
             return place
-        return self._parameters[place] if place < len(self._parameters) else f"argument {place}"
+        return self.parameters[place] if place < len(self.parameters) else f"argument {place}"
 
     def role(self, place: Place) -> str:
-        roles = {"rows": self.rows, "replicas": self.replicas, "static": self.static}
+        roles = {"batch": self.batch, "replicas": self.replicas, "static": self.static}
         return next((role for role, places in roles.items() if place in places), "shared")
 
     def shapes(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Argument]:
-        """Return the arguments of a first call, as their trees are."""
+        """Return the arguments of a first call, with their trees."""
         given = self._given(args, kwargs)
-        for place in (*self.rows, *self.replicas, *self.static):
+        for place in (*self.batch, *self.replicas, *self.static):
             if place not in given:
                 raise CompileError(f"there is no argument {self._name(place)!r} in this call")
         found: list[Argument] = []
@@ -107,11 +106,13 @@ class Arguments:
             if role == "static":
                 tree = copy.deepcopy(argument)
             else:
-                tree = listed(argument if role == "shared" else first_row(argument, role))
+                tree = listed(argument if role == "shared" else first_example(argument, role))
             what = self._name(place)
             names = () if role == "static" else tuple(_names(tree, what))
-            if role in ("rows", "replicas") and not names:
-                raise CompileError(f"there is no number in {role} such as {shown(tree)}")
+            if role in ("batch", "replicas") and not names:
+                raise CompileError(
+                    f"there is no number in an argument of {role}, got {shown(tree)}"
+                )
             found.append(Argument(place, role, tree, names, first))
             first += len(names)
         return found
@@ -155,8 +156,8 @@ class Arguments:
                 "another program: compile the function again for it"
             )
         shared: list[float] = []
-        tables: dict[str, list[Table]] = {"rows": [], "replicas": []}
-        row_places: list[int] = []
+        batches: dict[str, list[Batch]] = {"batch": [], "replicas": []}
+        example_places: list[int] = []
         for argument in arguments:
             if argument.place not in given:
                 raise CompileError(f"compiled with argument {argument.place!r}, which is missing")
@@ -166,22 +167,23 @@ class Arguments:
             elif argument.role == "static":
                 _check_static(x, argument)
             else:
-                tables[argument.role].append(
-                    table_of(
+                batches[argument.role].append(
+                    batch_of(
                         x,
                         argument.tree,
                         len(argument.names),
                         partial(_numbers, like=argument.tree, place=argument.place),
                     )
                 )
-                if argument.role == "rows" and self.replicas:
+                if argument.role == "batch" and self.replicas:
                     at = argument.first - sum(
                         len(a.names)
                         for a in arguments
                         if a.role == "replicas" and a.first < argument.first
                     )
-                    row_places += range(at, at + len(argument.names))
-        return Given(shared, joined(tables["rows"]), joined(tables["replicas"]), tuple(row_places))
+                    example_places += range(at, at + len(argument.names))
+        batch, replicas = joined(batches["batch"]), joined(batches["replicas"])
+        return Given(shared, batch, replicas, tuple(example_places))
 
 
 def _parameters_of(f: Callable[..., Any]) -> list[str]:

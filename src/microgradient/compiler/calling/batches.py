@@ -1,4 +1,4 @@
-"""Rows of numbers: lists of trees, or arrays."""
+"""Batches: the numbers of many examples, given as a list of trees or as an array."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from microgradient.engine.number import as_floats, shown
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of numbers: a list of tuples, or a two-dimensional array if an array was given."""
+class Batch:
+    """Examples as flat numbers: a list of tuples, or a two-dimensional array if that was given."""
 
-    table: Any
-    count: int
+    numbers: Any
+    size: int
     is_array: bool
+
+    def lists(self) -> Sequence[Sequence[float]]:
+        """Return the numbers of each example."""
+        return self.numbers.tolist() if self.is_array else self.numbers  # type: ignore[no-any-return]
 
 
 def is_array(x: Any) -> bool:
@@ -45,27 +49,29 @@ def _shape(tree: Any) -> tuple[int, ...]:
     return (len(tree), *(shapes.pop() if len(shapes) == 1 else (-1,) * len(shapes)))
 
 
-def joined(tables: list[Table]) -> Table | None:
-    """Return several tables side by side."""
-    if len(tables) < 2:
-        return tables[0] if tables else None
-    counts = {table.count for table in tables}
-    if len(counts) > 1:
-        raise CompileError(f"rows must be equally many in each argument, got {sorted(counts)}")
-    if all(t.is_array for t in tables):
+def joined(batches: Sequence[Batch]) -> Batch | None:
+    """Return several arguments' batches as one; CompileError unless they are of one size."""
+    if len(batches) < 2:
+        return batches[0] if batches else None
+    sizes = {batch.size for batch in batches}
+    if len(sizes) > 1:
+        raise CompileError(
+            f"all arguments of a batch must have equally many examples, got {sorted(sizes)}"
+        )
+    if all(batch.is_array for batch in batches):
         import numpy
 
-        return Table(numpy.column_stack([t.table for t in tables]), counts.pop(), True)
-    lists = [t.table.tolist() if t.is_array else t.table for t in tables]
-    rows = [tuple(x for part in parts for x in part) for parts in zip(*lists)]
-    return Table(rows, counts.pop(), any(t.is_array for t in tables))
+        return Batch(numpy.column_stack([batch.numbers for batch in batches]), sizes.pop(), True)
+    parts = zip(*(batch.lists() for batch in batches))
+    examples = [tuple(x for part in example for x in part) for example in parts]
+    return Batch(examples, sizes.pop(), any(batch.is_array for batch in batches))
 
 
 def _zeros(shape: Sequence[int]) -> Any:
     return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
 
 
-def first_row(argument: Any, role: str) -> Any:
+def first_example(argument: Any, role: str) -> Any:
     if is_array(argument):
         if argument.ndim < 1:
             raise CompileError(f"{role} must have a first axis to go along, got {shown(argument)}")
@@ -76,28 +82,28 @@ def first_row(argument: Any, role: str) -> Any:
         raise CompileError(f"{role} must be a NumPy array or a list, got {shown(argument)}")
     if not argument:
         raise CompileError(
-            f"the first call fixes the shapes, and there is no first of {role} in an empty list; "
-            "give an array of shape (0, n), or call it with rows first"
+            f"the first call fixes the shapes, and an empty list of {role} has none; "
+            "give an array of shape (0, n), or call it with examples first"
         )
     return argument[0]
 
 
-def table_of(x: Any, like: Any, width: int, numbers: Callable[[Any], Sequence[float]]) -> Table:
-    """Return rows as a table; CompileError unless each has the shape of ``like``.
+def batch_of(x: Any, like: Any, width: int, numbers: Callable[[Any], Sequence[float]]) -> Batch:
+    """Return an argument as a batch; CompileError unless each example is shaped like ``like``.
 
-    ``numbers`` gives the ``width`` numbers of one row.
+    ``numbers`` gives the ``width`` numbers of one example.
     """
     if is_array(x):
         expected = _shape(like)
         if tuple(x.shape[1:]) != expected or math.prod(expected) != width:
             raise CompileError(
-                f"compiled for rows of shape {expected} here, got an "
-                f"array of shape {tuple(x.shape)}; compile the function again for it"
+                f"compiled for examples of shape {expected}, got an array of "
+                f"shape {tuple(x.shape)}; compile the function again for it"
             )
         if x.dtype.kind not in "fiu":
-            raise CompileError(f"rows must be real numbers, got an array of {x.dtype}")
-        return Table(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
+            raise CompileError(f"a batch must be real numbers, got an array of {x.dtype}")
+        return Batch(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
     if not isinstance(x, (list, tuple)):
-        raise CompileError(f"expected a NumPy array or a list of rows, got {shown(x)}")
-    rows = [tuple(as_floats(numbers(row))) for row in x]
-    return Table(rows, len(rows), False)
+        raise CompileError(f"expected a NumPy array or a list of examples, got {shown(x)}")
+    examples = [tuple(as_floats(numbers(example))) for example in x]
+    return Batch(examples, len(examples), False)

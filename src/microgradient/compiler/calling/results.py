@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from microgradient.compiler.calling.batches import Table
+from microgradient.compiler.calling.batches import Batch
 from microgradient.compiler.program.tracing import Condition, Trace
 from microgradient.engine.op import Symbol
 from microgradient.engine.value import Value
@@ -17,25 +17,26 @@ Build = Callable[[Sequence[Any]], Any]
 class Results:
     """The structure of the outputs, and the slots of the numbers in it.
 
-    ``rows`` is "summed", "each", or "" where there are none. Of rows, a number that does not depend
-    on the arguments is summed like any other, and of a condition it is counted how often it holds.
+    ``counted`` says that there is a batch, or replicas; ``summed`` that results are summed over it.
+    Then a number that does not depend on the arguments is summed like any other, and a condition
+    becomes the number of examples for which it holds.
     """
 
-    def __init__(self, trace: Trace, output: Any, rows: str) -> None:
+    def __init__(self, trace: Trace, output: Any, counted: bool, summed: bool) -> None:
         self.slots: list[int] = []
         self._trace = trace
-        self._numbers = (float, int) if rows else (float,)
-        self._truths = rows != "summed"
+        self._numbers = (float, int) if counted else (float,)
+        self._truths = not summed
         self.one = self._part(output)
         del self._trace
 
-    def each(self, outputs: Any, rows: Table) -> Any:
-        """Return one result for each row: a list, or arrays for arrays."""
-        if not rows.is_array:
+    def each(self, outputs: Any, batch: Batch) -> Any:
+        """Return one result for each example: a list, or arrays for arrays."""
+        if not batch.is_array:
             return [self.one(list(numbers)) for numbers in outputs]
         import numpy
 
-        table = numpy.asarray(outputs, dtype=float).reshape(rows.count, len(self.slots))
+        table = numpy.asarray(outputs, dtype=float).reshape(batch.size, len(self.slots))
         return _stacked(self.one(list(table.T)))
 
     def _part(self, x: Any) -> Build:
@@ -79,7 +80,7 @@ def _truth(x: Any) -> Any:
 
 
 def _stacked(tree: Any) -> Any:
-    """Return ``tree`` with lists of arrays of one shape as arrays: rows first, then the list."""
+    """Return ``tree`` with lists of arrays of one shape as arrays, along the batch first."""
     if isinstance(tree, dict):
         return {key: _stacked(child) for key, child in tree.items()}
     if isinstance(tree, tuple):

@@ -1,98 +1,110 @@
-"""What reads a program's memories: where a number is, and how far apart neighbours are."""
+"""Where a program's numbers are in memory, and the addresses of accesses.
+
+``%p`` and ``%x`` are the uniform and the varying inputs, ``%out`` the outputs. In between, ``%t``
+holds uniform numbers, and ``%v`` those of each example of a tile.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
-from microgradient.compiler.llvm.builder import Arithmetic, Lines
-from microgradient.compiler.loops.nests import ROWS, SHARED, Layer, Loop, Run
-
-BLOCKS = 16  # blocks of rows in a tile
-SPACING = BLOCKS + 1  # from one number's rows to the next: by a power of two they share cache sets
-PHASE = (
-    "(ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
-    "ptr noalias %v, i64 %blocks)"
+from microgradient.compiler.llvm.builder import Builder, Index
+from microgradient.compiler.llvm.lanes import Lanes, Vector
+from microgradient.compiler.loops.nests import (
+    OUTPUT,
+    UNIFORM,
+    VARYING,
+    Access,
+    Buffer,
+    Extents,
+    Schedule,
 )
-Member = int | str | tuple[str, str]
-"""Which member of a group: a number, a counter, or the counters of a loop and one within it."""
+
+BLOCKS = 16  # vectors of examples in a tile
+SPACING = BLOCKS + 1  # vectors from one number's examples to the next one's
 
 
-class Writer:
-    """Lines of a function that reads a program's memories, over one number or lanes of them."""
+@dataclass(frozen=True)
+class Layout:
+    """Where the kept buffers begin in their memory, and how many numbers the two memories hold.
 
-    def __init__(self, module: Any, lanes: int) -> None:
-        self.module, self.lines = module, Lines()
-        self.a = Arithmetic(self.lines, lanes)
+    ``lanes`` examples are computed at a time; ``vector`` neighbouring numbers where there are no
+    examples. ``keeps_each`` says that outputs of each example are kept, and not summed.
+    """
 
-    def product(self, x: int | str, y: int | str) -> int | str:
-        if isinstance(x, int) and isinstance(y, int):
-            return x * y
-        x, y = (int(z) if isinstance(z, str) and z.isdigit() else z for z in (x, y))
-        if isinstance(x, int) and isinstance(y, int):
-            return x * y
-        if x in (0, 1) or y in (0, 1):
-            return 0 if 0 in (x, y) else y if x == 1 else x
-        return self.lines.put(f"mul nsw i64 {x}, {y}")
+    buffers: Sequence[Buffer]
+    bases: dict[int, int]
+    uniform: int
+    varying: int
+    lanes: int
+    vector: int
+    keeps_each: bool
 
-    def sum(self, x: int | str, y: int | str) -> int | str:
-        if isinstance(x, int) and isinstance(y, int):
-            return x + y
-        if x in (0, "0") or y in (0, "0"):
-            return y if x in (0, "0") else x
-        return self.lines.put(f"add nsw i64 {x}, {y}")
-
-    def is_shared(self, run: Run) -> bool:
-        """Return whether all rows share these numbers."""
-        store = run.store
-        return store == SHARED or (store >= 0 and not self.module.schedule.groups[store].varying)
-
-    def offset(self, run: Run, member: Member) -> int | str:
-        """Return how far a run's ``member`` is from its first; a pair is one of a loop within."""
-        if isinstance(member, tuple):
-            outer, inner = member
-            return self.sum(self.product(outer, run.jump), self.product(inner, run.stride))
-        return self.product(member, run.stride)
-
-    def pointer(self, run: Run, member: Member, block: str) -> str:
-        """Return where a run's ``member`` is, in the block of rows that begins at row ``block``."""
-        store = run.store
-        first = run.first + (self.module.bases[store] if store >= 0 else 0)
-        index = self.sum(first, self.offset(run, member))
-        if self.is_shared(run):
-            base = "%p" if store == SHARED else "%t"
-        elif store == ROWS:
-            base, index = "%x", self.sum(self.product(index, "%stride"), block)
-        else:
-            base = "%v"
-            index = self.sum(self.product(index, SPACING * self.module.lanes), block)
-        return self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")
-
-    def distance(self, run: Run, places: int) -> int | str:
-        """Return how many doubles apart numbers of a run's store are that are ``places`` apart."""
-        if self.is_shared(run):
-            return places
-        return self.product(places, "%stride" if run.store == ROWS else SPACING * self.module.lanes)
-
-    def load(self, run: Run, member: Member, block: str) -> str:
-        """Return numbers of this function's kind: those of a block, or one in all lanes."""
-        pointer = self.pointer(run, member, block)
-        if self.is_shared(run):
-            return self.a.splat(self.lines.put(f"load double, ptr {pointer}, align 8"))
-        return self.a.load(pointer)
+    def is_uniform(self, access: Access) -> bool:
+        """Return whether all examples share these numbers."""
+        buffer = access.buffer
+        return buffer == UNIFORM or (buffer >= 0 and not self.buffers[buffer].varying)
 
 
-class PhaseWriter(Writer):
-    """The function of one phase."""
+def layout_of(schedule: Schedule, lanes: int, vector: int, keeps_each: bool) -> Layout:
+    """Return the buffers that are kept one after the other in their memories."""
+    bases, sizes = {}, {True: 0, False: 0}
+    for i, buffer in enumerate(schedule.buffers):
+        if buffer.kept:
+            bases[i] = sizes[buffer.varying]
+            sizes[buffer.varying] += buffer.size
+    return Layout(schedule.buffers, bases, sizes[False], sizes[True], lanes, vector, keeps_each)
 
-    def __init__(self, module: Any, number: int, phase: Loop | Layer) -> None:
-        super().__init__(module, module.lanes if phase.varying else 1)
-        self.name = f"{module.name}_phase{number}"
-        self.varying = phase.varying
-        self.allocations: list[str] = []
 
-    def function(self) -> str:
-        """Return the function, of what has been written."""
-        self.module.functions.update(self.lines.functions)
-        hint = "noinline " if len(self.module.schedule.phases) > 4 else ""
-        head = f"define internal void @{self.name}{PHASE} {hint}nounwind {{"
-        return "\n".join([head, "entry:", *self.allocations, *self.lines.lines, "  ret void", "}"])
+class Addresses:
+    """A function being built that reads and writes a program's memories."""
+
+    def __init__(self, layout: Layout, lanes: int) -> None:
+        self.layout, self.builder = layout, Builder()
+        self.lanes = Lanes(self.builder, lanes)
+
+    def pointer(self, access: Access, turn: Sequence[Index], block: Index = 0) -> str:
+        """Return the address of an access in a turn of the loops, for the block at ``block``."""
+        add, times = self._add, self._times
+        index: Index = access.first + self.layout.bases.get(access.buffer, 0)
+        for counter, stride in zip(turn, access.strides):
+            index = add(index, times(counter, stride))
+        if self.layout.is_uniform(access):
+            return self.builder.at("%p" if access.buffer == UNIFORM else "%t", index)
+        place = add(times(index, self._spacing(access)), block)
+        base = {VARYING: "%x", OUTPUT: "%out"}.get(access.buffer, "%v")
+        return self.builder.at(base, place)
+
+    def distance(self, access: Access, places: int) -> Index:
+        """Return how many doubles apart numbers are that are ``places`` apart in their buffer."""
+        return (
+            places if self.layout.is_uniform(access) else self._times(places, self._spacing(access))
+        )
+
+    def _spacing(self, access: Access) -> Index:
+        """Return how many doubles apart neighbours are that are not uniform."""
+        if access.buffer == OUTPUT:
+            return "%out_stride" if self.layout.keeps_each else 1
+        return "%stride" if access.buffer == VARYING else SPACING * self.layout.lanes
+
+    def load(self, access: Access, turn: Sequence[Index], block: Index = 0) -> Vector:
+        """Return the numbers of a block of examples, or a uniform number in all lanes."""
+        pointer = self.pointer(access, turn, block)
+        return (self.lanes.load_all if self.layout.is_uniform(access) else self.lanes.load)(pointer)
+
+    @contextmanager
+    def turns(self, extents: Extents, step: int = 1) -> Iterator[tuple[Index, ...]]:
+        """Repeat what is added inside for all turns, by ``step`` of the innermost loop."""
+        with ExitStack() as loops:
+            enter, loop = loops.enter_context, self.builder.loop
+            outer = [enter(loop(extent)) for extent in extents[:-1]]
+            inner = [enter(loop(extent, 0, step)) for extent in extents[-1:]]
+            yield (*outer, *inner)
+
+    def _add(self, x: Index, y: Index) -> Index:
+        return self.builder.integer("add", x, y)
+
+    def _times(self, x: Index, y: Index) -> Index:
+        return self.builder.integer("mul", x, y)

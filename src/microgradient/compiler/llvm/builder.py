@@ -1,187 +1,201 @@
-"""A writer of LLVM's intermediate representation as text, over scalars or vectors of lanes."""
+"""Text of LLVM IR: functions instruction by instruction, and modules of functions and callees."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import count
 
+Index = int | str
+"""A whole number: one that is known now, or the name of an i64."""
 
-class Lines:
-    """Lines of one function, with fresh names for values and blocks."""
+_MANY_CALLS = 400  # of inlined callees: with more of them, the code would grow too large
+
+
+@dataclass(frozen=True)
+class Callee:
+    """A function that others call: declared, or defined by what ``definition`` returns.
+
+    ``inlined`` says that it is worth inlining while its calls in a module are few.
+    """
+
+    name: str
+    result: str
+    parameters: tuple[str, ...]
+    definition: Callable[[bool], Function] | None = field(default=None, compare=False)
+    inlined: bool = False
+    library: str = ""  # the name of the function outside of LLVM, "" for one of LLVM's own
+
+
+@dataclass(frozen=True)
+class Function:
+    """The text of a function, and how often it calls which others."""
+
+    name: str
+    text: str
+    calls: Counter[Callee]
+
+
+@dataclass(frozen=True)
+class Module:
+    """The text of a module, and the names of the library functions that it needs."""
+
+    text: str
+    libraries: tuple[str, ...]
+
+
+class Builder:
+    """The instructions of one function, with fresh names for values and blocks."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.calls: Counter[Callee] = Counter()
+        self._allocations: list[str] = []
         self._names = count()
-        self.block = "entry"
-        self.functions: dict[tuple[str, int], None] = {}
-
-    def fresh(self) -> str:
-        return f"%r{next(self._names)}"
+        self._block = "entry"
 
     def put(self, text: str) -> str:
         """Add an instruction with a result; return its name."""
-        name = self.fresh()
+        name = f"%r{next(self._names)}"
         self.lines.append(f"  {name} = {text}")
         return name
 
     def do(self, text: str) -> None:
+        """Add an instruction without a result."""
         self.lines.append(f"  {text}")
 
-    def begin(self, block: str) -> None:
-        self.lines.append(f"{block}:")
-        self.block = block
+    def call(self, callee: Callee, *arguments: Index) -> str:
+        """Add a call; return the name of its result, "" where there is none."""
+        self.calls[callee] += 1
+        typed = ", ".join(f"{t} {x}" for t, x in zip(callee.parameters, arguments, strict=True))
+        text = f"call {callee.result} @{callee.name}({typed})"
+        if callee.result != "void":
+            return self.put(text)
+        self.do(text)
+        return ""
+
+    def allocate(self, kind: str, align: int = 64) -> str:
+        """Return memory for one ``kind`` on the stack; LLVM keeps it in a register if it can."""
+        name = f"%r{next(self._names)}"
+        self._allocations.append(f"  {name} = alloca {kind}, align {align}")
+        return name
+
+    def integer(self, operation: str, x: Index, y: Index) -> Index:
+        """Return ``add``, ``mul``, ``sub``, ``sdiv`` or ``srem`` of two whole numbers."""
+        if isinstance(x, int) and isinstance(y, int):
+            return _FOLD[operation](x, y)
+        if operation == "add" and 0 in (x, y):
+            return y if x == 0 else x
+        if operation == "mul" and (0 in (x, y) or 1 in (x, y)):
+            return 0 if 0 in (x, y) else y if x == 1 else x
+        no_wrap = " nsw" if operation in ("add", "mul", "sub") else ""
+        return self.put(f"{operation}{no_wrap} i64 {x}, {y}")
+
+    def at(self, base: str, index: Index) -> str:
+        """Return the address of the double ``index`` after ``base``."""
+        return (
+            base
+            if index == 0
+            else self.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")
+        )
+
+    def load(self, kind: str, pointer: str) -> str:
+        return self.put(f"load {kind}, ptr {pointer}, align {ALIGNMENT.get(kind, 8)}")
+
+    def store(self, kind: str, x: Index, pointer: str) -> None:
+        self.do(f"store {kind} {x}, ptr {pointer}, align {ALIGNMENT.get(kind, 8)}")
 
     @contextmanager
-    def loop(self, stop: int | str, start: int | str = 0, step: int | str = 1) -> Iterator[str]:
-        """Repeat what is written inside for a counter from ``start`` below ``stop``.
+    def loop(self, stop: Index, start: Index = 0, step: Index = 1) -> Iterator[str]:
+        """Repeat what is added inside for a counter from ``start`` below ``stop``.
 
-        Runs at least once: a loop over what may be empty is guarded by the caller.
+        Runs at least once: the caller guards a loop over what may be empty, see ``when``.
         """
         n = next(self._names)
-        before, body, after = self.block, f"loop{n}", f"done{n}"
-        self.do(f"br label %{body}")
-        self.begin(body)
+        before, body = self._block, f"loop{n}"
         index, following = f"%i{n}", f"%n{n}"
-        at = len(self.lines)
+        self.do(f"br label %{body}")
+        self._begin(body)
+        place = len(self.lines)
         yield index
         self.do(f"{following} = add nuw nsw i64 {index}, {step}")
         more = self.put(f"icmp slt i64 {following}, {stop}")
-        self.do(f"br i1 {more}, label %{body}, label %{after}")
-        self.lines.insert(
-            at, f"  {index} = phi i64 [ {start}, %{before} ], [ {following}, %{self.block} ]"
-        )
-        self.begin(after)
+        self.do(f"br i1 {more}, label %{body}, label %done{n}")
+        phi = f"phi i64 [ {start}, %{before} ], [ {following}, %{self._block} ]"
+        self.lines.insert(place, f"  {index} = {phi}")
+        self._begin(f"done{n}")
 
     @contextmanager
     def when(self, condition: str) -> Iterator[None]:
-        """Do what is written inside only if the i1 ``condition`` holds."""
+        """Do what is added inside only if the i1 ``condition`` holds."""
         n = next(self._names)
         self.do(f"br i1 {condition}, label %then{n}, label %else{n}")
-        self.begin(f"then{n}")
+        self._begin(f"then{n}")
         yield
         self.do(f"br label %else{n}")
-        self.begin(f"else{n}")
+        self._begin(f"else{n}")
+
+    def return_when(self, condition: str, result: str) -> None:
+        """Return the i64 ``result`` if the i1 ``condition`` holds."""
+        n = next(self._names)
+        self.do(f"br i1 {condition}, label %return{n}, label %else{n}")
+        self._begin(f"return{n}")
+        self.do(f"ret i64 {result}")
+        self._begin(f"else{n}")
+
+    def _begin(self, block: str) -> None:
+        self.lines.append(f"{block}:")
+        self._block = block
+
+    def function(self, head: str, name: str, result: str = "void") -> Function:
+        """Return the function of what has been added; ``head`` is all before its brace."""
+        text = "\n".join(
+            [f"define {head} {{", "entry:", *self._allocations, *self.lines, f"  ret {result}", "}"]
+        )
+        return Function(name, text, self.calls)
+
+
+_FOLD: dict[str, Callable[[int, int], int]] = {
+    "add": lambda x, y: x + y,
+    "mul": lambda x, y: x * y,
+    "sub": lambda x, y: x - y,
+    "sdiv": lambda x, y: x // y,  # of whole numbers that are not negative
+    "srem": lambda x, y: x % y,
+}
+ALIGNMENT = {"i1": 1}  # bytes; 8 for all else: a vector may begin at any double
 
 
 def number(x: float) -> str:
-    """Return a double as LLVM writes it exactly: the bits in hexadecimal."""
+    """Return a double as LLVM writes it exactly: its bits in hexadecimal."""
     return f"0x{struct.unpack('<Q', struct.pack('<d', x))[0]:016X}"
 
 
-class Arithmetic:
-    """Instructions over ``lanes`` doubles at a time (1: scalars), written to ``to``."""
-
-    def __init__(self, to: Lines, lanes: int) -> None:
-        self.to, self.lanes = to, lanes
-        self.type = "double" if lanes == 1 else f"<{lanes} x double>"
-        self.ints = "i64" if lanes == 1 else f"<{lanes} x i64>"
-        self.bits = "i1" if lanes == 1 else f"<{lanes} x i1>"
-        self.tag = "f64" if lanes == 1 else f"v{lanes}f64"
-
-    def constant(self, x: float) -> str:
-        if self.lanes == 1:
-            return number(x)
-        return f"splat (double {number(x)})"
-
-    def integer(self, x: int) -> str:
-        return str(x) if self.lanes == 1 else f"splat (i64 {x})"
-
-    def splat(self, scalar: str) -> str:
-        """Return a scalar in all lanes."""
-        if self.lanes == 1:
-            return scalar
-        one = self.to.put(f"insertelement {self.type} poison, double {scalar}, i64 0")
-        zeros = f"<{self.lanes} x i32> zeroinitializer"
-        return self.to.put(f"shufflevector {self.type} {one}, {self.type} poison, {zeros}")
-
-    def binary(self, name: str, x: str, y: str) -> str:
-        return self.to.put(f"{name} {self.type} {x}, {y}")
-
-    def add(self, x: str, y: str) -> str:
-        return self.binary("fadd", x, y)
-
-    def sub(self, x: str, y: str) -> str:
-        return self.binary("fsub", x, y)
-
-    def mul(self, x: str, y: str) -> str:
-        return self.binary("fmul", x, y)
-
-    def div(self, x: str, y: str) -> str:
-        return self.binary("fdiv", x, y)
-
-    def neg(self, x: str) -> str:
-        return self.to.put(f"fneg {self.type} {x}")
-
-    def fma(self, x: str, y: str, z: str) -> str:
-        return self.call("fmuladd", x, y, z)
-
-    def call(self, name: str, *xs: str) -> str:
-        """Return the result of one of LLVM's own functions of doubles."""
-        operands = ", ".join(f"{self.type} {x}" for x in xs)
-        return self.to.put(f"call {self.type} @llvm.{name}.{self.tag}({operands})")
-
-    def scaled(self, x: str, k: str) -> str:
-        """Return x * 2^k, rounded once, for whole k: eight lanes with AVX-512."""
-        name = "@llvm.x86.avx512.mask.scalef.pd.512"
-        operands = ", ".join(f"{self.type} {y}" for y in (x, k, "zeroinitializer"))
-        return self.to.put(f"call {self.type} {name}({operands}, i8 -1, i32 4)")
-
-    def shuffled(self, x: str, y: str, lanes: Sequence[int]) -> str:
-        """Return lanes of ``x`` and, counted on, of ``y``."""
-        mask = ", ".join(f"i32 {lane}" for lane in lanes)
-        return self.to.put(
-            f"shufflevector {self.type} {x}, {self.type} {y}, <{len(lanes)} x i32> <{mask}>"
-        )
-
-    def own(self, name: str, *xs: str) -> str:
-        """Return the result of a function of :mod:`vector_math`, which will then be defined."""
-        self.to.functions[name, self.lanes] = None
-        operands = ", ".join(f"{self.type} {x}" for x in xs)
-        return self.to.put(f"call {self.type} @{name}_{self.lanes}({operands})")
-
-    def compare(self, how: str, x: str, y: str) -> str:
-        return self.to.put(f"fcmp {how} {self.type} {x}, {y}")
-
-    def select(self, condition: str, x: str, y: str) -> str:
-        return self.to.put(f"select {self.bits} {condition}, {self.type} {x}, {self.type} {y}")
-
-    def logic(self, name: str, x: str, y: str) -> str:
-        return self.to.put(f"{name} {self.bits} {x}, {y}")
-
-    def inverted(self, x: str) -> str:
-        true = "true" if self.lanes == 1 else "splat (i1 true)"
-        return self.logic("xor", x, true)
-
-    def int_op(self, name: str, x: str, y: int | str) -> str:
-        other = self.integer(y) if isinstance(y, int) else y
-        return self.to.put(f"{name} {self.ints} {x}, {other}")
-
-    def as_ints(self, x: str) -> str:
-        return self.to.put(f"bitcast {self.type} {x} to {self.ints}")
-
-    def as_doubles(self, x: str) -> str:
-        return self.to.put(f"bitcast {self.ints} {x} to {self.type}")
-
-    def truth(self, condition: str) -> str:
-        """Return 1 or 0 for a condition: how it is kept in memory."""
-        return self.select(condition, self.constant(1.0), self.constant(0.0))
-
-    def load(self, pointer: str) -> str:
-        return self.to.put(f"load {self.type}, ptr {pointer}, align 8")
-
-    def store(self, x: str, pointer: str) -> None:
-        self.to.do(f"store {self.type} {x}, ptr {pointer}, align 8")
-
-
-def register(lines: Lines, allocations: list[str], a: Arithmetic) -> str:
-    """Return a place for one of ``a``'s vectors that LLVM will keep in a register."""
-    name = lines.fresh()
-    allocations.append(f"  {name} = alloca {a.type}, align 64")
-    return name
-
-
-def at(lines: Lines, base: str, index: int | str) -> str:
-    """Return where the double ``index`` behind ``base`` is."""
-    return lines.put(f"getelementptr inbounds double, ptr {base}, i64 {index}")
+def module_of(functions: Iterable[Function], constants: Iterable[str] = ()) -> Module:
+    """Return ``functions`` and all that they call as a module."""
+    waiting = list(functions)
+    known = {function.name for function in waiting}
+    total: Counter[Callee] = Counter()
+    for function in waiting:
+        total += function.calls
+    inline = sum(n for callee, n in total.items() if callee.inlined) < _MANY_CALLS
+    parts = list(constants)
+    declared: list[str] = []
+    libraries: list[str] = []
+    for function in waiting:  # which grows
+        parts.append(function.text)
+        for callee in function.calls:
+            if callee.name in known:
+                continue
+            known.add(callee.name)
+            if callee.definition is not None:
+                waiting.append(callee.definition(inline))
+                continue
+            declared.append(
+                f"declare {callee.result} @{callee.name}({', '.join(callee.parameters)})"
+            )
+            libraries += [callee.library] if callee.library else []
+    attributes = "attributes #0 = { alwaysinline nounwind }\n"
+    return Module("\n\n".join([*parts, "\n".join(declared), attributes]), tuple(libraries))

@@ -1,224 +1,248 @@
 """Sums of products, a tile at a time in registers: layers, and the gradients of their weights.
 
-``out[m, n] = start + sum of a[m, n, k] * b[m, n, k] over k``. In a layer m counts neurons, n
-blocks of rows and k terms. In the gradient of
-its weights m and n count weights and k blocks of rows, whose lanes are added at the end.
+``out[m, n] = start + sum of a[m, n, k] * b[n, k] over k``, where the lanes are those of n or of k:
+
+=====================  ==========================  ===================  ==============
+what                   m                           n                    k
+=====================  ==========================  ===================  ==============
+a layer                neurons                     blocks of examples   terms
+a layer, no batch      1                           blocks of neurons    terms
+weights' gradients     neurons                     inputs               blocks of
+                                                                        examples
+=====================  ==========================  ===================  ==============
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.builder import Arithmetic, Lines, register
+from microgradient.compiler.llvm.addresses import Addresses, Layout
+from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
+from microgradient.compiler.llvm.lanes import Lanes, Vector
+from microgradient.compiler.llvm.nest import ARGUMENTS
+from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block
+from microgradient.compiler.loops.nests import Access, Contraction
 
-ARGUMENTS = (
-    "ptr noalias %a, i64 %a_m, i64 %a_n, i64 %a_k, ptr noalias %b, i64 %b_n, i64 %b_k, "
-    "ptr noalias %bias, i64 %bias_m, ptr noalias %out, i64 %out_m, i64 %out_n, "
-    "i64 %m_count, i64 %n_count, i64 %k_count"
+_PARAMETERS = (
+    *("ptr noalias %a", "i64 %a_m", "i64 %a_n", "i64 %a_k", "ptr noalias %b", "i64 %b_n"),
+    *("i64 %b_k", "ptr noalias %bias", "i64 %bias_m", "ptr noalias %out", "i64 %out_m"),
+    *("i64 %out_n", "i64 %m_count", "i64 %n_count", "i64 %k_count"),
 )
+_TILE_OF_NEURONS = (6, 4)  # and two blocks of examples
+_TILE_OF_WEIGHTS = (4, 3, 2), (4, 6, 3, 2)
 
 
 @dataclass(frozen=True)
-class Contraction:
-    """A kind of kernel: a tile of ``high`` by ``wide`` sums, and what its factors depend on.
+class Kernel:
+    """A kind of contraction: a tile of ``high`` by ``wide`` sums, and what its factors depend on.
 
-    ``rows`` names those of ``a`` and ``b`` that differ from row to row; ``start`` is "bias", "out"
-    or "zero". ``over_rows``: k goes over rows; ``whole`` promises whole blocks of them.
+    Of ``a`` and ``b``, the ones in ``vectors`` have a number for each lane, the others one for all.
+    ``start`` is "bias", "out" (to add to it) or "zero". ``lanes_of_k``: lanes are added at the end;
+    ``whole`` then promises that no block has empty ones.
     """
 
     lanes: int
     high: int
     wide: int
-    rows: str
+    vectors: str
     start: str
-    over_rows: bool = False
+    lanes_of_k: bool = False
     whole: bool = True
 
     @property
     def name(self) -> str:
-        flags = "_over_rows" * self.over_rows + "_ragged" * (not self.whole)
-        return f"contract_{self.lanes}_{self.high}x{self.wide}_{self.rows}_{self.start}{flags}"
+        flags = "_lanes_of_k" * self.lanes_of_k + "_ragged" * (not self.whole)
+        return f"contract_{self.lanes}_{self.high}x{self.wide}_{self.vectors}_{self.start}{flags}"
 
-    def text(self) -> str:
-        """Return the kernel as a function."""
-        return _Writer(self).text()
+    def callee(self) -> Callee:
+        types = tuple([parameter.split()[0] for parameter in _PARAMETERS])
+        return Callee(self.name, "void", types, lambda inline: _KernelFunction(self).function())
 
 
-class _Writer:
-    def __init__(self, kernel: Contraction) -> None:
-        self.kernel, self.lines = kernel, Lines()
-        self.a = Arithmetic(self.lines, kernel.lanes)
-        self.allocations: list[str] = []
+class _KernelFunction:
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.builder = kernel, Builder()
+        self.lanes = Lanes(self.builder, kernel.lanes)
 
-    def text(self) -> str:
-        lines, wide = self.lines, self.kernel.wide
-        with lines.loop("%m_count", 0, self.kernel.high) as m:
-            tiles = lines.put(f"sdiv i64 %n_count, {wide}")
-            whole = lines.put(f"mul nsw i64 {tiles}, {wide}")
-            with lines.when(lines.put(f"icmp sgt i64 {tiles}, 0")), lines.loop(whole, 0, wide) as n:
-                self._tile(m, n, wide)
-            if wide > 1 and not self.kernel.over_rows:
-                rest = lines.put(f"icmp slt i64 {whole}, %n_count")
-                with lines.when(rest), lines.loop("%n_count", whole, 1) as n:
+    def function(self) -> Function:
+        kernel, builder = self.kernel, self.builder
+        with builder.loop("%m_count", 0, kernel.high) as m:
+            tiles = builder.integer("sdiv", "%n_count", kernel.wide)
+            whole = builder.integer("mul", tiles, kernel.wide)
+            with (
+                builder.when(builder.put(f"icmp sgt i64 {tiles}, 0")),
+                builder.loop(whole, 0, kernel.wide) as n,
+            ):
+                self._tile(m, n, kernel.wide)
+            if kernel.wide > 1 and not kernel.lanes_of_k:
+                rest = builder.put(f"icmp slt i64 {whole}, %n_count")
+                with builder.when(rest), builder.loop("%n_count", whole, 1) as n:
                     self._tile(m, n, 1)
-        head = f"define internal void @{self.kernel.name}({ARGUMENTS}) noinline nounwind {{"
-        return "\n".join([head, "entry:", *self.allocations, *lines.lines, "  ret void", "}"])
+        head = f"internal void @{kernel.name}({', '.join(_PARAMETERS)}) noinline nounwind"
+        return builder.function(head, kernel.name)
 
     def _tile(self, m: str, n: str, wide: int) -> None:
-        kernel, a, lines = self.kernel, self.a, self.lines
-        ms = [lines.put(f"add nsw i64 {m}, {i}") for i in range(kernel.high)]
-        ns = [lines.put(f"add nsw i64 {n}, {j}") for j in range(wide)]
+        kernel, lanes, builder = self.kernel, self.lanes, self.builder
+        ms = [builder.integer("add", m, i) for i in range(kernel.high)]
+        ns = [builder.integer("add", n, j) for j in range(wide)]
         outs = [[self._at("%out", (i, "%out_m"), (j, "%out_n")) for j in ns] for i in ms]
-        sums = [[register(lines, self.allocations, a) for _ in ns] for _ in ms]
+        sums = [[lanes.allocate() for _ in ns] for _ in ms]
         for i, out_row, sum_row in zip(ms, outs, sums):
             start = self._start(i)
             for out, sum_ in zip(out_row, sum_row):
-                a.store(start or a.load(out), sum_)
-        by_row = [self._by_row(factor) for factor in "ab"]
-        each_n = by_row[0] and not kernel.over_rows
-        a_bases = [
-            [self._at("%a", (i, "%a_m"), (j, "%a_n")) for j in ns]
-            if each_n
-            else [self._at("%a", (i, "%a_m"))] * wide
-            for i in ms
-        ]
-        b_bases = [self._at("%b", (j, "%b_n")) for j in ns] if by_row[1] else ["%b"] * wide
+                lanes.store(start or lanes.load(out), sum_)
+        a_bases = [[self._at("%a", (i, "%a_m"))] * wide for i in ms]
+        b_bases = ["%b"] * wide
+        if "a" in kernel.vectors and not kernel.lanes_of_k:
+            a_bases = [[self._at(row[0], (j, "%a_n")) for j in ns] for row in a_bases]
+        if "b" in kernel.vectors:
+            b_bases = [self._at("%b", (j, "%b_n")) for j in ns]
 
-        def add(k: str, masked: Callable[[str], str]) -> None:
-            a_k, b_k = (lines.put(f"mul nsw i64 {k}, %{factor}_k") for factor in "ab")
-            ys = self._loaded(b_bases, b_k, by_row[1], masked)
+        def multiply(k: Index, masked: Masked) -> None:
+            a_k, b_k = (builder.integer("mul", k, f"%{factor}_k") for factor in "ab")
+            ys = self._loaded(b_bases, b_k, "b", masked)
             for bases, sum_row in zip(a_bases, sums):
-                for x, y, sum_ in zip(self._loaded(bases, a_k, by_row[0], masked), ys, sum_row):
-                    a.store(a.fma(x, y, a.load(sum_)), sum_)
+                for x, y, sum_ in zip(self._loaded(bases, a_k, "a", masked), ys, sum_row):
+                    lanes.store(lanes.intrinsic("fmuladd", x, y, lanes.load(sum_)), sum_)
 
-        if kernel.over_rows:
-            each_block(lines, a, "%k_count", add, kernel.whole)
+        if kernel.lanes_of_k:
+            each_block(lanes, "%k_count", multiply, whole=kernel.whole)
             for out_row, sum_row in zip(outs, sums):
                 for first in range(0, wide, kernel.lanes):
-                    part = [a.load(sum_) for sum_ in sum_row[first : first + kernel.lanes]]
-                    add_lanes(lines, a, part, out_row[first])
-        else:
-            with lines.loop("%k_count") as k:
-                add(k, lambda x: x)
-            for out_row, sum_row in zip(outs, sums):
-                for out, sum_ in zip(out_row, sum_row):
-                    a.store(a.load(sum_), out)
+                    part = [lanes.load(sum_) for sum_ in sum_row[first : first + kernel.lanes]]
+                    add_lanes(lanes, part, out_row[first])
+            return
+        with builder.loop("%k_count") as k:
+            multiply(k, lambda x: x)
+        for out_row, sum_row in zip(outs, sums):
+            for out, sum_ in zip(out_row, sum_row):
+                lanes.store(lanes.load(sum_), out)
 
-    def _by_row(self, factor: str) -> bool:
-        return self.kernel.over_rows or factor in self.kernel.rows
-
-    def _start(self, m: str) -> str | None:
-        if self.kernel.start != "bias":
-            return self.a.constant(0.0) if self.kernel.start == "zero" else None
-        pointer = self._at("%bias", (m, "%bias_m"))
-        return self.a.splat(self.lines.put(f"load double, ptr {pointer}, align 8"))
+    def _start(self, m: Index) -> Vector | None:
+        if self.kernel.start == "bias":
+            return self.lanes.load_all(self._at("%bias", (m, "%bias_m")))
+        return self.lanes.constant(0.0) if self.kernel.start == "zero" else None
 
     def _loaded(
-        self, bases: Sequence[str], shift: str, by_row: bool, masked: Callable[[str], str]
-    ) -> list[str]:
+        self, bases: Sequence[str], shift: Index, factor: str, masked: Masked
+    ) -> list[Vector]:
         """Return a factor for each of ``bases``, those that are the same loaded once."""
-        known: dict[str, str] = {}
+        known: dict[str, Vector] = {}
         for base in dict.fromkeys(bases):
-            pointer = self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {shift}")
-            if by_row:
-                known[base] = masked(self.a.load(pointer))
+            pointer = self.builder.at(base, shift)
+            if factor in self.kernel.vectors:
+                known[base] = masked(self.lanes.load(pointer))
             else:
-                number = self.lines.put(f"load double, ptr {pointer}, align 8")
-                known[base] = self.a.splat(number)
+                known[base] = self.lanes.load_all(pointer)
         return [known[base] for base in bases]
 
-    def _at(self, base: str, *axes: tuple[str, str]) -> str:
+    def _at(self, base: str, *axes: tuple[Index, str]) -> str:
         for index, stride in axes:
-            place = self.lines.put(f"mul nsw i64 {index}, {stride}")
-            base = self.lines.put(f"getelementptr inbounds double, ptr {base}, i64 {place}")
+            base = self.builder.at(base, self.builder.integer("mul", index, stride))
         return base
 
 
-def each_block(
-    lines: Lines,
-    a: Arithmetic,
-    rows: str,
-    do: Callable[[str, Callable[[str], str]], None],
-    whole: bool,
-) -> None:
-    """Do ``do`` for each block of ``rows``; in the last one empty lanes count as 0."""
-    full = lines.put(f"sdiv i64 {rows}, {a.lanes}")
-    with lines.when(lines.put(f"icmp sgt i64 {full}, 0")), lines.loop(full) as block:
-        do(block, lambda x: x)
-    if a.lanes == 1 or whole:
-        return
-    rest = lines.put(f"srem i64 {rows}, {a.lanes}")
-    with lines.when(lines.put(f"icmp sgt i64 {rest}, 0")):
-        numbered = f"<{', '.join(f'i64 {i}' for i in range(a.lanes))}>"
-        one = lines.put(f"insertelement {a.ints} poison, i64 {rest}, i64 0")
-        zeros = f"<{a.lanes} x i32> zeroinitializer"
-        limit = lines.put(f"shufflevector {a.ints} {one}, {a.ints} poison, {zeros}")
-        inside = lines.put(f"icmp slt {a.ints} {numbered}, {limit}")
-        do(full, lambda x: a.select(inside, x, a.constant(0.0)))
+class ContractionFunction(Addresses):
+    """The function of a contraction over its last loop: calls of kernels."""
 
+    def __init__(self, layout: Layout, nest: Contraction) -> None:
+        super().__init__(layout, layout.lanes if nest.varying else 1)
+        self._nest = nest
 
-def add_lanes(lines: Lines, a: Arithmetic, xs: Sequence[str], out: str, step: int = 1) -> None:
-    """Add the sum of the lanes of each of ``xs`` to ``out``, ``out + step``, ….
+    def function(self, name: str, hint: str) -> Function:
+        *outer, _ = self._nest.extents
+        with self.turns(tuple(outer[:-1])) as turn:
+            neurons = outer[-1] if outer else 1
+            done = 0 if self._nest.varying else self._neurons_in_lanes(turn, neurons)
+            for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
+                self._neurons(turn, done + first, size, high)
+        return self.builder.function(f"internal void @{name}({ARGUMENTS}) {hint}nounwind", name)
 
-    Neighbours are woven together first, so that an addition sums lanes of two at a time.
-    """
-    one = Arithmetic(lines, 1)
-    if a.lanes == 1:
-        for k, x in enumerate(xs):
-            _increase(lines, one, x, out, k * step)
-        return
-    count, width = len(xs), 1
-    woven = [*xs, *["zeroinitializer"] * ((1 << (count - 1).bit_length()) - count)]
-    while len(woven) > 1:
-        woven = [_woven(a, x, y, width) for x, y in zip(woven[::2], woven[1::2])]
-        width *= 2
-    sums, lanes = woven[0], a.lanes
-    while lanes > width:
-        low, high = (
-            _taken(lines, sums, lanes, half)
-            for half in (range(lanes // 2), range(lanes // 2, lanes))
+    def _neurons(self, turn: tuple[Index, ...], first: int, size: int, high: int) -> None:
+        nest, lanes = self._nest, self.lanes.count
+        vectors = "".join(
+            name for name, x in (("a", nest.a), ("b", nest.b)) if not self.layout.is_uniform(x)
         )
-        lanes //= 2
-        sums = lines.put(f"fadd <{lanes} x double> {low}, {high}")
-    if step != 1:
-        for k in range(count):
-            x = lines.put(f"extractelement <{lanes} x double> {sums}, i64 {k}")
-            _increase(lines, one, x, out, k * step)
-        return
-    kind = f"<{count} x double>"
-    sums = _taken(lines, sums, lanes, range(count))
-    before = lines.put(f"load {kind}, ptr {out}, align 8")
-    lines.do(f"store {kind} {lines.put(f'fadd {kind} {before}, {sums}')}, ptr {out}, align 8")
+        start, (bias, bias_m) = self._start((*turn, first))
+        self._call(
+            Kernel(lanes, high, 2, vectors, start),
+            *(self._pointer(nest.a, turn, first), self._stride(nest.a, -2), lanes),
+            *(self._stride(nest.a, -1), self._pointer(nest.b, turn, first), lanes),
+            *(self._stride(nest.b, -1), bias, bias_m),
+            *(self._pointer(nest.target, turn, first), self._stride(nest.target, -1), lanes),
+            *(size, "%blocks" if nest.varying else 1, nest.extents[-1]),
+        )
+
+    def _neurons_in_lanes(self, turn: tuple[Index, ...], neurons: int) -> int:
+        """Compute neurons whose weights lie side by side in the lanes of vectors; return how many.
+
+        To the kernel they are examples, and the common factor is the weight of its only neuron.
+        """
+        nest, lanes = self._nest, self.layout.vector
+        count = neurons // lanes * lanes
+        if not count or nest.a.strides[-2] != 1:
+            return 0
+        bias_stride = 0 if nest.start in (None, nest.target) else self._stride(nest.start, -1)
+        if bias_stride:
+            return 0
+        start, (bias, _) = self._start((*turn, 0))
+        self._call(
+            Kernel(lanes, 1, 2, "b", start),
+            *(self._pointer(nest.b, turn, 0), 0, lanes, self._stride(nest.b, -1)),
+            *(self._pointer(nest.a, turn, 0), lanes, self._stride(nest.a, -1), bias, 0),
+            *(self._pointer(nest.target, turn, 0), 0, lanes, 1, count // lanes, nest.extents[-1]),
+        )
+        return count
+
+    def _start(self, turn: tuple[Index, ...]) -> tuple[str, tuple[str, Index]]:
+        """Return with what the sums start, and the address and stride of the biases."""
+        nest = self._nest
+        if nest.start is None:
+            return "zero", ("null", 0)
+        if nest.start == nest.target:
+            return "out", ("null", 0)
+        return "bias", (
+            self._pointer(nest.start, turn[:-1], turn[-1]),
+            self._stride(nest.start, -1),
+        )
+
+    def _pointer(self, access: Access, turn: tuple[Index, ...], neuron: Index) -> str:
+        return self.pointer(access, (*turn, neuron, 0))
+
+    def _stride(self, access: Access | None, loop: int) -> Index:
+        """Return how far apart numbers are in neighbouring turns of a loop, in doubles."""
+        if access is None or len(access.strides) < -loop:
+            return 0
+        return self.distance(access, access.strides[loop])
+
+    def _call(self, kernel: Kernel, *arguments: Index) -> None:
+        self.builder.call(kernel.callee(), *arguments)
 
 
-def _increase(lines: Lines, one: Arithmetic, x: str, out: str, index: int) -> None:
-    pointer = lines.put(f"getelementptr inbounds double, ptr {out}, i64 {index}")
-    one.store(one.add(one.load(pointer), x), pointer)
+def weight_gradient(to: Addresses, nest: Contraction, count: Index, *, whole: bool) -> None:
+    """Add a contraction over the batch, an outer product of neurons and inputs, to the outputs."""
+    rows, columns = nest.extents
+    a, b, out = nest.a, nest.b, nest.target
+    lanes, (a_m, _), (_, b_n), (out_m, _) = to.lanes.count, a.strides, b.strides, out.strides
+    sizes, wider = _TILE_OF_WEIGHTS
+    for i, m_count, high in tiles(rows, sizes):
+        for j, n_count, wide in tiles(columns, wider):
+            kernel = Kernel(lanes, high, wide, "ab", "zero", lanes_of_k=True, whole=whole)
+            to.builder.call(
+                kernel.callee(),
+                *(to.pointer(a, (i, j)), to.distance(a, a_m), 0, lanes),
+                *(to.pointer(b, (i, j)), to.distance(b, b_n), lanes, "null", 0),
+                *(to.pointer(out, (i, j)), out_m, 1, m_count, n_count, count),
+            )
 
 
-def _woven(a: Arithmetic, x: str, y: str, width: int) -> str:
-    """Return sums of neighbouring stretches of ``width`` lanes: those of x, those of y, …"""
-    stretches = [range(start, start + width) for start in range(0, a.lanes, 2 * width)]
-    one = [i for s in stretches for i in (*s, *(a.lanes + j for j in s))]
-    return a.add(a.shuffled(x, y, one), a.shuffled(x, y, [i + width for i in one]))
-
-
-def _taken(lines: Lines, x: str, lanes: int, which: Sequence[int]) -> str:
-    mask = ", ".join(f"i32 {lane}" for lane in which)
-    kind = f"<{lanes} x double>"
-    return lines.put(f"shufflevector {kind} {x}, {kind} poison, <{len(which)} x i32> <{mask}>")
-
-
-def tiles(count: int, sizes: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return ``count`` cut into parts of whole tiles: the first, the size, the tile's size."""
+def tiles(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield ``count`` cut into parts of whole tiles: the first, the size, the size of its tiles."""
     exact = next((size for size in sizes if count % size == 0), None)
-    if exact:
-        return [(0, count, exact)]
-    found, first = [], 0
-    for size in (*sizes, 1):
+    first = 0
+    for size in (exact,) if exact else (*sizes, 1):
         part = (count - first) // size * size
         if part:
-            found.append((first, part, size))
+            yield first, part, size
             first += part
-    return found

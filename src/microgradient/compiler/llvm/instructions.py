@@ -1,151 +1,161 @@
-"""Each operation of a program as LLVM instructions: what is not here has a formula, or a library.
+"""Operations in LLVM: instructions, LLVM's own functions, vector mathematics, or library calls.
 
-Comparisons are IEEE's: a nan makes an ordered one (``o…``) false and an unordered one true.
+``LLVM`` is one more arithmetic of the engine: rows evaluated in it become instructions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
 
-from microgradient.compiler.llvm.builder import Arithmetic
-
-Emit = Callable[..., str]
-
-
-def _is_zero(a: Arithmetic, x: str) -> bool:
-    return x == a.constant(0.0)
+from microgradient.compiler.llvm import vector_math
+from microgradient.compiler.llvm.builder import Callee
+from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector, chosen
+from microgradient.engine.op import OPS, Arithmetic, Op
 
 
-def _maximum(a: Arithmetic, x: str, y: str) -> str:
-    if _is_zero(a, y):
-        return a.select(a.compare("ugt", x, y), x, y)
-    if _is_zero(a, x):
-        return _maximum(a, y, x)
-    equal = a.logic("and", a.compare("oeq", x, y), a.compare("une", x, a.constant(0.0)))
-    rest = a.select(equal, x, a.add(x, y))  # 0 + -0 is 0, and nan stays nan
-    rest = a.select(a.compare("olt", x, y), y, rest)
-    return a.select(a.compare("ogt", x, y), x, rest)
+def _is_zero(x: Vector | float) -> bool:
+    return x == 0.0 if isinstance(x, float) else x.name == x.lanes.constant(0.0).name
 
 
-def _minimum(a: Arithmetic, x: str, y: str) -> str:
-    if _is_zero(a, y):
-        return a.select(a.compare("ule", x, y), x, y)
-    if _is_zero(a, x):
-        return _minimum(a, y, x)
-    return a.neg(_maximum(a, a.neg(x), a.neg(y)))
+def maximum(x: Vector, y: Vector) -> Vector:
+    """Return the larger one; nan where either is, and 0 of 0 and -0."""
+    if _is_zero(y):
+        return x.compare("ugt", y).choose(x, y)
+    if _is_zero(x):
+        return maximum(y, x)
+    equal = x.compare("oeq", y) & x.compare("une", 0.0)
+    rest = equal.choose(x, x + y)  # 0 + -0 is 0, and nan stays nan
+    return (x > y).choose(x, (x < y).choose(y, rest))
 
 
-def _sign(a: Arithmetic, x: str) -> str:
-    zero = a.constant(0.0)
-    below = a.select(a.compare("olt", x, zero), a.constant(-1.0), x)
-    return a.select(a.compare("ogt", x, zero), a.constant(1.0), below)
+def minimum(x: Vector, y: Vector) -> Vector:
+    """Return the smaller one; nan where either is, and -0 of 0 and -0."""
+    if _is_zero(y):
+        return x.compare("ule", y).choose(x, y)
+    if _is_zero(x):
+        return minimum(y, x)
+    return -maximum(-x, -y)
 
 
-def _step(a: Arithmetic, x: str) -> str:
-    zero = a.constant(0.0)
-    at_most = a.select(a.compare("ole", x, zero), zero, a.constant(nan))
-    return a.select(a.compare("ogt", x, zero), a.constant(1.0), at_most)
+def _sign(x: Vector) -> Vector:
+    return (x > 0.0).choose(1.0, (x < 0.0).choose(-1.0, x))
 
 
-def total(a: Arithmetic, *xs: str) -> str:
+def _step(x: Vector) -> Vector:
+    return (x > 0.0).choose(1.0, (x <= 0.0).choose(0.0, nan))
+
+
+def fsum(*xs: Vector) -> Vector:
     """Return the sum, the rounding errors of the additions added at the end (Neumaier 1974)."""
-    if not xs:
-        return a.constant(0.0)
-    sum_, lost = xs[0], a.constant(0.0)
+    if len(xs) < 3:
+        return sum(xs[1:], xs[0])
+    sum_, lost = xs[0], xs[0].like(0.0)
     for x in xs[1:]:
-        sum_, lost = two_sum(a, sum_, x, lost)
-    return corrected(a, sum_, lost) if len(xs) > 2 else a.add(*xs) if len(xs) == 2 else xs[0]
+        sum_, lost = two_sum(sum_, x, lost)
+    return corrected(sum_, lost)
 
 
-def two_sum(a: Arithmetic, x: str, y: str, lost: str) -> tuple[str, str]:
+def two_sum(x: Vector, y: Vector, lost: Vector) -> tuple[Vector, Vector]:
     """Return x + y, and ``lost`` plus what its rounding lost (Knuth, TAOCP 2, 4.2.2, theorem B)."""
-    sum_ = a.add(x, y)
-    y_part = a.sub(sum_, x)
-    x_part = a.sub(sum_, y_part)
-    return sum_, a.add(lost, a.add(a.sub(x, x_part), a.sub(y, y_part)))
+    sum_ = x + y
+    y_part = sum_ - x
+    x_part = sum_ - y_part
+    return sum_, lost + ((x - x_part) + (y - y_part))
 
 
-def corrected(a: Arithmetic, sum_: str, lost: str) -> str:
-    """Return sum + lost, or the sum alone where it is no finite number."""
-    finite = a.compare("oeq", a.sub(sum_, sum_), a.constant(0.0))
-    return a.select(finite, a.add(sum_, lost), sum_)
+def corrected(sum_: Vector, lost: Vector) -> Vector:
+    """Return sum + lost, or the sum alone where it is not a finite number."""
+    return (sum_ - sum_).compare("oeq", 0.0).choose(sum_ + lost, sum_)
 
 
-def dot(a: Arithmetic, *operands: str) -> str:
+def dot(*operands: Vector) -> Vector:
+    """Return w1 x1 + w2 x2 + …, from the bias on if there is one, by multiply-adds."""
     n = len(operands) // 2
-    bias = operands[2 * n :]
-    sum_ = bias[0] if bias else a.mul(operands[0], operands[n])
-    for k in range(0 if bias else 1, n):
-        sum_ = a.fma(operands[k], operands[n + k], sum_)
+    ws, xs, bias = operands[:n], operands[n : 2 * n], operands[2 * n :]
+    sum_ = bias[0] if bias else ws[0] * xs[0]
+    for w, x in list(zip(ws, xs))[0 if bias else 1 :]:
+        sum_ = vector_math.fma(w, x, sum_)
     return sum_
 
 
-def _adjoint(a: Arithmetic, x: str, value: str) -> str:
-    return a.select(a.compare("uno", value, value), a.constant(nan), x)
+def _adjoint(x: Vector, value: Vector) -> Vector:
+    return value.compare("uno", value).choose(nan, x)
 
 
-def _own(name: str) -> Emit:
-    return lambda a, x: a.own(name, x)
+def _intrinsic(name: str) -> Callable[[Vector], Vector]:
+    return lambda x: x.lanes.intrinsic(name, x)
 
 
-def _intrinsic(name: str) -> Emit:
-    return lambda a, *xs: a.call(name, *xs)
-
-
-EMIT: Mapping[str, Emit] = {
-    "add": Arithmetic.add,
-    "sub": Arithmetic.sub,
-    "mul": Arithmetic.mul,
-    "div": Arithmetic.div,
-    "neg": Arithmetic.neg,
+_NATIVE: Mapping[str, Callable[..., Vector | Mask]] = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "div": Vector.divided_by,
+    "neg": lambda x: -x,
     "abs": _intrinsic("fabs"),
     "sqrt": _intrinsic("sqrt"),
     "floor": _intrinsic("floor"),
     "ceil": _intrinsic("ceil"),
-    "exp": _own("exp"),
-    "expm1": _own("expm1"),
-    "log": _own("log"),
-    "log1p": _own("log1p"),
-    "tanh": _own("tanh"),
-    "maximum": _maximum,
-    "minimum": _minimum,
-    "relu": lambda a, x: _maximum(a, x, a.constant(0.0)),
+    **{name: vector_math.calling(name) for name in vector_math.FUNCTIONS},
+    "maximum": maximum,
+    "minimum": minimum,
+    "relu": lambda x: maximum(x, x.like(0.0)),
     "sign": _sign,
     "step": _step,
-    "fsum": total,
-    "dot": dot,
     "adjoint": _adjoint,
-    "where": Arithmetic.select,
-    "less": lambda a, x, y: a.compare("olt", x, y),
-    "less_equal": lambda a, x, y: a.compare("ole", x, y),
-    "equal": lambda a, x, y: a.compare("oeq", x, y),
-    "both": lambda a, x, y: a.logic("and", x, y),
-    "either": lambda a, x, y: a.logic("or", x, y),
-    "no": Arithmetic.inverted,
+    "where": chosen,
+    "less": lambda x, y: x < y,
+    "less_equal": lambda x, y: x <= y,
+    "equal": lambda x, y: x.compare("oeq", y),
+    "both": lambda x, y: x & y,
+    "either": lambda x, y: x | y,
+    "no": lambda x: ~x,
+    "copy": lambda x: x,
 }
+_SEQUENCES: Mapping[str, Callable[..., Vector]] = {"fsum": fsum, "dot": dot}
+"""Rows of any number of operands, flat."""
 
 LIBRARY: Mapping[str, int] = {
-    **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh"), 1),
-    **dict.fromkeys(("asinh", "acosh", "atanh", "erf", "erfc", "log2", "log10"), 1),
-    **dict.fromkeys(("cbrt", "lgamma", "digamma"), 1),
-    **dict.fromkeys(("pow", "atan2", "hypot", "polygamma"), 2),
+    name: len(op.domain)
+    for name, op in OPS.items()
+    if op.primitive and name not in _NATIVE and name not in _SEQUENCES
 }
-"""Functions called lane by lane: the C library's, or the engine's own where it has none."""
+"""Primitives called lane by lane, and their numbers of operands: C's functions, or the engine's."""
 
-NATIVE = frozenset((*EMIT, *LIBRARY, "sigmoid"))
+NATIVE = frozenset((*_NATIVE, *_SEQUENCES, *LIBRARY, "sigmoid"))
+"""Operations that a program may consist of; sigmoid is taken apart by ``strength_reduce``."""
 
 
-def library_call(a: Arithmetic, name: str, *xs: str) -> str:
-    """Return ``name`` of each lane of ``xs``."""
-    a.to.functions[name, 0] = None
-    if a.lanes == 1:
-        operands = ", ".join(f"double {x}" for x in xs)
-        return a.to.put(f"call double @lib_{name}({operands})")
-    result = "poison"
-    for lane in range(a.lanes):
-        parts = [a.to.put(f"extractelement {a.type} {x}, i64 {lane}") for x in xs]
-        operands = ", ".join(f"double {part}" for part in parts)
-        one = a.to.put(f"call double @lib_{name}({operands})")
-        result = a.to.put(f"insertelement {a.type} {result}, double {one}, i64 {lane}")
+def _library_call(name: str) -> Callable[..., Vector]:
+    def called(*xs: Vector) -> Vector:
+        lanes = xs[0].lanes
+        callee = Callee(f"lib_{name}", "double", ("double",) * LIBRARY[name], library=name)
+        if lanes.count == 1:
+            return lanes.call(callee, *xs)
+        put, result = lanes.builder.put, "poison"
+        for lane in range(lanes.count):
+            one = lanes.builder.call(callee, *[x.lane(lane).name for x in xs])
+            result = put(f"insertelement {lanes.type} {result}, double {one}, i64 {lane}")
+        return Vector(lanes, result)
+
+    return called
+
+
+LLVM = Arithmetic(
+    {
+        **_NATIVE,
+        **{name: _library_call(name) for name in LIBRARY},
+        "fsum": lambda xs: fsum(*xs),
+        "detach": lambda x: x,
+    }
+)
+
+
+def emit(lanes: Lanes, op: Op, xs: Sequence[Vector | Mask]) -> Vector | Mask:
+    """Return the result of ``op``, one of ``NATIVE``, on vectors and masks."""
+    if not xs:
+        return lanes.constant(op.fast())  # the sum of no terms
+    function = _SEQUENCES.get(op.name) or LLVM.native[op.name]
+    result: Vector | Mask = function(*xs)
     return result

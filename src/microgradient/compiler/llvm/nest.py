@@ -1,159 +1,143 @@
-"""A loop of a program, or instructions written out, as a function over all blocks of rows."""
+"""A loop nest as an LLVM function over all blocks of a tile of examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-from microgradient.compiler.llvm.addresses import Member, PhaseWriter
-from microgradient.compiler.llvm.builder import number, register
-from microgradient.compiler.llvm.instructions import EMIT, LIBRARY, corrected, library_call, two_sum
-from microgradient.compiler.loops.nests import Item, Literals, Loop, Operand, Run, Table
-from microgradient.compiler.program.primitives import CONDITIONS
-from microgradient.engine import ops
+from microgradient.compiler.llvm.addresses import Addresses, Layout
+from microgradient.compiler.llvm.builder import Function, Index, number
+from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
+from microgradient.compiler.llvm.lanes import Mask, Vector
+from microgradient.compiler.loops.nests import (
+    Access,
+    Extents,
+    Gather,
+    Literals,
+    Nest,
+    Operand,
+    Register,
+    Series,
+    Statement,
+)
 
-_LONG_SUM = 24  # terms; fewer are written out
-_TOGETHER = (4, 3, 2, 1)  # members done side by side: one chain alone leaves the processor waiting
+ARGUMENTS = (
+    "ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
+    "ptr noalias %v, i64 %blocks"
+)
+Table = Callable[[Sequence[str], str], str]
+"""Adds a constant table of LLVM constants of one type, and returns its name."""
+
+Turn = tuple[Index, ...]
+
+_TOGETHER = (4, 3, 2, 1)  # turns side by side: one chain alone leaves the processor waiting
 
 
-class LoopPhase(PhaseWriter):
-    """The function of a loop, or of instructions written out."""
+class NestFunction(Addresses):
+    """The function of a nest."""
 
-    def __init__(self, module: Any, number: int, loop: Loop) -> None:
-        super().__init__(module, number, loop)
-        self._loop(loop)
+    def __init__(self, layout: Layout, nest: Nest, table: Table) -> None:
+        super().__init__(layout, layout.lanes if nest.varying else 1)
+        self._nest, self._table = nest, table
 
-    def _loop(self, phase: Loop) -> None:
-        if phase.count == 1:
-            with self._blocks() as block:
-                self._items(phase.items, [0], block)
-            return
-        together = next(n for n in _TOGETHER if phase.inner % n == 0) if self.varying else 1
-        with self._members(phase, together) as member, self._blocks() as block:
-            members = [member, *(self._behind(member, k) for k in range(1, together))]
-            self._items(phase.items, members, block)
+    def function(self, name: str, hint: str) -> Function:
+        nest = self._nest
+        together = 1
+        if nest.varying and nest.extents:
+            together = next(n for n in _TOGETHER if nest.extents[-1] % n == 0)
+        with self.turns(nest.extents, together) as turn, self._blocks() as block:
+            turns = [turn, *(self._further(turn, k) for k in range(1, together))]
+            self._statements([_Turn(self, t, block) for t in turns])
+        return self.builder.function(f"internal void @{name}({ARGUMENTS}) {hint}nounwind", name)
 
     @contextmanager
-    def _members(self, phase: Loop, step: int) -> Iterator[Member]:
-        """Repeat for every ``step``-th member: a loop, or one within another."""
-        if phase.inner == phase.count:
-            with self.lines.loop(phase.count, 0, step) as member:
-                yield member
+    def _blocks(self) -> Iterator[Index]:
+        """Repeat for each block of examples; the counter is the block's first one in the tile."""
+        if not self._nest.varying:
+            yield 0
+            return
+        with self.builder.loop("%blocks") as block:
+            yield self._times(block, self.layout.lanes)
+
+    def _further(self, turn: Turn, k: int) -> Turn:
+        return (*turn[:-1], self._add(turn[-1], k))
+
+    def _statements(self, turns: Sequence[_Turn]) -> None:
+        """Do each statement for all ``turns``: independent chains of instructions, side by side."""
+        for statement in self._nest.statements:
+            for turn in turns:
+                turn.do(statement)
+
+    def constant(self, texts: Sequence[str], kind: str, extents: Extents, turn: Turn) -> str:
+        """Return the entry for ``turn`` of a table with an entry for each turn."""
+        flat: Index = 0
+        for extent, counter in zip(extents, turn):
+            flat = self._add(self._times(flat, extent), counter)
+        table = self._table(texts, kind)
+        pointer = self.builder.put(f"getelementptr inbounds {kind}, ptr {table}, i64 {flat}")
+        return self.builder.load(kind, pointer)
+
+    @property
+    def extents(self) -> Extents:
+        return self._nest.extents
+
+
+class _Turn:
+    """One turn of a nest: what its statements have computed, and what has been loaded."""
+
+    def __init__(self, to: NestFunction, turn: Turn, block: Index) -> None:
+        self._to, self._turn, self._block = to, turn, block
+        self._computed: list[Vector | Mask] = []
+        self._loaded: dict[Operand, Vector | Mask] = {}
+
+    def do(self, statement: Statement) -> None:
+        to, operands = self._to, statement.operands
+        if operands and isinstance(operands[0], Series):
+            result: Vector | Mask = self._sum(operands[0])
         else:
-            loop, turns = self.lines.loop, phase.count // phase.inner
-            with loop(turns) as outer, loop(phase.inner, 0, step) as inner:
-                yield outer, inner
+            result = emit(to.lanes, statement.op, [self._operand(x) for x in operands])
+        self._computed.append(result)
+        if to.layout.buffers[statement.target.buffer].kept:
+            kept = result.choose(1.0, 0.0) if isinstance(result, Mask) else result
+            to.lanes.store(kept, to.pointer(statement.target, self._turn, self._block))
 
-    def _behind(self, member: Member, k: int) -> Member:
-        if isinstance(member, tuple):
-            return member[0], str(self.sum(member[1], k))
-        return self.sum(member, k)
-
-    @contextmanager
-    def _blocks(self) -> Iterator[str]:
-        """Repeat for each block of rows; the counter is the block's first row in the tile."""
-        if not self.varying:
-            yield "0"
-            return
-        with self.lines.loop("%blocks") as block:
-            yield str(self.product(block, self.module.lanes))
-
-    def _items(self, items: Sequence[Item], members: Sequence[Member], block: str) -> None:
-        """Do each item for all ``members``: independent chains of instructions, side by side."""
-        states: list[tuple[Member, dict[int, str], dict[Operand, str]]] = [
-            (member, {}, {}) for member in members
-        ]
-        for item in items:
-            for member, values, loaded in states:
-                value = self._item(item, member, block, values, loaded)
-                values[item.slots[0]] = value
-                self._keep(item, value, member, block)
-
-    def _item(
-        self,
-        item: Item,
-        member: Member,
-        block: str,
-        values: Mapping[int, str],
-        loaded: dict[Operand, str],
-    ) -> str:
-        stretch = self._stretch(item, values)
-        if stretch is not None:
-            return self._total(*stretch, member, block)
-        code = self.module.program.instructions
-        xs = []
-        for slot, operand in zip(code[item.slots[0]].operands, item.operands):
-            if slot in values:
-                xs.append(values[slot])
-                continue
-            if operand not in loaded or isinstance(operand, Literals):
-                loaded[operand] = self._operand(operand, item.inner, member, block)
-                if code[slot].op in CONDITIONS:
-                    loaded[operand] = self.a.compare("une", loaded[operand], self.a.constant(0))
-            xs.append(loaded[operand])
-        return self._emit(item, xs)
-
-    def _keep(self, item: Item, value: str, member: Member, block: str) -> None:
-        if self.module.schedule.groups[item.group].kept:
-            kept = self.a.truth(value) if item.op in CONDITIONS else value
-            place = Run(item.group, item.first, 1 if len(item.slots) > 1 else 0, item.inner)
-            self.a.store(kept, self.pointer(place, member, block))
-
-    def _stretch(self, item: Item, values: Mapping[int, str]) -> tuple[Run, int, int] | None:
-        """Return where the terms of a long sum lie, if at equal distances in memory."""
-        runs = item.operands
-        if item.op is not ops.fsum or len(runs) < _LONG_SUM:
-            return None
-        operands = self.module.program.instructions[item.slots[0]].operands
-        first, second = runs[:2]
-        if not (isinstance(first, Run) and isinstance(second, Run)):
-            return None
-        step = second.first - first.first
-        regular = [first._replace(first=first.first + k * step) for k in range(len(runs))]
-        if list(runs) != regular or any(slot in values for slot in operands):
-            return None
-        return first, step, len(runs)
-
-    def _total(self, run: Run, step: int, count: int, member: Member, block: str) -> str:
-        """Return a sum of many terms: as ``fsum`` of a few, in a loop."""
-        sum_, lost = (register(self.lines, self.allocations, self.a) for _ in range(2))
-        for place in (sum_, lost):
-            self.a.store(self.a.constant(0.0), place)
-        base = self.sum(run.first, self.offset(run, member))
-        with self.lines.loop(count) as k:
-            x = self.load(Run(run.store, 0, 1), self.sum(base, self.product(k, step)), block)
-            so_far = self.a.load(sum_)
-            after, error = two_sum(self.a, so_far, x, self.a.load(lost))
-            self.a.store(after, sum_)
-            self.a.store(error, lost)
-        return corrected(self.a, self.a.load(sum_), self.a.load(lost))
-
-    def _emit(self, item: Item, xs: Sequence[str]) -> str:
-        if item.op is ops.exp and self._is_minus_size(item):
-            return self.a.own("exp_falling", *xs)
-        if item.op.name in LIBRARY:
-            return library_call(self.a, item.op.name, *xs)
-        return EMIT[item.op.name](self.a, *xs)
-
-    def _is_minus_size(self, item: Item) -> bool:
-        """Return whether the operand is -|x|, which cannot overflow."""
-        code = self.module.program.instructions
-        operand = code[code[item.slots[0]].operands[0]]
-        return operand.op is ops.neg and code[operand.operands[0]].op is ops.abs
-
-    def _operand(self, operand: Operand, inner: int, member: Member, block: str) -> str:
+    def _operand(self, operand: Operand) -> Vector | Mask:
+        if isinstance(operand, Register):
+            return self._computed[operand.statement]
         if isinstance(operand, Literals):
-            if len({number(x) for x in operand.numbers}) == 1:
-                return self.a.constant(operand.numbers[0])
-            table = self.module.table([number(x) for x in operand.numbers], "double")
-            flat = self.offset(Run(0, 0, 1, inner), member)
-            pointer = self.lines.put(f"getelementptr inbounds double, ptr {table}, i64 {flat}")
-            return self.a.splat(self.lines.put(f"load double, ptr {pointer}, align 8"))
-        if isinstance(operand, Table):
-            table = self.module.table([str(index) for _, index in operand.places], "i64")
-            flat = self.offset(Run(0, 0, 1, inner), member)
-            pointer = self.lines.put(f"getelementptr inbounds i64, ptr {table}, i64 {flat}")
-            place = self.lines.put(f"load i64, ptr {pointer}, align 8")
-            return self.load(Run(operand.places[0][0], 0, 1), place, block)
-        return self.load(operand, member, block)
+            return self._literal(operand)
+        if operand not in self._loaded:
+            self._loaded[operand] = self._load(operand)
+        return self._loaded[operand]
+
+    def _literal(self, literals: Literals) -> Vector:
+        to, texts = self._to, [number(x) for x in literals.numbers]
+        if len(set(texts)) == 1:
+            return to.lanes.constant(literals.numbers[0])
+        return to.lanes.splat(to.constant(texts, "double", to.extents, self._turn))
+
+    def _load(self, operand: Operand) -> Vector | Mask:
+        to = self._to
+        if isinstance(operand, Gather):
+            places = [str(place) for place in operand.places]
+            place = to.constant(places, "i64", to.extents, self._turn)
+            loaded = to.load(Access(operand.buffer, 0, (1,)), (place,), self._block)
+        else:
+            assert isinstance(operand, Access)
+            loaded = to.load(operand, self._turn, self._block)
+        is_condition = operand.buffer >= 0 and to.layout.buffers[operand.buffer].conditions
+        return loaded.compare("une", 0.0) if is_condition else loaded
+
+    def _sum(self, series: Series) -> Vector:
+        """Return the sum of many terms, in a loop: as ``instructions.fsum`` adds few."""
+        to, access = self._to, series.access
+        sum_, lost = to.lanes.allocate(), to.lanes.allocate()
+        for memory in (sum_, lost):
+            to.lanes.store(to.lanes.constant(0.0), memory)
+        every = access._replace(strides=(*access.strides, series.step))
+        with to.builder.loop(series.size) as k:
+            x = to.load(every, (*self._turn, k), self._block)
+            after, error = two_sum(to.lanes.load(sum_), x, to.lanes.load(lost))
+            to.lanes.store(after, sum_)
+            to.lanes.store(error, lost)
+        return corrected(to.lanes.load(sum_), to.lanes.load(lost))

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from microgradient.compiler.llvm.buffers import doubles, padded
-from microgradient.compiler.llvm.function import lowered, memory_places, module_text
-from microgradient.compiler.llvm.jit import Code, lanes, turned
+from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
+from microgradient.compiler.llvm.function import lowered, memory_places, module_with
+from microgradient.compiler.llvm.jit import Code, lanes
 from microgradient.compiler.llvm.training_loop import (
     ACTIVE,
     FREE,
     GROUP,
     LEARNED,
     NOT_FINITE,
-    training_loop,
+    TrainingLoop,
 )
 from microgradient.compiler.program.program import Program
 
@@ -35,15 +35,15 @@ class TrainingCode:
     """The compiled loop for ``width`` networks; any number of threads may run it.
 
     ``gradient`` maps weights and a pattern to the gradient, the error and whether the pattern is
-    right; its rows are patterns for one network, weights for replicas. ``update`` maps settings
-    and, as a row, a weight with its memories and gradient to the new weight and memories.
+    right; it varies over patterns for one network, over weights for replicas. ``update`` maps
+    settings and, varying, a weight with its memories and gradient to the new weight and memories.
     """
 
     def __init__(
         self, gradient: Program, update: Program, width: int, batch: int, patterns: int
     ) -> None:
         self.width, self.batch = width, batch
-        self.parameters, self.columns = len(gradient.outputs) - 2, len(update.rows)
+        self.parameters, self.columns = len(gradient.outputs) - 2, len(update.varying)
         size, single = lanes(), width == 1
         whole = not single or (batch % size == 0 and patterns % size == 0)
         over = size if not single or batch >= _FEW else 1
@@ -51,8 +51,8 @@ class TrainingCode:
         over = size if width * self.parameters >= _FEW else 1
         move = lowered(update, over, "update", whole=not single)
         numbers = len(gradient.inputs) - self.parameters
-        loop = training_loop(slope, move, self.parameters, self.columns, numbers, width)
-        self._code = Code(module_text([slope, move], loop))
+        loop = TrainingLoop(slope, move, self.parameters, self.columns, numbers, width)
+        self._code = Code(module_with([slope, move], loop.function()))
         self.train = self._code.function("train", _TRAIN)
         self.memory = memory_places(slope, move)[-1]
 
@@ -68,45 +68,53 @@ class Networks:
         self.flags = doubles(max(code.width, GROUP))
         self.flags[:] = [ACTIVE if code.width == 1 else FREE] * len(self.flags)
 
-    def present(self, rows: Sequence[Sequence[float]]) -> None:
+    def present(self, patterns: Sequence[Sequence[float]]) -> None:
         """Set the patterns, in the order in which they are presented."""
-        self._count, self._stride = len(rows), padded(len(rows), GROUP)
+        self._count, self._stride = len(patterns), padded(len(patterns), GROUP)
         if self.code.width == 1:
-            self._rows = turned(list(rows), len(rows[0]), self._stride)
+            self._patterns = columns_of(list(patterns), len(patterns[0]), self._stride)
         else:
-            flat = [x for row in rows for x in row]
-            self._rows = doubles(len(flat), flat)
+            flat = [x for pattern in patterns for x in pattern]
+            self._patterns = doubles(len(flat), flat)
+
+    def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
+        """Set the weights (0) or the optimizer's k-th memory of one network."""
+        self._state[self._place(lane, k)] = numbers
+
+    def column(self, k: int, lane: int = 0, *, before: bool = False) -> list[float]:
+        """Return the weights (0) or the k-th memory of one, now or before the last sweep."""
+        return list((self._snapshot if before else self._state)[self._place(lane, k)])
 
     def _place(self, lane: int, column: int) -> slice:
         start = column * self._column
         return slice(start + lane, start + self.code.parameters * self.code.width, self.code.width)
 
-    def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
-        """Set the weights (0) or the optimizer's k-th memory."""
-        self._state[self._place(lane, k)] = numbers
-
-    def column(self, k: int, lane: int = 0, *, before: bool = False) -> list[float]:
-        """Return the weights (0) or the k-th memory, now or before the last sweep."""
-        return list((self._snapshot if before else self._state)[self._place(lane, k)])
-
     def sweep(
         self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool, keep: bool
     ) -> tuple[int, Any]:
-        """Do at most ``sweeps``; return how many, and the errors and right patterns."""
+        """Do at most ``sweeps``; return how many, and the errors and right patterns.
+
+        ``settings`` are the optimizer's for each update, or one for all. ``watch`` looks whether a
+        network meets the criterion; ``keep`` keeps the history of every sweep, and not of the last.
+        """
         flat = [x for one in settings for x in one]
         size = 2 * self.code.width
         history = doubles(size * (sweeps if keep else 1))
         done = self.code.train(
-            *(self._state, self._column, self._rows, self._stride, self._count, self.code.batch),
-            *(doubles(len(flat), flat), len(settings[0]) if len(settings) > 1 else 0),
-            *(sweeps, int(watch), self.flags, history, size if keep else 0),
-            *(self._snapshot, self._memory),
+            *(self._state, self._column, self._patterns, self._stride, self._count),
+            *(self.code.batch, doubles(len(flat), flat)),
+            *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
+            *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
         )
         return done, history
 
 
-class Stretch(NamedTuple):
-    """What some sweeps came to: error and right patterns of each, and why they ended."""
+class Progress(NamedTuple):
+    """What some sweeps came to: error and right patterns of each, and why they ended.
+
+    ``met``: all patterns were right in the last sweep, and still are; ``broken``: its error or a
+    weight is not finite.
+    """
 
     errors: list[float]
     right: list[float]
@@ -120,14 +128,14 @@ class TrainingKernel(Networks):
     def __init__(self, gradient: Program, update: Program, batch: int, patterns: int) -> None:
         super().__init__(TrainingCode(gradient, update, 1, batch, patterns))
 
-    def train(self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool) -> Stretch:
+    def train(self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool) -> Progress:
         """Do at most ``sweeps``; ``settings`` are those of each update, or one for all."""
         self.flags[:] = [ACTIVE] * GROUP
         done, history = self.sweep(sweeps, settings, watch, True)
         flags = set(self.flags)
         errors, right = list(history[0 : 2 * done : 2]), list(history[1 : 2 * done : 2])
         broken = NOT_FINITE in flags
-        return Stretch(errors, right, LEARNED in flags and not broken, broken)
+        return Progress(errors, right, LEARNED in flags and not broken, broken)
 
 
 @dataclass(frozen=True)
@@ -141,13 +149,15 @@ class Ended:
     right: int
 
 
-class Lanes(Networks):
-    """Replicas being trained side by side."""
+class ReplicaLanes(Networks):
+    """Replicas trained side by side, a lane each; where one has ended, the next one starts."""
 
-    def __init__(self, code: TrainingCode, patterns: Sequence[Sequence[float]], most: int) -> None:
+    def __init__(
+        self, code: TrainingCode, patterns: Sequence[Sequence[float]], sweeps: int
+    ) -> None:
         super().__init__(code)
         self.present(patterns)
-        self._most = most
+        self._most = sweeps
         self._replicas: list[Any] = [None] * code.width
         self._sweeps = [0] * code.width
 

@@ -1,136 +1,162 @@
-"""Training as one compiled function: sweep after sweep of gradient, update and criterion.
+"""Training as one LLVM function: sweep after sweep of gradient, update and criterion.
 
 It trains ``width`` networks side by side: one, whose patterns fill the lanes, or many replicas, one
-in each lane. The state has a column for the weights, one for each memory of the optimizer and one
-for the gradient, each with a row of ``width`` numbers for a weight; behind the gradient, a row each
-for errors and numbers of right patterns. ``@train`` returns after the first sweep in which a
-network ends: %flags then says how. The snapshot is the state before that sweep.
+in each lane. The state has a column for the weights, one for each memory of the optimizer, and one
+for the gradient, each with ``width`` numbers for a weight; the errors and the numbers of right
+patterns, ``width`` of each, follow the gradient. ``@train`` returns after the first sweep in which
+a network ends, with the number of sweeps done; ``%flags`` then says how it ended. ``%snapshot`` is
+the state before that sweep.
 """
 
 from __future__ import annotations
 
-from microgradient.compiler.llvm.builder import Arithmetic, Lines, at
-from microgradient.compiler.llvm.function import Function, memory_places
+from microgradient.compiler.llvm.builder import Builder, Callee, Function
+from microgradient.compiler.llvm.function import ProgramFunction, memory_places
+from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 
 FREE, ACTIVE, LEARNED, NOT_FINITE = 0.0, 1.0, 2.0, 3.0
-"""What %flags says of a network."""
+"""What ``%flags`` says of a network."""
 GROUP = 8  # networks, or weights of a single one, that are looked at together
 
-_ARGUMENTS = (
+_PARAMETERS = (
     "ptr %state, i64 %column, ptr %patterns, i64 %stride, i64 %n, i64 %batch, ptr %settings, "
     "i64 %step, i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
     "ptr %snapshot, ptr %memory"
 )
-_INTRINSICS = """
-declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
-declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
-declare i64 @llvm.smin.i64(i64, i64)"""
+_CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
+_COPY = Callee("llvm.memcpy.p0.p0.i64", "void", ("ptr", "ptr", "i64", "i1"))
+_SMALLER = Callee("llvm.smin.i64", "i64", ("i64", "i64"))
 
 
-def training_loop(
-    gradient: Function, update: Function, parameters: int, columns: int, numbers: int, width: int
-) -> str:
-    """Return ``@train``; a pattern has ``numbers`` numbers, the state ``columns`` columns."""
-    lines = Lines()
-    do, put = lines.do, lines.put
-    memories = [at(lines, "%memory", place) for place in memory_places(gradient, update)]
-    own, its = (f"ptr {memories[k]}, ptr {memories[k + 1]}" for k in (0, 2))
-    weights = parameters * width
-    before = put(f"mul i64 %column, {columns - 1}")
-    slope = at(lines, "%state", before)
-    errors = at(lines, slope, weights)
-    rights = at(lines, errors, width)
-    a = Arithmetic(lines, GROUP)
-    groups = max(width, GROUP)
-    using, ended, candidate = put("alloca ptr"), put("alloca i1"), put("alloca i1")
-    unsound = put(f"alloca {a.type}, align 64")
-    were_right = [put(f"alloca {a.bits}") for _ in range(groups // GROUP)]
-    do(f"store ptr %settings, ptr {using}")
+class TrainingLoop:
+    """The function ``@train``; a pattern has ``numbers`` numbers, the state ``columns`` columns."""
 
-    def clear(pointer: str, count: int) -> None:
-        do(f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {8 * count}, i1 0)")
+    def __init__(
+        self,
+        gradient: ProgramFunction,
+        update: ProgramFunction,
+        parameters: int,
+        columns: int,
+        numbers: int,
+        width: int,
+    ) -> None:
+        self.builder = builder = Builder()
+        self.lanes = Lanes(builder, GROUP)
+        self.gradient, self.update = gradient, update
+        self.numbers, self.width, self.weights = numbers, width, parameters * width
+        self.groups = max(width, GROUP)
+        memories = [builder.at("%memory", place) for place in memory_places(gradient, update)]
+        self.gradient_memory, self.update_memory = memories[0:2], memories[2:4]
+        self.before_gradient = builder.integer("mul", "%column", columns - 1)
+        self.slope = builder.at("%state", self.before_gradient)
+        self.errors = builder.at(self.slope, self.weights)
+        self.rights = builder.at(self.errors, width)
+        self.using, self.ended, self.candidate = map(builder.allocate, ("ptr", "i1", "i1"))
 
-    def present(first: str, count: str) -> None:
-        """Add the gradient, error and rightness of some patterns to the state."""
-        if width == 1:
-            patterns = f"ptr {at(lines, '%patterns', first)}, i64 %stride, i64 {count}"
-            do(f"call void @{gradient.name}(ptr %state, {patterns}, ptr {slope}, i64 1, {own})")
-            return
-        with lines.loop(count) as i:
-            place = put(f"mul i64 {put(f'add i64 {first}, {i}')}, {numbers}")
-            replicas = f"ptr %state, i64 {width}, i64 {width}, ptr {slope}, i64 {width}"
-            pattern = at(lines, "%patterns", place)
-            do(f"call void @{gradient.name}(ptr {pattern}, {replicas}, {own})")
+    def function(self) -> Function:
+        builder = self.builder
+        builder.store("ptr", "%settings", self.using)
+        with builder.loop("%sweeps") as sweep:
+            builder.call(_COPY, "%snapshot", "%state", self._bytes(self.before_gradient), "false")
+            self._clear(self.errors, 2 * self.width)
+            self._present_all()
+            place = builder.at("%history", builder.integer("mul", sweep, "%keep"))
+            builder.call(_COPY, place, self.errors, 16 * self.width, "false")
+            self._look_for_ends()
+            candidate = builder.load("i1", self.candidate)
+            watch = builder.put("trunc i64 %watch to i1")
+            with builder.when(builder.put(f"and i1 {candidate}, {watch}")):
+                self._look_again()
+            done = str(builder.integer("add", sweep, 1))
+            builder.return_when(builder.load("i1", self.ended), done)
+        head = f"i64 @train({_PARAMETERS}) nounwind"
+        return builder.function(head, "train", "i64 %sweeps")
 
-    def of_group(row: str, group: str) -> str:
-        """Return the numbers of a group of networks: the same for all where there is one."""
-        if width == 1:
-            return a.splat(put(f"load double, ptr {row}"))
-        return a.load(at(lines, row, group))
-
-    def mark(flags: str, condition: str, what: float) -> None:
-        now = a.load(flags)
-        active = a.compare("oeq", now, a.constant(ACTIVE))
-        a.store(a.select(a.logic("and", active, condition), a.constant(what), now), flags)
-
-    def some(condition: str) -> str:
-        bits = put(f"bitcast {a.bits} {condition} to i{GROUP}")
-        return put(f"icmp ne i{GROUP} {bits}, 0")
-
-    def all_right(group: str) -> str:
-        wanted = a.splat(put("sitofp i64 %n to double"))
-        return a.compare("oeq", of_group(rights, group), wanted)
-
-    with lines.loop("%sweeps") as sweep:
-        kept = put(f"mul i64 {before}, 8")
-        do(f"call void @llvm.memcpy.p0.p0.i64(ptr %snapshot, ptr %state, i64 {kept}, i1 0)")
-        clear(errors, 2 * width)
-        with lines.loop("%n", 0, "%batch") as first:
-            left = put(f"sub i64 %n, {first}")
-            clear(slope, weights)
-            present(first, put(f"call i64 @llvm.smin.i64(i64 {left}, i64 %batch)"))
-            now = put(f"load ptr, ptr {using}")
-            do(
-                f"call void @{update.name}(ptr {now}, ptr %state, i64 %column, i64 {weights}, "
-                f"ptr %state, i64 %column, {its})"
+    def _present_all(self) -> None:
+        """Present every pattern once, with an update after each batch."""
+        builder = self.builder
+        with builder.loop("%n", 0, "%batch") as first:
+            left = builder.integer("sub", "%n", first)
+            self._clear(self.slope, self.weights)
+            self._present(first, builder.call(_SMALLER, left, "%batch"))
+            settings = builder.load("ptr", self.using)
+            builder.call(
+                self.update.callee,
+                *(settings, "%state", "%column", self.weights, "%state", "%column"),
+                *self.update_memory,
             )
-            do(f"store ptr {at(lines, now, '%step')}, ptr {using}")
-        place = at(lines, "%history", put(f"mul i64 {sweep}, %keep"))
-        do(f"call void @llvm.memcpy.p0.p0.i64(ptr {place}, ptr {errors}, i64 {16 * width}, i1 0)")
-        for it in (ended, candidate):
-            do(f"store i1 false, ptr {it}")
-        with lines.loop(groups, 0, GROUP) as group:
-            flags = at(lines, "%flags", group)
-            error = of_group(errors, group)
-            a.store(a.sub(error, error), unsound)  # x - x is 0 for what is finite, else nan
-            with lines.loop(-(-weights // groups)) as i:
-                x = a.load(at(lines, at(lines, "%state", group), put(f"mul i64 {i}, {groups}")))
-                a.store(a.add(a.load(unsound), a.sub(x, x)), unsound)
-            broken = a.compare("uno", a.load(unsound), a.constant(0.0))
-            active = a.compare("oeq", a.load(flags), a.constant(ACTIVE))
-            mark(flags, broken, NOT_FINITE)
-            for condition, where in ((broken, ended), (all_right(group), candidate)):
-                known = put(f"load i1, ptr {where}")
-                here = some(a.logic("and", active, condition))
-                do(f"store i1 {put(f'or i1 {known}, {here}')}, ptr {where}")
-        look = put(f"and i1 {put(f'load i1, ptr {candidate}')}, {put('trunc i64 %watch to i1')}")
-        with lines.when(look):
-            for k, it in enumerate(were_right):
-                do(f"store {a.bits} {all_right(str(k * GROUP))}, ptr {it}")
-            clear(rights, width)
-            present("0", "%n")
-            for k, it in enumerate(were_right):
-                both = a.logic("and", put(f"load {a.bits}, ptr {it}"), all_right(str(k * GROUP)))
-                flags = at(lines, "%flags", k * GROUP)
-                active = a.compare("oeq", a.load(flags), a.constant(ACTIVE))
-                mark(flags, both, LEARNED)
-                known = put(f"load i1, ptr {ended}")
-                here = some(a.logic("and", active, both))
-                do(f"store i1 {put(f'or i1 {known}, {here}')}, ptr {ended}")
-        with lines.when(put(f"load i1, ptr {ended}")):
-            do(f"ret i64 {put(f'add i64 {sweep}, 1')}")
-            lines.begin(f"after{lines.fresh()[2:]}")
-    do("ret i64 %sweeps")
-    return "\n".join(
-        [f"define i64 @train({_ARGUMENTS}) nounwind {{", "entry:", *lines.lines, "}", _INTRINSICS]
-    )
+            builder.store("ptr", builder.at(settings, "%step"), self.using)
+
+    def _present(self, first: str, count: str) -> None:
+        """Add the gradient and error of some patterns, and how many are right, to the state."""
+        builder, width = self.builder, self.width
+        if width == 1:
+            patterns = builder.at("%patterns", first)
+            self._gradient("%state", patterns, "%stride", count, self.slope, 1)
+            return
+        with builder.loop(count) as i:
+            place = builder.integer("mul", builder.integer("add", first, i), self.numbers)
+            pattern = builder.at("%patterns", place)
+            self._gradient(pattern, "%state", width, width, self.slope, width)
+
+    def _gradient(self, *arguments: str | int) -> None:
+        self.builder.call(self.gradient.callee, *arguments, *self.gradient_memory)
+
+    def _look_for_ends(self) -> None:
+        """Mark networks that are not finite, and note whether in one all patterns were right."""
+        builder, lanes = self.builder, self.lanes
+        for note in (self.ended, self.candidate):
+            builder.store("i1", "false", note)
+        unsound = lanes.allocate()
+        with builder.loop(self.groups, 0, GROUP) as group:
+            error = self._of_group(self.errors, group)
+            lanes.store(error - error, unsound)  # x - x is 0 for what is finite, else nan
+            state = builder.at("%state", group)
+            with builder.loop(-(-self.weights // self.groups)) as i:
+                x = lanes.load(builder.at(state, builder.integer("mul", i, self.groups)))
+                lanes.store(lanes.load(unsound) + (x - x), unsound)
+            broken = lanes.load(unsound).compare("uno", 0.0)
+            active = self._mark(group, broken, NOT_FINITE)
+            self._note(self.ended, active & broken)
+            self._note(self.candidate, active & self._all_right(group))
+
+    def _look_again(self) -> None:
+        """Mark networks in which all patterns still are right, with the weights as they are now."""
+        builder, lanes = self.builder, self.lanes
+        before = []
+        for group in range(0, self.groups, GROUP):
+            before.append(builder.allocate(lanes.bits))
+            builder.store(lanes.bits, self._all_right(group).name, before[-1])
+        self._clear(self.rights, self.width)
+        self._present("0", "%n")
+        for group, memory in zip(range(0, self.groups, GROUP), before):
+            learned = Mask(lanes, builder.load(lanes.bits, memory)) & self._all_right(group)
+            self._note(self.ended, self._mark(group, learned, LEARNED) & learned)
+
+    def _of_group(self, numbers: str, group: int | str) -> Vector:
+        """Return a number for each network of a group: one for all where there is one network."""
+        if self.width == 1:
+            return self.lanes.load_all(numbers)
+        return self.lanes.load(self.builder.at(numbers, group))
+
+    def _all_right(self, group: int | str) -> Mask:
+        wanted = self.lanes.splat(self.builder.put("sitofp i64 %n to double"))
+        return self._of_group(self.rights, group).compare("oeq", wanted)
+
+    def _mark(self, group: int | str, condition: Mask, what: float) -> Mask:
+        """Set the flags of active networks where ``condition`` holds; return which were active."""
+        flags = self.builder.at("%flags", group)
+        now = self.lanes.load(flags)
+        active = now.compare("oeq", ACTIVE)
+        self.lanes.store((active & condition).choose(what, now), flags)
+        return active
+
+    def _note(self, memory: str, condition: Mask) -> None:
+        known = self.builder.load("i1", memory)
+        self.builder.store("i1", self.builder.put(f"or i1 {known}, {condition.any()}"), memory)
+
+    def _clear(self, pointer: str, count: int) -> None:
+        self.builder.call(_CLEAR, pointer, 0, 8 * count, "false")
+
+    def _bytes(self, count: int | str) -> int | str:
+        return self.builder.integer("mul", count, 8)

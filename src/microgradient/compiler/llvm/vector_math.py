@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf, log, nan, sqrt
 
-from microgradient.compiler.llvm.builder import Arithmetic, Lines
+from microgradient.compiler.llvm.builder import Builder, Callee, Function
+from microgradient.compiler.llvm.lanes import Integers, Lanes, Vector
 
 _LOG2E = 1 / log(2)
 _LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42fefa0000p-1"), float.fromhex("0x1.cf79abc9e3b3ap-40")
@@ -69,161 +71,159 @@ _LOG = tuple(  # (2 atanh(s) - 2s) / s^3 in s^2, for |s| <= (sqrt(2)-1)/(sqrt(2)
 )
 
 
-def _polynomial(a: Arithmetic, x: str, coefficients: Sequence[float]) -> str:
+def fma(x: Vector, y: Vector | float, z: Vector | float) -> Vector:
+    """Return x * y + z, rounded once where the processor can."""
+    return x.lanes.intrinsic("fmuladd", x, x.like(y), x.like(z))
+
+
+def _polynomial(x: Vector, coefficients: Sequence[float]) -> Vector:
     """Pair neighbours first (Estrin): half as long a chain as Horner's."""
-    x2 = a.mul(x, x)
-    terms = [a.constant(c) for c in coefficients]
+    x2 = x * x
+    terms = [x.like(c) for c in coefficients]
     pairs = [
-        a.fma(terms[i + 1], x, terms[i]) if i + 1 < len(terms) else terms[i]
+        fma(x, terms[i + 1], terms[i]) if i + 1 < len(terms) else terms[i]
         for i in range(0, len(terms), 2)
     ]
     result = pairs[-1]
     for pair in reversed(pairs[:-1]):
-        result = a.fma(result, x2, pair)
+        result = fma(result, x2, pair)
     return result
 
 
-def _reduced(a: Arithmetic, x: str, coefficients: Sequence[float] = _EXP) -> tuple[str, str, str]:
+def _reduced(x: Vector, coefficients: Sequence[float] = _EXP) -> tuple[Vector, Vector, Vector]:
     """Return r, expm1(r) - r and the whole number k (as a double) with x = k log 2 + r."""
-    shifted = a.fma(x, a.constant(_LOG2E), a.constant(_ROUNDER))
-    k = a.sub(shifted, a.constant(_ROUNDER))
-    minus_k = a.neg(k)
-    r = a.fma(minus_k, a.constant(_LN2_LOW), a.fma(minus_k, a.constant(_LN2_HIGH), x))
-    tail = a.mul(a.mul(r, r), _polynomial(a, r, coefficients))
-    return r, tail, k
+    k = fma(x, _LOG2E, _ROUNDER) - _ROUNDER
+    minus_k = -k
+    r = fma(minus_k, _LN2_LOW, fma(minus_k, _LN2_HIGH, x))
+    return r, r * r * _polynomial(r, coefficients), k
 
 
-def _whole(a: Arithmetic, k: str) -> str:
+def _whole(k: Vector) -> Integers:
     """Return the whole number k as an integer."""
-    shifted = a.add(k, a.constant(_ROUNDER))
-    return a.int_op("sub", a.as_ints(shifted), _bits(_ROUNDER))
+    return (k + _ROUNDER).bits() - _bits(_ROUNDER)
 
 
 def _bits(x: float) -> int:
     return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
-def _power_of_two(a: Arithmetic, k: str) -> str:
-    return a.as_doubles(a.int_op("shl", a.int_op("add", k, 1023), 52))
+def _power_of_two(k: Integers) -> Vector:
+    return ((k + 1023) << 52).doubles()
 
 
-def _clamped(a: Arithmetic, x: str, low: float, high: float) -> str:
-    """Return x within bounds, nan staying nan."""
-    x = a.select(a.compare("ogt", x, a.constant(high)), a.constant(high), x)
-    return a.select(a.compare("olt", x, a.constant(low)), a.constant(low), x)
+def _halves(k: Integers) -> tuple[Vector, Vector]:
+    """Return two powers of two whose product is 2^k: 2^1024 is no double, nor is 2^-1074 normal."""
+    half = k >> 1
+    return _power_of_two(half), _power_of_two(k - half)
 
 
-def _scaled(a: Arithmetic, r: str, tail: str, scale: str) -> tuple[str, str]:
+def _at_most(x: Vector, high: float) -> Vector:
+    """Return x or the bound, nan staying nan."""
+    return (x > high).choose(high, x)
+
+
+def _at_least(x: Vector, low: float) -> Vector:
+    return (x < low).choose(low, x)
+
+
+def _scaled(r: Vector, tail: Vector, scale: Vector) -> tuple[Vector, Vector]:
     """Return a large and a small part of scale (1 + r + tail) - 1."""
-    base = a.sub(scale, a.constant(1.0))
-    sum_ = a.fma(scale, r, base)
-    lost = a.fma(scale, r, a.sub(base, sum_))
-    return sum_, a.fma(scale, tail, lost)
+    base = scale - 1.0
+    sum_ = fma(scale, r, base)
+    lost = fma(scale, r, base - sum_)
+    return sum_, fma(scale, tail, lost)
 
 
-def exp(a: Arithmetic, x: str) -> str:
+def exp(x: Vector) -> Vector:
     """2^k (1 + expm1(r)), scaled in two steps so that subnormal results are rounded once."""
-    return exp_falling(a, a.select(a.compare("ogt", x, a.constant(710.0)), a.constant(710.0), x))
+    return exp_falling(_at_most(x, 710.0))
 
 
-def exp_falling(a: Arithmetic, x: str) -> str:
+def exp_falling(x: Vector) -> Vector:
     """exp for arguments that are known not to be large, such as -|x|."""
-    bounded = a.select(a.compare("olt", x, a.constant(-746.0)), a.constant(-746.0), x)
-    r, tail, k = _reduced(a, bounded, _EXP_ALONE)
-    p = a.add(r, tail)
-    if a.lanes == 8:  # AVX-512 has one instruction for it
-        return a.scaled(a.add(p, a.constant(1.0)), k)
-    k = _whole(a, k)
-    half = a.int_op("ashr", k, 1)
-    first, second = _power_of_two(a, half), _power_of_two(a, a.int_op("sub", k, half))
-    return a.mul(a.mul(a.add(p, a.constant(1.0)), first), second)
+    r, tail, k = _reduced(_at_least(x, -746.0), _EXP_ALONE)
+    p = r + tail + 1.0
+    if x.lanes.count == 8:  # AVX-512 has one instruction for it
+        kind = x.lanes.type
+        callee = Callee("llvm.x86.avx512.mask.scalef.pd.512", kind, (kind, kind, kind, "i8", "i32"))
+        return Vector(
+            x.lanes, x.lanes.builder.call(callee, p.name, k.name, "zeroinitializer", -1, 4)
+        )
+    first, second = _halves(_whole(k))
+    return p * first * second
 
 
-def expm1(a: Arithmetic, x: str) -> str:
+def expm1(x: Vector) -> Vector:
     """2^k expm1(r) + (2^k - 1): near 0, where k is 0, nothing but the polynomial."""
-    bounded = _clamped(a, x, -40.0, 710.0)
-    r, tail, k = _reduced(a, bounded)
-    k = _whole(a, k)
-    half = a.int_op("ashr", k, 1)  # 2^1024 is no double: half of it twice
-    first, second = _power_of_two(a, half), _power_of_two(a, a.int_op("sub", k, half))
-    scale = a.mul(first, second)
-    near = a.add(*_scaled(a, r, tail, scale))
-    far = a.mul(a.mul(a.add(a.add(r, tail), a.constant(1.0)), first), second)
-    result = a.select(a.compare("ogt", bounded, a.constant(700.0)), far, near)
-    return a.select(a.compare("oeq", x, a.constant(0.0)), x, result)  # -0 stays -0
+    bounded = _at_least(_at_most(x, 710.0), -40.0)
+    r, tail, k = _reduced(bounded)
+    first, second = _halves(_whole(k))
+    large, small = _scaled(r, tail, first * second)
+    far = (r + tail + 1.0) * first * second
+    result = (bounded > 700.0).choose(far, large + small)
+    return x.compare("oeq", 0.0).choose(x, result)  # -0 stays -0
 
 
-def tanh(a: Arithmetic, x: str) -> str:
+def tanh(x: Vector) -> Vector:
     """e / (e + 2) with e = expm1(2 |x|), and the sign of x."""
-    size = a.call("fabs", x)
-    doubled = a.add(size, size)
-    bounded = a.select(a.compare("ogt", doubled, a.constant(40.0)), a.constant(40.0), doubled)
-    r, tail, k = _reduced(a, bounded)
-    large, small = _scaled(a, r, tail, _power_of_two(a, _whole(a, k)))
-    e = a.add(large, small)
-    below = a.add(e, a.constant(2.0))
-    lost = a.sub(e, a.sub(below, a.constant(2.0)))  # by that addition; it counts where e is small
-    weight = a.select(
-        a.compare("olt", e, a.constant(0.5)), a.mul(e, a.constant(-0.5)), a.constant(0.0)
-    )
-    return a.call("copysign", a.div(a.add(large, a.fma(lost, weight, small)), below), x)
+    size = x.lanes.intrinsic("fabs", x)
+    r, tail, k = _reduced(_at_most(size + size, 40.0))
+    large, small = _scaled(r, tail, _power_of_two(_whole(k)))
+    e = large + small
+    below = e + 2.0
+    lost = e - (below - 2.0)  # by that addition; it counts where e is small
+    weight = (e < 0.5).choose(e * -0.5, 0.0)
+    return x.lanes.intrinsic("copysign", (large + fma(lost, weight, small)).divided_by(below), x)
 
 
-def _log_of(a: Arithmetic, f: str, k: str, correction: str | None) -> str:
+def _log_of(f: Vector, k: Vector, correction: Vector | None) -> Vector:
     """log(1+f) + k log 2, with a small addend ``correction``."""
-    half = a.mul(a.mul(f, f), a.constant(0.5))
-    s = a.div(f, a.add(f, a.constant(2.0)))
-    z = a.mul(s, s)
-    r = a.mul(z, _polynomial(a, z, _LOG))
-    tail = a.fma(k, a.constant(_LN2_LOW), a.mul(s, a.add(half, r)))
+    half = f * f * 0.5
+    s = f.divided_by(f + 2.0)
+    z = s * s
+    tail = fma(k, _LN2_LOW, s * (half + z * _polynomial(z, _LOG)))
     if correction is not None:
-        tail = a.add(tail, correction)
-    return a.fma(k, a.constant(_LN2_HIGH), a.sub(f, a.sub(half, tail)))
+        tail = tail + correction
+    return fma(k, _LN2_HIGH, f - (half - tail))
 
 
-def _split(a: Arithmetic, x: str) -> tuple[str, str]:
+def _split(x: Vector) -> tuple[Vector, Vector]:
     """Return f and k (as a double) with x = (1+f) 2^k, 1+f from sqrt(1/2) to sqrt(2)."""
-    below = _bits(sqrt(0.5))
-    ints = a.as_ints(x)
-    k = a.int_op("ashr", a.int_op("sub", ints, below), 52)
-    mantissa = a.as_doubles(a.int_op("sub", ints, a.int_op("shl", k, 52)))
-    as_double = a.sub(a.as_doubles(a.int_op("add", k, _bits(_ROUNDER))), a.constant(_ROUNDER))
-    return a.sub(mantissa, a.constant(1.0)), as_double
+    bits = x.bits()
+    k = (bits - _bits(sqrt(0.5))) >> 52
+    mantissa = (bits - (k << 52)).doubles()
+    return mantissa - 1.0, (k + _bits(_ROUNDER)).doubles() - _ROUNDER
 
 
-def _ends(a: Arithmetic, x: str, result: str) -> str:
+def _ends(x: Vector, result: Vector) -> Vector:
     """Put in log's special values: -inf at 0, nan below, inf and nan as they are."""
-    zero = a.constant(0.0)
-    result = a.select(a.compare("oeq", x, zero), a.constant(-inf), result)
-    result = a.select(a.compare("olt", x, zero), a.constant(nan), result)
-    return a.select(a.compare("oeq", x, a.constant(inf)), x, result)
+    result = x.compare("oeq", 0.0).choose(-inf, result)
+    result = (x < 0.0).choose(nan, result)
+    return x.compare("oeq", inf).choose(x, result)
 
 
-def log_(a: Arithmetic, x: str) -> str:
-    tiny = a.compare("olt", x, a.constant(2.0**-1022))
-    scaled = a.select(tiny, a.mul(x, a.constant(2.0**54)), x)
-    f, k = _split(a, scaled)
-    k = a.select(tiny, a.sub(k, a.constant(54.0)), k)
-    y = a.select(a.compare("uno", x, x), x, _log_of(a, f, k, None))
-    return _ends(a, x, y)
+def log_(x: Vector) -> Vector:
+    """k log 2 + log(1+f) of x = (1+f) 2^k; subnormal numbers are scaled first."""
+    tiny = x < 2.0**-1022
+    f, k = _split(tiny.choose(x * 2.0**54, x))
+    k = tiny.choose(k - 54.0, k)
+    return _ends(x, x.compare("uno", x).choose(x, _log_of(f, k, None)))
 
 
-def log1p(a: Arithmetic, x: str) -> str:
+def log1p(x: Vector) -> Vector:
     """As log(1+x), adding what the rounding of 1+x lost; directly where x is small."""
-    one = a.constant(1.0)
-    u = a.add(x, one)
-    f, k = _split(a, u)
-    lost = a.select(a.compare("ogt", x, one), a.sub(one, a.sub(u, x)), a.sub(x, a.sub(u, one)))
-    small = a.compare("olt", a.call("fabs", x), a.constant(0.29))
-    f = a.select(small, x, f)
-    k = a.select(small, a.constant(0.0), k)
-    correction = a.select(small, a.constant(0.0), a.div(lost, u))
-    y = a.select(a.compare("uno", x, x), x, _log_of(a, f, k, correction))
-    y = a.select(a.compare("oeq", x, a.constant(0.0)), x, y)
-    return _ends(a, u, y)
+    u = x + 1.0
+    f, k = _split(u)
+    lost = (x > 1.0).choose(1.0 - (u - x), x - (u - 1.0))
+    small = x.lanes.intrinsic("fabs", x) < 0.29
+    f = small.choose(x, f)
+    k = small.choose(0.0, k)
+    correction = small.choose(0.0, lost.divided_by(u))
+    y = x.compare("uno", x).choose(x, _log_of(f, k, correction))
+    return _ends(u, x.compare("oeq", 0.0).choose(x, y))
 
 
-FUNCTIONS: dict[str, Callable[[Arithmetic, str], str]] = {
+FUNCTIONS: dict[str, Callable[[Vector], Vector]] = {
     "exp": exp,
     "exp_falling": exp_falling,
     "expm1": expm1,
@@ -233,11 +233,26 @@ FUNCTIONS: dict[str, Callable[[Arithmetic, str], str]] = {
 }
 
 
-def definition(name: str, lanes: int, *, inline: bool = True) -> str:
-    """Return the definition of a function over ``lanes`` doubles, ``@name_lanes``."""
-    lines = Lines()
-    a = Arithmetic(lines, lanes)
-    lines.do(f"ret {a.type} {FUNCTIONS[name](a, '%x')}")
+def calling(name: str) -> Callable[[Vector], Vector]:
+    """Return the operation that calls a function of this module, one function for all lanes."""
+
+    def called(x: Vector) -> Vector:
+        lanes = x.lanes
+        definition = partial(_definition, name, lanes.count)
+        callee = Callee(
+            f"{name}_{lanes.count}", lanes.type, (lanes.type,), definition, inlined=True
+        )
+        return lanes.call(callee, x)
+
+    return called
+
+
+def _definition(name: str, count: int, inline: bool) -> Function:
+    """Return the function ``@name_count`` over ``count`` doubles."""
+    builder = Builder()
+    lanes = Lanes(builder, count)
+    result = FUNCTIONS[name](Vector(lanes, "%x"))
     hint = "#0" if inline else "noinline nounwind"
-    head = f"define internal {a.type} @{name}_{lanes}({a.type} %x) {hint} {{"
-    return "\n".join([head, "entry:", *lines.lines, "}"])
+    full = f"{name}_{count}"
+    head = f"internal {lanes.type} @{full}({lanes.type} %x) {hint}"
+    return builder.function(head, full, f"{lanes.type} {result.name}")

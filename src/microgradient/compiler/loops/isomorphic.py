@@ -11,7 +11,9 @@ from microgradient.engine import ops
 FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each turn
 
 
-def forms(program: Program, varying: Sequence[bool], left_out: Collection[int]) -> list[list[int]]:
+def isomorphic(
+    program: Program, varies: Sequence[bool], left_out: Collection[int]
+) -> list[list[int]]:
     """Return the slots of instructions by form, each form after those that it is made of."""
     code = program.instructions
     known: dict[object, int] = {}
@@ -22,7 +24,7 @@ def forms(program: Program, varying: Sequence[bool], left_out: Collection[int]) 
     for slot, (op, operands, number) in enumerate(code):
         inner = tuple([form[i] for i in operands])
         told = number if few and op is CONSTANT else None
-        key = (op, varying[slot], inner, told)
+        key = (op, varies[slot], inner, told)
         form.append(known.setdefault(key, len(known)))
         depth.append(1 + max([depth[i] for i in operands], default=-1))
         if op is not INPUT and op is not CONSTANT and slot not in left_out:

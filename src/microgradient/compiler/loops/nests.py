@@ -1,165 +1,136 @@
-"""What a schedule is made of: loops and layers, the groups they compute, and where operands are."""
+"""Affine loop nests: what a program's instructions are rolled into, as plain data.
+
+A nest repeats its statements for every turn of its loops, and, if it varies, for every example of
+the batch. What a statement reads or writes lies in a buffer, at a place that is an affine function
+of the loops' counters.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 from microgradient.engine.op import Op
 
-SHARED, ROWS = -1, -2
-"""The stores of the inputs that all rows share, and of those of the rows; groups are 0, 1, …"""
+UNIFORM, VARYING, OUTPUT = -1, -2, -3
+"""The buffers of the inputs, uniform and varying, and of the outputs; all others are 0, 1, …"""
+
+COPY = Op("copy", lambda m, v, x: (1.0,), lambda m, x: x)
+"""What a statement does that writes an output."""
 
 Place = tuple[int, int]
-"""A store, and which of its numbers."""
+"""A buffer, and which of its numbers."""
+
+Extents = tuple[int, ...]
+"""How many turns each loop of a nest takes, the outermost first; () is code without a loop."""
 
 
-class Run(NamedTuple):
-    """Numbers side by side: ``store`` is a memory, ``first`` a place in it, then every ``stride``.
+class Access(NamedTuple):
+    """The number at ``first``, and ``strides`` further on for each turn of each loop."""
 
-    In a loop within a loop, ``jump`` is the distance from one turn of the outer one to the next.
-    Stores are ``SHARED``, ``ROWS``, and groups by their numbers.
-    """
-
-    store: int
+    buffer: int
     first: int
-    stride: int
-    jump: int = 0
+    strides: tuple[int, ...]
 
 
-class Table(NamedTuple):
-    """Numbers in places of no regular distance: those of the members of a group, one by one."""
+class Gather(NamedTuple):
+    """Numbers of a buffer at no regular distance: a place for each turn of the nest."""
 
-    places: tuple[tuple[int, int], ...]
+    buffer: int
+    places: tuple[int, ...]
 
 
 class Literals(NamedTuple):
-    """Constants, one for each member."""
+    """Constants, one for each turn of the nest."""
 
     numbers: tuple[float, ...]
 
 
-Operand = Run | Table | Literals
+class Register(NamedTuple):
+    """What a statement of the same nest, by its index, has computed in the same turn."""
+
+    statement: int
+
+
+class Series(NamedTuple):
+    """``size`` operands of a sum: that of ``access``, and each ``step`` after the one before."""
+
+    access: Access
+    step: int
+    size: int
+
+
+Operand = Access | Gather | Literals | Register | Series
 
 
 @dataclass
-class Group:
-    """Slots of one form; their numbers may be kept in memory, one after the other."""
+class Buffer:
+    """The results of instructions of one form, one after the other.
 
-    slots: list[int]
+    They are in memory if they are ``kept`` because another nest reads them.
+    """
+
+    size: int
     varying: bool
+    conditions: bool
     kept: bool = False
 
 
-@dataclass
-class Item:
-    """One instruction, or as many of one form as its loop has turns, ``inner`` in an outer one."""
+class Statement(NamedTuple):
+    """An operation on operands, and where its result goes: an output, or a buffer."""
 
     op: Op
-    slots: list[int]
-    inner: int
-    operands: list[Operand]
-    group: int
-    first: int
+    operands: tuple[Operand, ...]
+    target: Access
 
 
 @dataclass
-class Term:
-    """A stretch of the terms of a layer's dots: ``count`` weights and inputs with strides.
+class Nest:
+    """Statements, done one after the other in each turn of the loops."""
 
-    For neuron j and term i, the weight is at ``w.first + j * w.stride + i * w_step``.
+    extents: Extents
+    varying: bool
+    statements: list[Statement]
+
+
+@dataclass
+class Contraction:
+    """``target = start + the sum of a * b`` over the last loop, or else over the batch.
+
+    A layer sums over the last loop, of as many turns as its neurons have inputs. ``start`` is the
+    bias, the target itself (to add to it), or None for 0. The gradient of its weights is summed
+    over the batch, and added to outputs.
     """
 
-    w: Run
-    w_step: int
-    x: Run
-    x_step: int
-    count: int
-
-
-@dataclass
-class Loop:
-    """Items done for each of ``count`` members in turn (1: written out), ``inner`` at a time."""
-
-    count: int
-    inner: int
+    extents: Extents
     varying: bool
-    items: list[Item] = field(default_factory=list)
-
-
-@dataclass
-class Layer:
-    """``count`` dots, ``inner`` at a time, with terms in common stretches, and perhaps biases."""
-
-    count: int
-    inner: int
-    varying: bool
-    terms: list[Term]
-    bias: Run | None
-    group: int
-    first: int
-
-
-@dataclass
-class Products:
-    """Outputs that are sums over the rows of products: an outer product of two stretches.
-
-    Output ``first + j * step + i`` is the sum of a[j] * x[i].
-    """
-
-    a: Run
-    a_count: int
-    x: Run
-    x_count: int
-    first: int
-    step: int
-
-
-@dataclass
-class Sums:
-    """Outputs ``first``, ``first + step``, … that are sums over the rows of single numbers."""
-
-    x: Run
-    count: int
-    first: int
-    step: int
-
-
-@dataclass
-class Constants:
-    """Outputs ``first``, ``first + 1``, … that are all one number."""
-
-    number: float
-    first: int
-    count: int
+    a: Access
+    b: Access
+    start: Access | None
+    target: Access
+    over_batch: bool = False
 
 
 @dataclass
 class Schedule:
-    """Phases in their order, and where the outputs come from."""
+    """Nests in their order, and the buffers that they hand numbers on in."""
 
-    phases: list[Loop | Layer]
-    groups: list[Group]
-    place: dict[int, Place]
-    products: list[Products]
-    sums: list[Sums]
-    constants: list[Constants]
+    nests: list[Nest | Contraction]
+    buffers: list[Buffer]
 
 
-def run_of(places: Sequence[Place], inner: int | None = None) -> Run | None:
-    """Return ``places`` as a run, or None if they are not at equal distances in one store.
-
-    ``inner`` of them belong to each turn of an outer loop.
-    """
-    store, first = places[0]
-    if len(places) == 1:
-        return Run(store, first, 0)
-    inner = inner or len(places)
-    stride = places[1][1] - first if inner > 1 else 0
-    jump = places[inner][1] - first if inner < len(places) else 0
-    regular = all(
-        place == (store, first + i // inner * jump + i % inner * stride)
-        for i, place in enumerate(places)
-    )
-    return Run(store, first, stride, jump) if regular else None
+def access_of(places: Sequence[Place], extents: Extents) -> Access | None:
+    """Return ``places``, one for each turn, as an access; None if no strides lead to them."""
+    buffer, first = places[0]
+    strides = []
+    inside = prod(extents)
+    for extent in extents:
+        inside //= extent
+        strides.append(places[inside][1] - first if extent > 1 else 0)
+    expected = [first]
+    for extent, stride in zip(extents, strides):
+        expected = [place + i * stride for place in expected for i in range(extent)]
+    regular = all(place == (buffer, at) for place, at in zip(places, expected))
+    return Access(buffer, first, tuple(strides)) if regular else None

@@ -1,110 +1,101 @@
-"""Places cut into regular stretches: what a loop can go along, among terms and among outputs."""
+"""The outputs of a program as nests: numbers to copy, or to sum over the batch."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from itertools import accumulate, groupby
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from itertools import groupby
 
-from microgradient.compiler.loops.nests import Constants, Place, Products, Run, Sums, Term, run_of
+from microgradient.compiler.loops.nests import (
+    COPY,
+    OUTPUT,
+    Access,
+    Contraction,
+    Literals,
+    Nest,
+    Operand,
+    Place,
+    Statement,
+)
 from microgradient.compiler.loops.progressions import progressions
 from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
+from microgradient.engine import ops
 
 
-def stretches(ws: Sequence[Run], xs: Sequence[Run]) -> list[Term]:
-    """Return the terms of a layer as few stretches along which the places go by equal steps."""
-    points = [
-        ((w._replace(first=0), x._replace(first=0)), (w.first, x.first)) for w, x in zip(ws, xs)
-    ]
-    return [
-        Term(w._replace(first=i), w_step, x._replace(first=k), x_step, count)
-        for (w, x), (i, k), (w_step, x_step), count in progressions(points)
-    ]
-
-
-def outputs(
-    program: Program, place: Mapping[int, Place], products: Collection[int]
-) -> tuple[list[Products], list[Sums], list[Constants]]:
-    """Return the outputs as outer products, as single numbers, and as constants.
-
-    ``products`` are the slots of products that nothing needs but an output's sum.
-    """
+def summed_products(program: Program, varies: Sequence[bool]) -> set[int]:
+    """Return the products that nothing needs but one output's sum: parts of weights' gradients."""
+    if program.reduce is None:
+        return set()
     code = program.instructions
-    constants = [
-        (k, code[slot].number)
-        for k, slot in enumerate(program.outputs)
-        if code[slot].op is CONSTANT
-    ]
-    single = [
-        (k, place[slot])
-        for k, slot in enumerate(program.outputs)
-        if slot not in products and code[slot].op is not CONSTANT
-    ]
-    return _products(program, place, products), _sums(single), _same(constants)
+    used = {operand for x in code for operand in x.operands}
+    return {
+        slot
+        for slot, times in Counter(program.outputs).items()
+        if times == 1
+        and slot not in used
+        and code[slot].op is ops.mul
+        and all(varies[i] for i in code[slot].operands)
+    }
 
 
-def _products(
+def output_nests(
     program: Program, place: Mapping[int, Place], products: Collection[int]
-) -> list[Products]:
-    """Return the outer products among the outputs."""
-    code = program.instructions
-    pairs = [
-        (k, code[slot].operands[0], code[slot].operands[1])
-        for k, slot in enumerate(program.outputs)
-        if slot in products
-    ]
-    rows = []
-    for a, row in groupby(pairs, key=lambda pair: pair[1]):
-        members = list(row)
-        rows += [(a, [x for _, _, x in part], part[0][0]) for part in _consecutive(members)]
-    found: list[Products] = []
-    while rows:
-        a, xs, first = rows[0]
-        step = rows[1][2] - first if len(rows) > 1 else 0
-        count = 1
-        while count < len(rows) and rows[count][1] == xs:
-            if rows[count][2] != first + count * step:
-                break
-            if run_of([place[row[0]] for row in rows[: count + 1]]) is None:
-                break
-            count += 1
-        run = run_of([place[row[0]] for row in rows[:count]])
-        assert run is not None
-        at = first
-        for piece in _pieces([place[x] for x in xs]):
-            x_run = run_of(piece)
-            assert x_run is not None
-            found.append(Products(run, count, x_run, len(piece), at, step))
-            at += len(piece)
-        del rows[:count]
+) -> list[Nest | Contraction]:
+    """Return the nests that write the outputs, of which ``products`` are contracted."""
+    return [*_copies(program, place, products), *_contractions(program, place, products)]
+
+
+def _copies(program: Program, place: Mapping[int, Place], products: Collection[int]) -> list[Nest]:
+    constants: list[tuple[Hashable, tuple[int, int]]] = []
+    numbers: list[tuple[Hashable, tuple[int, int]]] = []
+    for k, slot in enumerate(program.outputs):
+        if program.instructions[slot].op is CONSTANT:
+            constants.append((program.instructions[slot].number.hex(), (k, 0)))
+        elif slot not in products:
+            buffer, at = place[slot]
+            numbers.append((buffer, (k, at)))
+    nests = []
+    for key, (k, at), (step, stride), size in progressions([*constants, *numbers]):
+        extents, strides = ((size,), (stride,)) if size > 1 else ((), ())
+        target = Access(OUTPUT, k, (step,) if size > 1 else ())
+        if isinstance(key, str):
+            operand: Operand = Literals((float.fromhex(key),) * size)
+        else:
+            operand = Access(key, at, strides)
+        nests.append(Nest(extents, bool(program.varying), [Statement(COPY, (operand,), target)]))
+    return nests
+
+
+def _contractions(
+    program: Program, place: Mapping[int, Place], products: Collection[int]
+) -> list[Contraction]:
+    """Return the outer products among the outputs: rows of one factor, then equal rows at steps."""
+    terms: list[tuple[Hashable, tuple[int, int]]] = []
+    for k, slot in enumerate(program.outputs):
+        if slot in products:
+            a, x = program.instructions[slot].operands
+            buffer, at = place[x]
+            terms.append(
+                ((a, buffer, k - len(terms)), (k, at))
+            )  # neighbours alone: k by steps of 1
+    rows = sorted(
+        ((buffer, at, step, stride, size), (k, a))
+        for (a, buffer, _), (k, at), (step, stride), size in progressions(terms)
+    )
+    found = []
+    for (buffer, at, step, stride, size), group in groupby(rows, key=lambda row: row[0]):
+        factors = [(place[a][0], (k, place[a][1])) for _, (k, a) in group]
+        for a_buffer, (k, a_at), (k_step, a_stride), count in progressions(factors):
+            found.append(
+                Contraction(
+                    (count, size),
+                    True,
+                    Access(a_buffer, a_at, (a_stride, 0)),
+                    Access(buffer, at, (0, stride)),
+                    None,
+                    Access(OUTPUT, k, (k_step, step)),
+                    over_batch=True,
+                )
+            )
     return found
-
-
-def _pieces(places: Sequence[Place]) -> list[list[Place]]:
-    """Return ``places`` cut where they stop lying at equal distances in one store."""
-    ends = list(accumulate(p.size for p in progressions((store, (i,)) for store, i in places)))
-    return [list(places[a:b]) for a, b in zip([0, *ends], ends)]
-
-
-def _consecutive(
-    members: Sequence[tuple[int, int, int]],
-) -> list[list[tuple[int, int, int]]]:
-    groups = groupby(enumerate(members), key=lambda pair: pair[1][0] - pair[0])
-    return [[member for _, member in group] for _, group in groups]
-
-
-def _same(numbers: Sequence[tuple[int, float]]) -> list[Constants]:
-    """Return outputs with their constants as few stretches of one number."""
-    groups = groupby(enumerate(numbers), key=lambda pair: (str(pair[1][1]), pair[1][0] - pair[0]))
-    runs = [[pair for _, pair in group] for _, group in groups]
-    return [Constants(run[0][1], run[0][0], len(run)) for run in runs]
-
-
-def _sums(single: Sequence[tuple[int, Place]]) -> list[Sums]:
-    """Return outputs with their places as few runs."""
-    return [
-        Sums(Run(store, i, stride), count, k, step if count > 1 else 1)
-        for store, (k, i), (step, stride), count in progressions(
-            (store, (k, i)) for k, (store, i) in single
-        )
-    ]

@@ -1,255 +1,243 @@
-"""From instructions to loops: what repeats with operands side by side becomes one loop.
+"""From instructions to loop nests: what repeats at regular distances becomes a loop (rerolling).
 
-Instructions of one form (the same operation on operands of one form, down to the inputs) are a
-*group*: the neurons of a layer, their activations, their adjoints. The numbers of a group lie side
-by side in memory, so that a later group reads them with a stride. Groups of equal size that hand
-their results on one to one share a loop, and these results stay in registers. A ``dot`` with many
-terms in a group is a *layer*: a matrix times a vector. So code and compile time grow with the
-number of layers, and not with that of weights.
+The results of isomorphic instructions (the neurons of a layer, their activations, their adjoints)
+lie side by side in a *buffer*, so that others read them with a stride. Instructions whose operands
+are at regular distances share a *nest*, and so do those of equal extents that hand their results on
+one to one: these stay in registers. A ``dot`` of many terms becomes a *contraction*, a matrix times
+a vector. So code and compile time grow with the number of layers, and not with that of weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from microgradient.compiler.loops.isomorphic import forms
+from microgradient.compiler.loops.isomorphic import isomorphic
 from microgradient.compiler.loops.nests import (
-    ROWS,
-    SHARED,
-    Group,
-    Item,
-    Layer,
+    UNIFORM,
+    VARYING,
+    Access,
+    Buffer,
+    Contraction,
+    Extents,
+    Gather,
     Literals,
-    Loop,
+    Nest,
     Operand,
     Place,
+    Register,
     Schedule,
-    Table,
-    run_of,
+    Series,
+    Statement,
+    access_of,
 )
-from microgradient.compiler.loops.outputs import outputs, stretches
+from microgradient.compiler.loops.outputs import output_nests, summed_products
 from microgradient.compiler.loops.progressions import progressions
-from microgradient.compiler.program.primitives import CONSTANT
+from microgradient.compiler.program.primitives import CONDITIONS, CONSTANT
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
 
-SMALLEST_LOOP = 4  # members; fewer are written out
+SMALLEST_LOOP = 4  # turns; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
-LONG = 12  # operands of a dot; with fewer it is written out
-LARGEST_BLOCK = 1000  # instructions written out in one function
+LONG_DOT = 12  # operands; with fewer a dot is a statement
+LONG_SUM = 24  # terms; with fewer a sum is written out
+LARGEST_BLOCK = 1000  # statements written out in one nest
 
 
 def scheduled(program: Program) -> Schedule:
-    """Return the loops of ``program``."""
+    """Return the loop nests of ``program``."""
     return _Scheduler(program).run()
 
 
 class _Scheduler:
     def __init__(self, program: Program) -> None:
         self.program, self.code = program, program.instructions
-        self.rows = set(program.rows)
-        self.summed = bool(program.rows) and not program.each
-        self.place: dict[int, Place] = {}
-        self.groups: list[Group] = []
-        self.phases: list[Loop | Layer] = []
-        self.phase_of: dict[int, int] = {}
-        self.member_of: dict[int, int] = {}
-        self.item_of: dict[int, int] = {}
-        self.varying = program.varying()
-        self.product_outputs = self._product_outputs() if self.summed else set()
+        self.varies = program.varies()
+        self.products = summed_products(program, self.varies)
         self.straight = sum(len(x.operands) for x in self.code) <= STRAIGHT
+        self.buffers: list[Buffer] = []
+        self.nests: list[Nest | Contraction] = []
+        self.place: dict[int, Place] = {}
+        self.turn: dict[int, tuple[int, int, int]] = {}
+        """Where a slot is computed: the nest, the statement in it, and the turn."""
 
     def run(self) -> Schedule:
-        counts = {SHARED: 0, ROWS: 0}
+        varying, counts = set(self.program.varying), {UNIFORM: 0, VARYING: 0}
         for i in range(len(self.program.inputs)):
-            store = ROWS if i in self.rows else SHARED
-            self.place[i] = (store, counts[store])
-            counts[store] += 1
-        for slots in forms(self.program, self.varying, self.product_outputs):
+            buffer = VARYING if i in varying else UNIFORM
+            self.place[i] = (buffer, counts[buffer])
+            counts[buffer] += 1
+        for slots in isomorphic(self.program, self.varies, self.products):
             self._schedule(slots)
+        self.nests += output_nests(self.program, self.place, self.products)
         self._keep()
-        products, sums, constants = outputs(self.program, self.place, self.product_outputs)
-        return Schedule(self.phases, self.groups, self.place, products, sums, constants)
-
-    def _product_outputs(self) -> set[int]:
-        """Return the products that nothing needs but an output's sum."""
-        used = {operand for x in self.code for operand in x.operands}
-        counted: dict[int, int] = {}
-        for slot in self.program.outputs:
-            counted[slot] = counted.get(slot, 0) + 1
-        return {
-            slot
-            for slot, n in counted.items()
-            if n == 1
-            and slot not in used
-            and self.code[slot].op is ops.mul
-            and all(self.varying[i] for i in self.code[slot].operands)
-        }
-
-    # --- groups ----------------------------------------------------------------------------------
+        return Schedule(self.nests, self.buffers)
 
     def _schedule(self, slots: list[int]) -> None:
-        slots.sort(key=self._places)  # in the order of what they read, to go along with it
-        number = len(self.groups)
-        self.groups.append(Group(slots, self.varying[slots[0]]))
+        """Schedule isomorphic instructions."""
+        slots.sort(key=self._places)  # in the order of what they read, to walk along it
+        is_condition = self.code[slots[0]].op in CONDITIONS
+        number = len(self.buffers)
+        self.buffers.append(Buffer(len(slots), self.varies[slots[0]], is_condition))
         for i, slot in enumerate(slots):
             self.place[slot] = (number, i)
         if len(slots) < SMALLEST_LOOP or self.straight:
-            nests = [([slot], 1) for slot in slots]
+            for slot in slots:
+                self._add([slot], ())
         else:
-            nests = self._nests(slots)
-        for members, inner in nests:
-            self._place(members, inner)
+            for turns, extents in self._loops(slots):
+                self._add(turns, extents)
 
     def _places(self, slot: int) -> list[Place]:
         return [self.place[i] for i in self.code[slot].operands if i in self.place]
 
-    def _nests(self, slots: list[int]) -> list[tuple[list[int], int]]:
-        """Return ``slots`` as loops, or loops within loops: their members, and how many inside."""
+    def _loops(self, slots: list[int]) -> list[tuple[list[int], Extents]]:
+        """Return ``slots`` as loops, or loops within loops: their turns, and the extents."""
         runs = progressions(self._point(slot) for slot in slots)
         nests = progressions(((r.key, r.step, r.size), r.first) for r in runs)
-        if len(nests) * SMALLEST_LOOP > len(slots) >= 2 * SMALLEST_LOOP and self._one_store(slots):
-            return [(slots, len(slots))]  # hardly any regularity: look each place up in a table
-        found: list[tuple[list[int], int]] = []
+        irregular = len(nests) * SMALLEST_LOOP > len(slots) >= 2 * SMALLEST_LOOP
+        if irregular and self._gathers(slots):
+            return [(slots, (len(slots),))]  # and look each place up in a table
+        found: list[tuple[list[int], Extents]] = []
         first = 0
         for nest in nests:
-            inner: int = nest.key[2]
-            members = slots[first : first + nest.size * inner]
-            first += len(members)
-            if len(members) >= SMALLEST_LOOP:
-                found.append((members, inner))
+            inner = nest.key[2]
+            turns = slots[first : first + nest.size * inner]
+            first += len(turns)
+            if len(turns) < SMALLEST_LOOP:
+                found += [([slot], ()) for slot in turns]
             else:
-                found += [([slot], 1) for slot in members]
+                found.append((turns, tuple([n for n in (nest.size, inner) if n > 1])))
         return found
 
     def _point(self, slot: int) -> tuple[tuple[int | None, ...], tuple[int, ...]]:
-        """Return the stores of an instruction's operands, and where in them they are."""
-        places = [self.place.get(i, (None, 0)) for i in self.code[slot].operands]
-        return tuple(store for store, _ in places), tuple(i for _, i in places)
+        """Return the buffers of an instruction's operands, and where in them they are."""
+        places: list[Any] = [self.place.get(i, (None, 0)) for i in self.code[slot].operands]
+        return tuple([buffer for buffer, _ in places]), tuple([at for _, at in places])
 
-    def _one_store(self, slots: list[int]) -> bool:
-        """Return whether each operand comes from one store in all of ``slots``."""
-        return all(
-            len({self.place[i][0] if i in self.place else "constant" for i in column}) == 1
-            for column in zip(*(self.code[slot].operands for slot in slots))
-        )
+    def _gathers(self, slots: list[int]) -> bool:
+        """Return whether each operand comes from one buffer in all of ``slots``."""
+        return len({self._point(slot)[0] for slot in slots}) == 1
 
-    def _operand(self, slots: Sequence[int], inner: int) -> Operand:
-        """Return where the operands ``slots``, one of each member, are."""
-        if self.code[slots[0]].op is CONSTANT:
-            return Literals(tuple([self.code[slot].number for slot in slots]))
-        places = [self.place[slot] for slot in slots]
-        return run_of(places, inner) or Table(tuple(places))
+    # --- statements and contractions --------------------------------------------------------------
 
-    # --- phases ----------------------------------------------------------------------------------
-
-    def _place(self, slots: list[int], inner: int) -> None:
+    def _add(self, slots: list[int], extents: Extents) -> None:
+        """Add instructions, one for each turn, to a nest that can take them, or to a new one."""
         op = self.code[slots[0]].op
-        if op is ops.dot and len(self.code[slots[0]].operands) >= LONG and not self.straight:
-            layer = self._layer(slots, inner)
-            if layer is not None:
-                self._put(layer, slots)
+        columns = list(zip(*(self.code[slot].operands for slot in slots)))
+        target = access_of([self.place[slot] for slot in slots], extents)
+        assert target is not None
+        if op is ops.dot and len(columns) >= LONG_DOT and not self.straight:
+            layer = self._contractions(columns, extents, self.varies[slots[0]], target)
+            if layer:
+                self.nests += layer
+                self._remember(slots, len(self.nests) - 1, 0)
                 return
-        operands = [
-            self._operand([self.code[slot].operands[k] for slot in slots], inner)
-            for k in range(len(self.code[slots[0]].operands))
-        ]
-        group, first = self.place[slots[0]]
-        item = Item(op, slots, inner, operands, group, first)
-        number = self._loop_for(item)
-        loop = self.phases[number]
-        assert isinstance(loop, Loop)
-        loop.items.append(item)
-        for i, slot in enumerate(slots):
-            self.phase_of[slot], self.member_of[slot] = number, i
-            self.item_of[slot] = slots[0]
+        number = self._nest_for(slots, columns, extents)
+        nest = self.nests[number]
+        assert isinstance(nest, Nest)
+        self._remember(slots, number, len(nest.statements))
+        operands = tuple([self._operand(column, extents, number) for column in columns])
+        if op is ops.fsum and len(operands) >= LONG_SUM:
+            operands = _as_series(operands) or operands
+        nest.statements.append(Statement(op, operands, target))
 
-    def _put(self, layer: Layer, slots: list[int]) -> None:
+    def _remember(self, slots: Sequence[int], nest: int, statement: int) -> None:
         for i, slot in enumerate(slots):
-            self.phase_of[slot], self.member_of[slot] = len(self.phases), i
-        self.phases.append(layer)
+            self.turn[slot] = (nest, statement, i)
 
-    def _loop_for(self, item: Item) -> int:
-        """Return the first phase that ``item`` can join, a new one if need be."""
-        count, varying = len(item.slots), self.varying[item.slots[0]]
-        latest = -1
-        for slot in item.slots:
-            for operand in self.code[slot].operands:
-                latest = max(latest, self.phase_of.get(operand, -1))
-        start = latest if latest >= 0 and self._hand_on(item, latest) else latest + 1
-        for number in range(start, len(self.phases)):
-            phase = self.phases[number]
-            wanted = (count, item.inner, varying)
-            fits = isinstance(phase, Loop) and (phase.count, phase.inner, phase.varying) == wanted
-            if fits and (count > 1 or len(phase.items) < LARGEST_BLOCK):  # type: ignore[union-attr]
+    def _operand(self, column: Sequence[int], extents: Extents, nest: int) -> Operand:
+        """Return the operands ``column``, one for each turn of the nest."""
+        if column[0] in self.turn and self.turn[column[0]][0] == nest:
+            return Register(self.turn[column[0]][1])
+        if self.code[column[0]].op is CONSTANT:
+            return Literals(tuple([self.code[slot].number for slot in column]))
+        places = [self.place[slot] for slot in column]
+        access = access_of(places, extents)
+        return access or Gather(places[0][0], tuple([at for _, at in places]))
+
+    def _nest_for(
+        self, slots: list[int], columns: Sequence[Sequence[int]], extents: Extents
+    ) -> int:
+        """Return the first nest that can take these instructions, a new one if need be."""
+        varying = self.varies[slots[0]]
+
+        def fits(nest: Nest | Contraction) -> bool:
+            return (
+                isinstance(nest, Nest)
+                and (nest.extents, nest.varying) == (extents, varying)
+                and (extents != () or len(nest.statements) < LARGEST_BLOCK)
+            )
+
+        latest = max((self.turn[i][0] for c in columns for i in c if i in self.turn), default=-1)
+        start = latest + 1
+        if latest >= 0 and all(self._handed_on(column, latest) for column in columns):
+            start = latest
+        for number in range(start, len(self.nests)):
+            if fits(self.nests[number]):
                 return number
-        self.phases.append(Loop(count, item.inner, varying))
-        return len(self.phases) - 1
+        self.nests.append(Nest(extents, varying, []))
+        return len(self.nests) - 1
 
-    def _hand_on(self, item: Item, number: int) -> bool:
-        """Return whether each turn needs from phase ``number`` only what the same turn computes."""
-        phase = self.phases[number]
-        if not isinstance(phase, Loop) or phase.count != len(item.slots):
-            return False
-        if phase.inner != item.inner:
-            return False
-        if phase.varying != self.varying[item.slots[0]]:
-            return False
-        columns = zip(*(self.code[slot].operands for slot in item.slots))
-        return all(self._from_one_item(column, number) for column in columns)
-
-    def _from_one_item(self, column: Sequence[int], number: int) -> bool:
-        """Return whether none is of phase ``number``, or all are one item's, each its turn's."""
-        if all(self.phase_of.get(slot) != number for slot in column):
+    def _handed_on(self, column: Sequence[int], nest: int) -> bool:
+        """Return whether none is computed in ``nest``, or all by one statement in their turns."""
+        turns = [self.turn.get(slot, (-1, 0, 0)) for slot in column]
+        if all(turn[0] != nest for turn in turns):
             return True
-        items = {self.item_of.get(slot) for slot in column}
-        return len(items) == 1 and all(
-            self.phase_of.get(slot) == number and self.member_of[slot] == i
-            for i, slot in enumerate(column)
-        )
+        statement = turns[0][1]
+        return all(turn == (nest, statement, i) for i, turn in enumerate(turns))
 
-    def _layer(self, slots: list[int], inner: int) -> Layer | None:
-        """Return the dots ``slots`` as a layer, if their operands lie in regular stretches."""
-        operands = [self.code[slot].operands for slot in slots]
-        n, rest = divmod(len(operands[0]), 2)
-        if any(self.code[i].op is CONSTANT for one in operands for i in one):
-            return None
-        columns = [
-            run_of([self.place[one[k]] for one in operands], inner) for k in range(len(operands[0]))
-        ]
-        if None in columns:
-            return None
-        terms = list(stretches(columns[:n], columns[n : 2 * n]))  # type: ignore[arg-type]
-        mixed = any((t.w.stride == 0) == (t.x.stride == 0) for t in terms) and len(slots) > 1
-        if len(terms) > n // 2 or mixed:
-            return None  # a layer has factors of its neurons' own, and common ones
-        if rest and self.varying[operands[0][-1]]:
-            return None  # a bias that is no parameter
-        group, first = self.place[slots[0]]
-        return Layer(
-            len(slots),
-            inner,
-            self.varying[slots[0]],
-            terms,
-            columns[-1] if rest else None,
-            group,
-            first,
-        )
+    def _contractions(
+        self, columns: Sequence[Sequence[int]], extents: Extents, varying: bool, target: Access
+    ) -> list[Contraction]:
+        """Return dots as contractions, one for each stretch of terms at regular distances.
 
-    # --- memory and outputs ----------------------------------------------------------------------
+        None if they are not what a kernel is for: factors that belong to one neuron each, and
+        factors that all share.
+        """
+        if any(self.code[i].op is CONSTANT for column in columns for i in column):
+            return []
+        n, has_bias = divmod(len(columns), 2)
+        accesses = [access_of([self.place[i] for i in column], extents) for column in columns]
+        if None in accesses or (has_bias and self.varies[columns[-1][0]]):
+            return []
+        ws, xs = accesses[:n], accesses[n : 2 * n]
+        stretches = progressions(
+            ((w.buffer, w.strides, x.buffer, x.strides), (w.first, x.first))
+            for w, x in zip(ws, xs)
+            if w and x
+        )
+        found: list[Contraction] = []
+        start = accesses[-1] if has_bias else None
+        for (w_buffer, w_strides, x_buffer, x_strides), firsts, steps, size in stretches:
+            w = Access(w_buffer, firsts[0], (*w_strides, steps[0]))
+            x = Access(x_buffer, firsts[1], (*x_strides, steps[1]))
+            own, common = (w, x) if not extents or w_strides[-1] else (x, w)
+            if extents and (not own.strides[-2] or common.strides[-2]):
+                return []
+            found.append(Contraction((*extents, size), varying, own, common, start, target))
+            start = target
+        return found if 2 * len(found) <= n else []
 
     def _keep(self) -> None:
-        """Mark the groups whose numbers another phase, or an output, reads."""
-        for slot, instruction in enumerate(self.code):
-            number = self.phase_of.get(slot)
-            for operand in instruction.operands:
-                if number is None or self.phase_of.get(operand) != number:
-                    self._keep_slot(operand)
-        for slot in self.program.outputs:
-            if slot not in self.product_outputs:
-                self._keep_slot(slot)
+        """Mark the buffers that some nest reads."""
+        for nest in self.nests:
+            read: list[Operand | None] = []
+            if isinstance(nest, Contraction):
+                read = [nest.a, nest.b, nest.start, nest.target]
+            else:
+                read = [x for statement in nest.statements for x in statement.operands]
+            for operand in read:
+                if isinstance(operand, Series):
+                    operand = operand.access
+                if isinstance(operand, (Access, Gather)) and operand.buffer >= 0:
+                    self.buffers[operand.buffer].kept = True
 
-    def _keep_slot(self, slot: int) -> None:
-        store, _ = self.place.get(slot, (SHARED, 0))
-        if store >= 0:
-            self.groups[store].kept = True
+
+def _as_series(operands: Sequence[Operand]) -> tuple[Series] | None:
+    """Return the operands of a sum as a series, if they are at equal distances in memory."""
+    if not all(isinstance(x, Access) for x in operands):
+        return None
+    accesses = [x for x in operands if isinstance(x, Access)]
+    found = progressions(((x.buffer, x.strides), (x.first,)) for x in accesses)
+    return (Series(accesses[0], found[0].step[0], found[0].size),) if len(found) == 1 else None

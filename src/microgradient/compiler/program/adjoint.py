@@ -23,7 +23,7 @@ from microgradient.compiler.program.primitives import (
     NOT,
     SELECT,
 )
-from microgradient.compiler.program.tracing import Condition, Trace, Traced
+from microgradient.compiler.program.recorder import Recorder
 from microgradient.engine import ops
 from microgradient.engine.choice import GRAPH, where
 from microgradient.engine.op import Op
@@ -40,7 +40,7 @@ class _Part(NamedTuple):
 
 
 def reverse(
-    trace: Trace,
+    trace: Recorder,
     inputs: Sequence[Any],
     seeds: Sequence[tuple[Any, Any]],
     *,
@@ -69,7 +69,7 @@ def reverse(
 class _Adjoint:
     """The adjoint of one slot, made of its parts, and what it hands to the operands."""
 
-    def __init__(self, trace: Trace, slot: int, parts: list[_Part], keep_nan: bool) -> None:
+    def __init__(self, trace: Recorder, slot: int, parts: list[_Part], keep_nan: bool) -> None:
         self.trace, self.slot, self.keep_nan = trace, slot, keep_nan
         self.instruction = trace.instructions[slot]
         self.reached = self._either([part.reached for part in parts])
@@ -88,7 +88,7 @@ class _Adjoint:
         trace = self.trace
         products = [(p.adjoint, p.partial) for p in parts if p.reached is None]
         terms = [
-            where(Condition(trace, p.reached), times(p.adjoint, p.partial), 0.0)
+            where(trace.condition(p.reached), times(p.adjoint, p.partial), 0.0)
             for p in parts
             if p.reached is not None
         ]
@@ -109,7 +109,7 @@ class _Adjoint:
         if self.keep_nan and not self._nan_covered(parts):
             slot = trace.emit(ADJOINT, (slot, self.slot))
         trace.adjoint_of.setdefault(slot, self.slot)
-        return Traced(trace, slot)
+        return trace.symbol(slot)
 
     def _nan_covered(self, parts: list[_Part]) -> bool:
         """Return whether the adjoint's products are nan by themselves where the value is nan."""
@@ -126,7 +126,7 @@ class _Adjoint:
             self._choose(parts, active)
         elif slots and op not in CUT:
             trace = self.trace
-            v, operands = Traced(trace, self.slot), [Traced(trace, slot) for slot in slots]
+            v, operands = trace.symbol(self.slot), [trace.symbol(slot) for slot in slots]
             for slot, partial in zip(slots, op.partials(GRAPH, v, *operands)):
                 if slot in active:
                     part = _Part(self.value, partial, self.reached, op)
@@ -143,7 +143,7 @@ class _Adjoint:
 
 
 def forward(
-    trace: Trace, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
+    trace: Recorder, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
 ) -> list[Any]:
     """Return the tangents of ``results``, given those of ``inputs``, as symbols or numbers."""
     variables = [trace.slot(x) for x in inputs]
@@ -158,19 +158,19 @@ def forward(
             continue
         if op is SELECT:
             x, y = (tangent.get(operand, 0.0) for operand in operands[1:])
-            total = where(Condition(trace, operands[0]), x, y)
+            total = where(trace.condition(operands[0]), x, y)
         else:
-            v, symbols = Traced(trace, slot), [Traced(trace, operand) for operand in operands]
+            v, symbols = trace.symbol(slot), [trace.symbol(operand) for operand in operands]
             partials = op.partials(GRAPH, v, *symbols)
             terms = [times(tangent[i], p) for i, p in zip(operands, partials) if i in tangent]
             total = terms[0] if len(terms) == 1 else ops.fsum(terms)
         if op not in NAN_OUT_NAN_SLOPE:
-            total = Traced(trace, trace.emit(ADJOINT, (trace.slot(total), slot)))
+            total = trace.symbol(trace.emit(ADJOINT, (trace.slot(total), slot)))
         tangent[slot] = total
     return [tangent.get(slot, 0.0) for slot in slots]
 
 
-def _dependents(trace: Trace, variables: Sequence[int], last: int) -> set[int]:
+def _dependents(trace: Recorder, variables: Sequence[int], last: int) -> set[int]:
     """Return the slots up to ``last`` through which a result depends on ``variables``."""
     active = set(variables)
     instructions = trace.instructions

@@ -1,7 +1,7 @@
-"""From program to program: dead code, rows spelled out, sums of products made one instruction.
+"""From program to program: dead code, rows by their formulas, sums of products as one instruction.
 
-None but ``fused`` and ``spelled_out`` changes a result's bits; none assumes what IEEE does not:
-``0 * x`` and ``x - x`` stay, for x may be infinite.
+None but ``contract_sums`` and ``strength_reduce`` changes a result's bits; none assumes what IEEE
+does not: ``0 * x`` and ``x - x`` stay, for x may be infinite.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from microgradient.compiler.program.primitives import (
     CONDITIONS,
     CONSTANT,
     DETACH,
+    EXP_FALLING,
     INPUT,
     LESS,
     OWN,
     SELECT,
 )
 from microgradient.compiler.program.program import Instruction, Program
-from microgradient.compiler.program.tracing import Condition, Trace, Traced
+from microgradient.compiler.program.tracing import Trace
 from microgradient.engine import choice, ops
 from microgradient.engine.op import OPS, Arithmetic
 
@@ -30,8 +31,14 @@ Emit = Callable[[Trace, Instruction, tuple[int, ...]], int]
 """Writes one instruction, its operands renumbered, into a new trace; returns its slot there."""
 
 
-def recorded(trace: Trace, outputs: Sequence[int], names: Sequence[str]) -> Program:
-    """Return what ``trace`` recorded, without what no output needs."""
+def program_of(
+    trace: Trace,
+    outputs: Sequence[int],
+    names: Sequence[str],
+    varying: Iterable[int] = (),
+    reduce: str | None = None,
+) -> Program:
+    """Return what ``trace`` recorded, without dead code, over a batch in which inputs vary."""
     captured = [
         (value.label or f"Value number {i}", number)
         for i, (value, number) in enumerate(trace.captured.items(), 1)
@@ -40,49 +47,64 @@ def recorded(trace: Trace, outputs: Sequence[int], names: Sequence[str]) -> Prog
         tuple(names),
         tuple(trace.instructions),
         tuple(outputs),
-        dict(trace.adjoint_of),
+        trace.adjoint_of,
         trace.adjoint_from,
         tuple(captured),
+        tuple(varying),
+        reduce,
     )
-    return rewritten(program, _unmarked)
+    return _rewritten(program, program.instructions, _unmarked)
 
 
-def rewritten(program: Program, emit: Emit) -> Program:
-    """Return ``program`` with each instruction that an output needs written anew by ``emit``."""
+def _rewritten(program: Program, code: Sequence[Instruction], emit: Emit) -> Program:
+    """Return ``program`` with ``code`` instead of its own, each live instruction by ``emit``."""
     trace = Trace(len(program.inputs))
-    needed = _needed(program)
+    live = _live(code, program.outputs)
     new: dict[int, int] = {}
-    for slot, instruction in enumerate(program.instructions):
+    for slot, instruction in enumerate(code):
         if slot == program.adjoint_from:
             trace.adjoint_from = len(trace.instructions)
         if instruction.op is INPUT:
             new[slot] = slot
-        elif needed[slot]:
+        elif live[slot]:
             new[slot] = emit(trace, instruction, tuple([new[i] for i in instruction.operands]))
-    adjoint_of: dict[int, int] = {}
+    trace.adjoint_of = {}
     for slot, of in program.adjoint_of.items():
         if slot in new and of in new and new[slot] >= len(program.inputs):
-            adjoint_of.setdefault(new[slot], new[of])
-    outputs = [new[slot] for slot in program.outputs]
-    result = replace(
+            trace.adjoint_of.setdefault(new[slot], new[of])
+    return _eliminate_dead(program, trace, [new[slot] for slot in program.outputs])
+
+
+def _eliminate_dead(program: Program, trace: Trace, outputs: Sequence[int]) -> Program:
+    """Return ``program`` with the instructions of ``trace`` that ``outputs`` need."""
+    live = _live(trace.instructions, outputs)
+    slots = [slot for slot, needed in enumerate(live) if needed]
+    new = {slot: i for i, slot in enumerate(slots)}
+    first = trace.adjoint_from
+    return replace(
         program,
-        instructions=tuple(trace.instructions),
-        outputs=tuple(outputs),
-        adjoint_of=adjoint_of,
-        adjoint_from=trace.adjoint_from,
+        instructions=tuple(
+            [
+                Instruction(x.op, tuple([new[i] for i in x.operands]), x.number)
+                for x in (trace.instructions[slot] for slot in slots)
+            ]
+        ),
+        outputs=tuple([new[slot] for slot in outputs]),
+        adjoint_of={new[a]: new[v] for a, v in trace.adjoint_of.items() if live[a] and live[v]},
+        adjoint_from=None if first is None else sum(live[:first]),
     )
-    return result if all(_needed(result)) else rewritten(result, _unmarked)
 
 
-def _needed(program: Program) -> list[bool]:
-    needed = [instruction.op is INPUT for instruction in program.instructions]
-    for slot in program.outputs:
-        needed[slot] = True
-    for slot in range(len(needed) - 1, -1, -1):
-        if needed[slot]:
-            for operand in program.instructions[slot].operands:
-                needed[operand] = True
-    return needed
+def _live(code: Sequence[Instruction], outputs: Iterable[int]) -> list[bool]:
+    """Return for each slot whether it is an input or needed by an output."""
+    live = [instruction.op is INPUT for instruction in code]
+    for slot in outputs:
+        live[slot] = True
+    for slot in range(len(live) - 1, -1, -1):
+        if live[slot]:
+            for operand in code[slot].operands:
+                live[operand] = True
+    return live
 
 
 def _copied(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
@@ -98,7 +120,7 @@ def _unmarked(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) ->
     return _copied(trace, instruction, slots)
 
 
-def expanded(program: Program, native: Iterable[str]) -> Program:
+def legalize(program: Program, native: Iterable[str]) -> Program:
     """Return ``program`` in the operations ``native`` alone, every other row by its formula.
 
     Raises CompileError, naming the row, for a primitive that is not among them.
@@ -122,15 +144,15 @@ def expanded(program: Program, native: Iterable[str]) -> Program:
         except AttributeError as fault:
             raise CompileError(f"the operation {op.name!r} cannot be compiled: {fault}") from None
 
-    return rewritten(program, emit)
+    return _rewritten(program, program.instructions, emit)
 
 
 def _symbol(trace: Trace, slot: int) -> Any:
-    kind = Condition if trace.instructions[slot].op in CONDITIONS else Traced
-    return kind(trace, slot)
+    is_condition = trace.instructions[slot].op in CONDITIONS
+    return trace.condition(slot) if is_condition else trace.symbol(slot)
 
 
-def fused(program: Program) -> Program:
+def contract_sums(program: Program) -> Program:
     """Return ``program`` with each sum of three or more terms, products among them, as one dot.
 
     What is written with ``+`` and ``*`` then has the form of a neuron. The roundings of the
@@ -143,32 +165,34 @@ def fused(program: Program) -> Program:
     for slot in program.outputs:
         uses[slot] += 1
     inner = _inner_sums(program, uses)
+    code = _sums_of_squares_as_dots(program.instructions, uses)
     terms_of: dict[int, list[int]] = {}
-    for slot, (op, operands, _) in enumerate(program.instructions):
-        if op is ops.add:
-            terms_of[slot] = [
-                term
-                for operand in operands
-                for term in (terms_of[operand] if operand in inner else [operand])
-            ]
-    return _with_dots(_sums_of_squares(program, uses), terms_of, inner, uses)
+    for slot, (op, operands, _) in enumerate(code):
+        if op is not ops.add:
+            continue
+        terms_of[slot] = terms = [
+            term
+            for operand in operands
+            for term in (terms_of[operand] if operand in inner else [operand])
+        ]
+        if slot not in inner:
+            code[slot] = _contracted(code, terms, uses) or code[slot]
+    return _rewritten(program, code, _copied)
 
 
-def _sums_of_squares(program: Program, uses: list[int]) -> Program:
-    """Return ``program`` with each sum of squares as a dot: where nothing cancels, none is lost."""
-    code = program.instructions
+def _sums_of_squares_as_dots(code: Sequence[Instruction], uses: Sequence[int]) -> list[Instruction]:
+    """Return ``code`` with each sum of squares as a dot: where nothing cancels, none is lost."""
 
     def is_square(slot: int) -> bool:
         op, operands, _ = code[slot]
         return op is ops.mul and operands[0] == operands[1] and uses[slot] == 1
 
-    changed = [
+    return [
         Instruction(ops.dot, tuple([code[i].operands[0] for i in x.operands] * 2))
         if x.op is ops.fsum and x.operands and all(map(is_square, x.operands))
         else x
         for x in code
     ]
-    return replace(program, instructions=tuple(changed))
 
 
 def _inner_sums(program: Program, uses: list[int]) -> set[int]:
@@ -182,31 +206,30 @@ def _inner_sums(program: Program, uses: list[int]) -> set[int]:
     }
 
 
-def _with_dots(
-    program: Program, terms_of: dict[int, list[int]], inner: set[int], uses: list[int]
-) -> Program:
-    instructions = list(program.instructions)
-    for slot, terms in terms_of.items():
-        products = [
-            instructions[t].operands if instructions[t].op is ops.mul and uses[t] == 1 else None
-            for t in terms
-        ]
-        plain = [t for t, product in zip(terms, products) if product is None]
-        if slot in inner or len(terms) < 3 or len(terms) - len(plain) < 2 or len(plain) > 1:
-            continue
-        pairs = [product for product in products if product is not None]
-        ws, xs = zip(*pairs)
-        instructions[slot] = Instruction(ops.dot, (*ws, *xs, *plain))
-    return rewritten(replace(program, instructions=tuple(instructions)), _copied)
+def _contracted(
+    code: Sequence[Instruction], terms: Sequence[int], uses: Sequence[int]
+) -> Instruction | None:
+    """Return the sum of ``terms`` as a dot; None where fewer than two of them are products."""
+    pairs: list[tuple[int, ...]] = []
+    plain: list[int] = []
+    for term in terms:
+        if code[term].op is ops.mul and uses[term] == 1:
+            pairs.append(code[term].operands)
+        else:
+            plain.append(term)
+    if len(terms) < 3 or len(pairs) < 2 or len(plain) > 1:
+        return None
+    ws, xs = zip(*pairs)
+    return Instruction(ops.dot, (*ws, *xs, *plain))
 
 
-def spelled_out(program: Program) -> Program:
+def strength_reduce(program: Program) -> Program:
     """Return ``program`` with squares as products, hypot of two, and each sigmoid by exp.
 
     s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|): s(x) and s(-x) then
     share one exponential.
     """
-    return rewritten(program, _spelled)
+    return _rewritten(program, program.instructions, _reduced)
 
 
 def _product(trace: Trace, slots: tuple[int, ...]) -> int:
@@ -220,7 +243,7 @@ def _product(trace: Trace, slots: tuple[int, ...]) -> int:
     return trace.emit(ops.mul, slots)
 
 
-def _spelled(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+def _reduced(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
     if instruction.op is ops.mul:
         return _product(trace, slots)
     if instruction.op is ops.hypot and len(slots) != 2:
@@ -230,18 +253,27 @@ def _spelled(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> 
         return result
     if instruction.op is ops.pow and trace.instructions[slots[1]].number == 2.0:
         return trace.emit(ops.mul, (slots[0], slots[0]))
+    if instruction.op is ops.exp and _is_minus_size(trace, slots[0]):
+        return trace.emit(EXP_FALLING, slots)
     if instruction.op is not ops.sigmoid:
         return _copied(trace, instruction, slots)
     x = slots[0]
     inner = trace.instructions[x]
     size = inner.operands[0] if inner.op is ops.neg else x
     minus_size = trace.emit(ops.neg, (trace.emit(ops.abs, (size,)),))
-    t = trace.emit(ops.exp, (minus_size,))
+    t = trace.emit(EXP_FALLING, (minus_size,))
     one = trace.constant(1.0)
     large = trace.emit(ops.div, (one, trace.emit(ops.add, (one, t))))
     small = trace.emit(ops.mul, (t, large))
     above = trace.emit(LESS, (trace.constant(0.0), size))  # at 0 both are 1/2, so it need not turn
     return trace.emit(SELECT, (above, large, small) if size == x else (above, small, large))
+
+
+def _is_minus_size(trace: Trace, slot: int) -> bool:
+    """Return whether ``slot`` is -|x|."""
+    instruction = trace.instructions[slot]
+    is_minus = instruction.op is ops.neg
+    return is_minus and trace.instructions[instruction.operands[0]].op is ops.abs
 
 
 def _of_both_branches(trace: Trace, slots: tuple[int, ...]) -> tuple[int, ...]:

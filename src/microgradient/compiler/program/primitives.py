@@ -20,8 +20,15 @@ CONSTANT = Op("constant", _none, lambda m: nan)
 ARGUMENT = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)
 """The variable of a derivative within the program: the same number as its operand."""
 DETACH = Op("detach", _none, lambda m, x: x)
-ADJOINT = Op("adjoint", lambda m, v, *operands: (1.0,), lambda m, adjoint, *value: adjoint)
+ADJOINT = Op(
+    "adjoint",
+    lambda m, v, adjoint, value: (1.0,),
+    lambda m, adjoint, value: m.where(m.equal(value, value), adjoint, nan),
+)
 """An adjoint, or nan where the value it belongs to is nan."""
+
+EXP_FALLING = Op("exp_falling", lambda m, v, x: (v,), lambda m, x: m.exp(x))
+"""exp of a number that is known not to be large, such as -|x|."""
 
 LESS = Op("less", _none, lambda m, x, y: x < y, symbol="<")
 LESS_EQUAL = Op("less_equal", _none, lambda m, x, y: x <= y, symbol="<=")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import nan
 from typing import NamedTuple
@@ -30,9 +30,9 @@ class Program:
     ``inputs`` holds a name for each input, for readers alone: no generated code contains it.
     ``outputs`` are slots. ``adjoint_of`` tells which slots are adjoints, and of what; the adjoint
     part begins at slot ``adjoint_from``. ``captured`` are the Values that the function brought with
-    it, frozen as constants: label and number. ``rows`` are the inputs that change from row to row
-    of a batch (or from replica to replica); the outputs are then summed over the rows, or kept for
-    ``each``.
+    it, frozen as constants: label and number. ``varying`` are the inputs that differ from example
+    to example of a batch (or from replica to replica), all others are uniform; ``reduce`` is "sum"
+    where the outputs are summed over the batch, None where those of each example are kept.
     Raises ValueError for an operand that is not before its instruction or not of its kind.
     Source of the form: Griewank and Walther, Evaluating Derivatives, section 2.2.
     """
@@ -43,8 +43,8 @@ class Program:
     adjoint_of: Mapping[int, int] = field(default_factory=dict)
     adjoint_from: int | None = None
     captured: tuple[tuple[str, float], ...] = ()
-    rows: tuple[int, ...] = ()
-    each: bool = False
+    varying: tuple[int, ...] = ()
+    reduce: str | None = None
 
     def __post_init__(self) -> None:
         known = len(self.instructions)
@@ -60,8 +60,10 @@ class Program:
                     raise ValueError(f"slot {slot}: an operand of {op.name} is of a wrong kind")
             if op in CONDITIONS:
                 conditions.add(slot)
-        if not all(0 <= slot < len(self.inputs) for slot in self.rows):
-            raise ValueError(f"rows must be inputs, got {self.rows}")
+        if not all(0 <= slot < len(self.inputs) for slot in self.varying):
+            raise ValueError(f"varying slots must be those of inputs, got {self.varying}")
+        if self.reduce not in ("sum", None):
+            raise ValueError(f'reduce must be "sum" or None, got {self.reduce!r}')
         if not all(0 <= slot < known for slot in self.outputs):
             raise ValueError(f"outputs must be slots below {known}, got {self.outputs}")
 
@@ -89,22 +91,27 @@ class Program:
         """The numbers that stand in the program, captured or written in the function."""
         return [number for op, _, number in self.instructions if op is CONSTANT]
 
-    def varying(self) -> list[bool]:
-        """Return for each slot whether its number changes from row to row."""
-        rows, found = set(self.rows), list[bool]()
+    def varies(self) -> list[bool]:
+        """Return for each slot whether its number differs from example to example."""
+        inputs, found = set(self.varying), list[bool]()
         for slot, (_, operands, _) in enumerate(self.instructions):
-            found.append(slot in rows or any(found[i] for i in operands))
+            found.append(slot in inputs or any(found[i] for i in operands))
         return found
 
-    def over(self, rows: tuple[int, ...], each: bool) -> Program:
-        """Return the same program over rows of these inputs."""
-        return replace(self, rows=rows, each=each)
+    def over(self, varying: Iterable[int], reduce: str | None) -> Program:
+        """Return the same program over a batch in which these inputs vary."""
+        return replace(self, varying=tuple(varying), reduce=reduce)
 
-    def source(self, language: str = "python") -> str:
-        """Return the program as source text: "python", or "llvm" (which needs no llvmlite)."""
-        from microgradient.compiler.backends import source_of
+    def evaluate(self, inputs: Sequence[float], count: int | None = None) -> list[float]:
+        """Return the numbers of the first ``count`` slots, instruction by instruction.
 
-        return source_of(self, language)
+        It is what a program means, and slow. Conditions are 1.0 or 0.0.
+        """
+        numbers = list(inputs)
+        for op, operands, number in self.instructions[len(numbers) : count]:
+            constant = op is CONSTANT
+            numbers.append(number if constant else op.fast(*[numbers[i] for i in operands]))
+        return numbers
 
     def __str__(self) -> str:
         return "\n".join(_Listing(self).lines())
@@ -157,10 +164,10 @@ class _Listing:
         inputs = [f"v{slot} = {_plain(name)}" for slot, name in enumerate(program.inputs)]
         shown = inputs if len(inputs) <= 12 else [*inputs[:5], "…", *inputs[-5:]]
         lines += [f"  {line}" for line in shown]
-        if program.rows:
-            rows = grouped([self.names[slot] for slot in program.rows])
-            how = "kept for each" if program.each else "summed over them"
-            lines.append(f"  rows: {rows}; results are {how}")
+        if program.varying:
+            names = grouped([self.names[slot] for slot in program.varying])
+            how = "summed over it" if program.reduce else "kept for each example"
+            lines.append(f"  batch: {names}; results are {how}")
         for label, number in program.captured:
             lines.append(f"  captured as a constant: {_plain(label)} = {number!r}")
         lines.append("forward")
@@ -177,7 +184,7 @@ class _Listing:
     def _formula(self, instruction: Instruction) -> str:
         op, names = instruction.op, [self.names[slot] for slot in instruction.operands]
         if op is ADJOINT:
-            return f"{names[0]}    (nan where {names[1]} is)" if len(names) > 1 else names[0]
+            return f"{names[0]}    (nan where {names[1]} is)"
         if op.name == "dot":
             n = len(names) // 2
             bias = "".join(f" + {name}" for name in names[2 * n :])

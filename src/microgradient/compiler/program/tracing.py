@@ -6,45 +6,36 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final, NoReturn
 
-from microgradient.compiler.program import primitives as words
+from microgradient.compiler.program import adjoint, primitives
 from microgradient.compiler.program.errors import refused
-from microgradient.compiler.program.program import Instruction
+from microgradient.compiler.program.recorder import Recorder
 from microgradient.engine import choice, ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
 from microgradient.engine.op import FLOATS, NAMED, OPS, Op, Symbol, Undecided
 from microgradient.engine.value import Value
 
-_NEUTRAL = {
-    (ops.mul, "1.0"),
-    (ops.div, "1.0"),
-    (ops.sub, "0.0"),
-    (ops.pow, "1.0"),
-}  # as second operand: exactly the first
 
-
-class Trace:
-    """Instructions as they are recorded; equal ones become one, constant ones a constant.
+class Trace(Recorder):
+    """A recorder whose operands are symbols, and the Values that the traced function brings.
 
     ``parameters`` maps leaves to inputs: Values that the function closes over and that shall not be
-    frozen. Every other Value that it brings is a constant, and listed in ``captured``.
+    frozen. Every other Value becomes a constant, and stands in ``captured``.
     """
 
     def __init__(self, inputs: int, parameters: Mapping[Value, int] | None = None) -> None:
-        self.instructions = [Instruction(words.INPUT)] * inputs
+        super().__init__(inputs)
         self.captured: dict[Value, float] = {}
-        self.adjoint_of: dict[int, int] = {}
-        self.adjoint_from: int | None = None
         self._slots: dict[Value, int] = dict(parameters or {})
         self._varying = set(self._slots)
-        self._known: dict[Any, int] = {}
 
     def inputs(self) -> list[Traced]:
         """Return the symbols of the inputs."""
-        return [Traced(self, i) for i, x in enumerate(self.instructions) if x.op is words.INPUT]
+        return [
+            Traced(self, i) for i, x in enumerate(self.instructions) if x.op is primitives.INPUT
+        ]
 
     def slot(self, x: Any) -> int:
-        """Return where an operand is: a symbol, a Value, or a number."""
         if isinstance(x, (Traced, Condition)):
             if x.trace is not self:
                 raise refused("a symbol of another compilation", "pass it in as an argument")
@@ -53,51 +44,24 @@ class Trace:
             return self._slots[x] if x in self._slots else self._lifted(x)
         return self.constant(as_float(x))
 
-    def constant(self, number: float) -> int:
-        return self._put(words.CONSTANT, (), number)
+    def symbol(self, slot: int) -> Traced:
+        return Traced(self, slot)
+
+    def condition(self, slot: int) -> Condition:
+        return Condition(self, slot)
 
     def apply(self, op: Op, operands: Sequence[Any]) -> Any:
         """Return the result of ``op``: a Traced, or a Condition for a comparison."""
         slots = tuple([self.slot(x) for x in operands])
-        return (Condition if op in words.CONDITIONS else Traced)(self, self.emit(op, slots))
-
-    def emit(self, op: Op, slots: tuple[int, ...]) -> int:
-        """Return the slot of an instruction, a new one only if nothing known has this result."""
-        instructions = self.instructions
-        if op is not words.ARGUMENT and op not in words.CONDITIONS and op is not words.SELECT:
-            second = instructions[slots[1]] if len(slots) == 2 else None
-            if second and second.op is words.CONSTANT and (op, repr(second.number)) in _NEUTRAL:
-                return slots[0]
-            if op is ops.mul and instructions[slots[0]].number == 1.0:
-                return slots[1]
-            if slots and all(instructions[slot].op is words.CONSTANT for slot in slots):
-                return self.constant(as_float(op.fast(*[instructions[i].number for i in slots])))
-        return self._put(op, slots)
-
-    def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
-        """Return where this instruction is, if it has been recorded."""
-        return self._known.get((op, slots))
+        return (Condition if op in primitives.CONDITIONS else Traced)(self, self.emit(op, slots))
 
     def compare(self, op: Op, x: Any, y: Any) -> Any:
         """Return a Condition, or a bool where both operands are constants."""
         a, b = self.slot(x), self.slot(y)
         first, second = self.instructions[a], self.instructions[b]
-        if first.op is words.CONSTANT and second.op is words.CONSTANT:
+        if first.op is primitives.CONSTANT and second.op is primitives.CONSTANT:
             return op.value(FLOATS, first.number, second.number)
-        return Condition(self, self._put(op, (a, b)))
-
-    def _put(self, op: Op, slots: tuple[int, ...], number: float = 0.0) -> int:
-        if op is words.ARGUMENT:  # each is a variable of its own
-            self.instructions.append(Instruction(op, slots))
-            return len(self.instructions) - 1
-        key = (op, slots) if op is not words.CONSTANT else number.hex()
-        slot = self._known.get(key)
-        if slot is None:
-            slot = self._known[key] = len(self.instructions)
-            self.instructions.append(
-                Instruction(op, slots, number) if op is words.CONSTANT else Instruction(op, slots)
-            )
-        return slot
+        return Condition(self, self.put(op, (a, b)))
 
     def _lifted(self, value: Value) -> int:
         """Record the graph of a Value, once: its leaves are parameters, variables or constants."""
@@ -107,7 +71,7 @@ class Trace:
             varies = any(parent in self._varying for parent in node.parents)
             if node.op is ops.argument or (varies and node.op is ops.passed):
                 operand = self._slots[node.parents[0]] if node.parents else self.constant(node.data)
-                self._slots[node] = self._put(words.ARGUMENT, (operand,))
+                self._slots[node] = self.put(primitives.ARGUMENT, (operand,))
                 self._varying.add(node)
             elif varies:
                 if node.op is ops.taken:
@@ -157,28 +121,24 @@ class Traced(Symbol):
 
     def record(self, op: Op, operands: Sequence[Any]) -> Any:
         if op is ops.argument:
-            return Traced(self.trace, self.trace.emit(words.ARGUMENT, (self.slot,)))
+            return Traced(self.trace, self.trace.emit(primitives.ARGUMENT, (self.slot,)))
         if NAMED.get(op.name) is not op:
             _check_formula(op, operands)
         return self.trace.apply(op, operands)
 
     def detached(self) -> Traced:
-        return Traced(self.trace, self.trace.emit(words.DETACH, (self.slot,)))
+        return Traced(self.trace, self.trace.emit(primitives.DETACH, (self.slot,)))
 
     def equal(self, x: Any, y: Any) -> Any:
-        return self.trace.compare(words.EQUAL, x, y)
+        return self.trace.compare(primitives.EQUAL, x, y)
 
     def adjoints(self, inputs: Sequence[Any], seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
-        from microgradient.compiler.program.adjoint import reverse
-
-        return reverse(self.trace, inputs, seeds)
+        return adjoint.reverse(self.trace, inputs, seeds)
 
     def tangents(
         self, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
     ) -> list[Any]:
-        from microgradient.compiler.program.adjoint import forward
-
-        return forward(self.trace, inputs, directions, results)
+        return adjoint.forward(self.trace, inputs, directions, results)
 
     __add__, __radd__ = _binary(ops.add)
     __sub__, __rsub__ = _binary(ops.sub)
@@ -196,20 +156,20 @@ class Traced(Symbol):
         return self
 
     def __lt__(self, other: Any) -> Any:
-        return self.trace.compare(words.LESS, self, other)
+        return self.trace.compare(primitives.LESS, self, other)
 
     def __le__(self, other: Any) -> Any:
-        return self.trace.compare(words.LESS_EQUAL, self, other)
+        return self.trace.compare(primitives.LESS_EQUAL, self, other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.trace.compare(words.LESS, other, self)
+        return self.trace.compare(primitives.LESS, other, self)
 
     def __ge__(self, other: Any) -> Any:
-        return self.trace.compare(words.LESS_EQUAL, other, self)
+        return self.trace.compare(primitives.LESS_EQUAL, other, self)
 
     def __eq__(self, other: object) -> Any:
         if isinstance(other, (Traced, Value, Real)) and not isinstance(other, bool):
-            return self.trace.compare(words.EQUAL, self, other)
+            return self.trace.compare(primitives.EQUAL, self, other)
         return NotImplemented
 
     def __ne__(self, other: object) -> Any:
@@ -256,18 +216,18 @@ class Condition(Undecided):
         a, b = self.trace.slot(x), self.trace.slot(y)
         if a == b:
             return Traced(self.trace, a)
-        return Traced(self.trace, self.trace.emit(words.SELECT, (self.slot, a, b)))
+        return Traced(self.trace, self.trace.emit(primitives.SELECT, (self.slot, a, b)))
 
     def __and__(self, other: Any) -> Any:
-        return self._joined(words.BOTH, other, absorbing=False)
+        return self._joined(primitives.BOTH, other, absorbing=False)
 
     def __or__(self, other: Any) -> Any:
-        return self._joined(words.EITHER, other, absorbing=True)
+        return self._joined(primitives.EITHER, other, absorbing=True)
 
     __rand__, __ror__ = __and__, __or__
 
     def negated(self) -> Condition:
-        return Condition(self.trace, self.trace.emit(words.NOT, (self.slot,)))
+        return Condition(self.trace, self.trace.emit(primitives.NOT, (self.slot,)))
 
     __invert__ = _unknown(
         "~ of a condition", "turn the comparison round, or swap the results of where"

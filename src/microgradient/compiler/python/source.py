@@ -1,7 +1,7 @@
-"""The lowering to Python source: always there, readable, and seen by tracebacks and debuggers.
+"""The Python backend: always there, readable, and seen by tracebacks and debuggers.
 
-Every function that it calls is the engine's own, so that forward results equal the eager ones bit
-for bit. The source contains generated names and numbers alone.
+It calls the engine's own functions, so that forward results equal the eager ones bit for bit. The
+source contains only generated names and numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from math import inf, nan
 from textwrap import fill
 from typing import Any
 
-from microgradient.compiler.program.passes import expanded
+from microgradient.compiler.program.passes import legalize
 from microgradient.compiler.program.primitives import ADJOINT, CONSTANT, INPUT
 from microgradient.compiler.program.program import Instruction, Program
 from microgradient.engine import floats
@@ -37,11 +37,11 @@ _numbers = count(1)
 def python_source(program: Program) -> str:
     """Return the source of a function ``program``.
 
-    It takes the inputs and returns the outputs, as sequences of floats. With ``program.rows`` it
-    takes the other inputs and a sequence of rows, and returns the outputs summed over the rows, or
-    a list of those of each.
+    It takes the inputs and returns the outputs, as sequences of floats. Over a batch it takes the
+    uniform inputs and a sequence of examples, and returns the sums of the outputs, or a list of
+    those of each example.
     """
-    return _Writer(expanded(program, _NATIVE)).text()
+    return _Writer(legalize(program, _NATIVE)).text()
 
 
 def python_function(source: str) -> Callable[..., Any]:
@@ -63,35 +63,38 @@ def python_function(source: str) -> Callable[..., Any]:
 
 
 class _Writer:
+    """The text of one function."""
+
     def __init__(self, program: Program) -> None:
-        self.program, self.rows, self.each = program, program.rows, program.each
+        self.program = program
         self.names = [
             self._literal(x.number) if x.op is CONSTANT else f"v{slot}"
             for slot, x in enumerate(program.instructions)
         ]
 
     def text(self) -> str:
-        shared = [i for i in range(len(self.program.inputs)) if i not in set(self.rows)]
-        results = [self.names[slot] for slot in self.program.outputs]
-        takes = "(inputs, rows)" if self.rows else "(inputs)"
+        program, inputs = self.program, set(self.program.varying)
+        uniform = [
+            name for i, name in enumerate(self.names[: len(program.inputs)]) if i not in inputs
+        ]
+        results = [self.names[slot] for slot in program.outputs]
+        takes = "(inputs, batch)" if inputs else "(inputs)"
         lines = [f"def program{takes}:"]
-        if shared:
-            lines.append(f"    {self._tuple([self.names[i] for i in shared])} = inputs")
-        varying = self.program.varying()
-        lines += self._block(1, [not v for v in varying])
-        if not self.rows:
+        if uniform:
+            lines.append(f"    {self._tuple(uniform)} = inputs")
+        varies = program.varies()
+        lines += self._block(1, [not v for v in varies])
+        if not inputs:
             return "\n".join([*lines, f"    return {self._tuple(results)}", ""])
         sums = [f"s{k}" for k in range(len(results))]
-        lines += ["    results = []"] if self.each else [f"    {s} = 0.0" for s in sums]
-        lines.append(f"    for {self._tuple([self.names[i] for i in self.rows])} in rows:")
-        lines += self._block(2, varying)
-        if self.each:
-            lines += [f"        results.append(({self._tuple(results)}))", "    return results"]
-        else:
-            lines += [f"        {s} += {result}" for s, result in zip(sums, results)] or [
-                "        pass"
-            ]
+        lines += [f"    {s} = 0.0" for s in sums] if program.reduce else ["    results = []"]
+        lines.append(f"    for {self._tuple([self.names[i] for i in program.varying])} in batch:")
+        lines += self._block(2, varies)
+        if program.reduce:
+            lines += [f"        {s} += {x}" for s, x in zip(sums, results)] or ["        pass"]
             lines.append(f"    return {self._tuple(sums)}")
+        else:
+            lines += [f"        results.append(({self._tuple(results)}))", "    return results"]
         return "\n".join([*lines, ""])
 
     def _block(self, depth: int, wanted: Sequence[bool]) -> list[str]:
@@ -112,7 +115,7 @@ class _Writer:
         if op.name in ("fsum", "prod"):
             return f"{op.name}([{', '.join(x)}])"
         if op is ADJOINT:
-            return f"{x[0]} if {x[1]} == {x[1]} else nan" if len(x) > 1 else x[0]
+            return f"{x[0]} if {x[1]} == {x[1]} else nan"
         if op.name == "neg":
             return f"-{x[0]}"
         if op.name == "no":
@@ -144,6 +147,6 @@ class PythonKernel:
         """Return the outputs for ``inputs``."""
         return self._function(inputs)  # type: ignore[no-any-return]
 
-    def run_rows(self, inputs: Sequence[float], rows: Any) -> Any:
-        """Return the sums of the outputs over ``rows``, or a sequence of those of each."""
-        return self._function(inputs, rows if isinstance(rows, list) else rows.tolist())
+    def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
+        """Return the sums of the outputs over ``batch``, or a sequence of those of each."""
+        return self._function(inputs, batch if isinstance(batch, list) else batch.tolist())

@@ -5,22 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from microgradient.engine.number import shown
 from microgradient.engine.services.anomaly import detect_anomaly
 from microgradient.engine.value import Value, constant
 from microgradient.nn.optimizers import Optimizer
-
-Pattern = tuple[Sequence[float], Any]
-"""Inputs, and what the loss and the criterion take as targets."""
-
-Criterion = Callable[[Sequence[float], Any], bool]
-"""``criterion(outputs, targets)`` tells whether one pattern is right."""
+from microgradient.nn.training.plan import Criterion, Pattern
 
 
 class Diverged(Exception):
-    """What is not finite."""
+    """Raised when the loss or a weight becomes nan or infinite."""
 
 
 class Sweeps(NamedTuple):
@@ -35,12 +30,25 @@ class Sweeps(NamedTuple):
     fault: str | None = None
 
 
+class Run(Protocol):
+    """What does the sweeps of a training run, however it computes them."""
+
+    def advance(
+        self, changes: Mapping[str, float], rng: random.Random | None, most: int, watch: bool
+    ) -> Sweeps:
+        """Do at least one and at most ``most`` sweeps.
+
+        ``changes`` are set on the optimizer first; ``rng`` shuffles the patterns before each sweep;
+        ``watch`` asks whether the criterion is met.
+        """
+
+
 class EagerRun:
-    """What stays the same from sweep to sweep, and the state after the last whole one."""
+    """A run on Values, and the state after its last whole sweep, which it can go back to."""
 
     def __init__(
         self,
-        model: Any,
+        model: Callable[..., Any],
         loss: Callable[[Any, Any], Value],
         optimizer: Optimizer,
         criterion: Criterion | None,
@@ -52,6 +60,11 @@ class EagerRun:
         self.patterns = [([constant(x) for x in inputs], targets) for inputs, targets in patterns]
         self.order = list(range(len(patterns)))
         self.keep()
+
+    @property
+    def updates(self) -> int:
+        """How many updates a sweep makes."""
+        return -(-len(self.patterns) // self.size)
 
     def keep(self) -> None:
         """Remember weights and optimizer as they are now."""
@@ -70,13 +83,10 @@ class EagerRun:
             setattr(self.optimizer, name, list(value) if isinstance(value, list) else value)
 
     def advance(
-        self, settings: Mapping[str, float], rng: random.Random | None, most: int, watch: bool
+        self, changes: Mapping[str, float], rng: random.Random | None, most: int, watch: bool
     ) -> Sweeps:
-        """Do one sweep, however many may be done; ``watch`` asks whether the criterion is met.
-
-        ``settings`` are set on the optimizer first; ``rng`` shuffles the patterns.
-        """
-        vars(self.optimizer).update(settings)
+        """Do one sweep, however many may be done."""
+        vars(self.optimizer).update(changes)
         if rng is not None:
             rng.shuffle(self.order)
         try:
@@ -113,9 +123,9 @@ class EagerRun:
             raise TypeError(f"loss must return a Value, got {shown(node)}")
         return node
 
-    def diagnosis(self, settings: Mapping[str, float]) -> str:
-        """Go through the same sweep again from its start, in the same order, and look."""
-        vars(self.optimizer).update(settings)
+    def diagnosis(self, changes: Mapping[str, float]) -> str:
+        """Return why the sweep diverged: repeat it from its start, in the same order, watched."""
+        vars(self.optimizer).update(changes)
         try:
             with detect_anomaly():
                 self._sweep()
@@ -134,7 +144,9 @@ class EagerRun:
         )
 
 
-def count_right(model: Any, patterns: Sequence[tuple[Any, Any]], criterion: Criterion) -> int:
+def count_right(
+    model: Callable[..., Any], patterns: Sequence[tuple[Any, Any]], criterion: Criterion
+) -> int:
     """Return how many patterns meet ``criterion`` with the weights as they are."""
     return sum(bool(criterion(numbers_of(model(inputs)), targets)) for inputs, targets in patterns)
 

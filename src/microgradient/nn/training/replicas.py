@@ -1,4 +1,4 @@
-"""Training of many replicas of a network: restarts from other weights, side by side."""
+"""``train_replicas``: a network trained from many initial weights, side by side."""
 
 from __future__ import annotations
 
@@ -9,31 +9,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Unpack
 
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
-from microgradient.nn.training.eager import Criterion, Pattern
-from microgradient.nn.training.loop import (
-    TrainingDiverged,
-    batch_size,
-    check_engine,
-    check_run,
-    checked_schedule,
-    train,
-)
-from microgradient.nn.training.programs import Programs, programs
+from microgradient.nn.training.loop import TrainingDiverged, train
+from microgradient.nn.training.plan import Pattern, PlanSettings, TrainingPlan, check_backend
+from microgradient.nn.training.programs import Objective, Programs, programs
 
 
 @dataclass(frozen=True)
 class Replica:
     """How the training of one replica ended: after how many sweeps, and why.
 
-    ``stopped`` is "criterion", "sweeps" or "diverged"; ``error`` and ``right`` are those of the
-    last sweep. ``model`` has the learned weights; where it diverged, those before training.
+    ``stopped`` is "criterion", "sweeps", "interrupted" or "diverged"; ``error`` and ``right`` are
+    those of the last sweep. ``model`` has the learned weights; where it diverged, those before
+    training.
     """
 
     model: Module
@@ -49,24 +43,22 @@ def train_replicas(
     *,
     loss: Callable[[Any, Any], Value],
     optimizer: Callable[[list[Value]], Optimizer],
-    sweeps: int,
-    update: str | int = "sweep",
-    criterion: Criterion | None = None,
-    schedule: Mapping[int, Mapping[str, float]] | None = None,
-    engine: str = "auto",
+    backend: str = "auto",
     workers: int | None = None,
+    **plan: Unpack[PlanSettings],
 ) -> list[Replica]:
     """Train each of ``models`` as ``train`` would, and return how each ended, in their order.
 
     The models are of one architecture and differ in their weights. ``optimizer`` makes an optimizer
-    for a list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``. Compiled,
-    they run side by side in the lanes of vector registers, in ``workers`` threads (one for each
-    processor); a replica that has ended makes room for the next. ``engine`` and the other settings
-    are those of ``train``. Raises ValueError for models of different architectures.
+    for a list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``. As machine
+    code they run side by side in the lanes of vector registers, in ``workers`` threads (one for
+    each processor), and a replica that has ended makes room for the next; shuffled, or with
+    ``stop_when_met=False``, or by another backend, one after the other. ``backend`` and the other
+    keywords are those of ``train``. Raises ValueError for models of different architectures.
     """
     replicas = list(models)
-    check_engine(engine)
-    check_run(sweeps, criterion)
+    check_backend(backend)
+    run = TrainingPlan(**plan)
     workers = positive(workers if workers is not None else os.cpu_count() or 1, "workers")
     if not callable(optimizer):
         raise TypeError(
@@ -76,30 +68,30 @@ def train_replicas(
     if not replicas:
         return []
     optimizers = [optimizer(model.parameters()) for model in replicas]
-    checked_schedule(schedule or {}, optimizers[0])
-    size = batch_size(update, len(patterns))
-    compiled = None
-    if engine != "eager" and find_spec("llvmlite") is not None:
+    changes, size = run.changes(optimizers[0]), run.batch_size(len(patterns))
+    side_by_side = run.shuffle is None and run.stop_when_met and backend in ("auto", "llvm")
+    if side_by_side and find_spec("llvmlite") is not None:
         try:
-            compiled = _common_programs(replicas, optimizers, loss, criterion, patterns)
+            compiled = _common_programs(replicas, optimizers, loss, run, patterns)
         except Exception:
-            if engine == "compiled":
+            if backend == "llvm":
                 raise
-    if compiled is None:
-        common = {"loss": loss, "sweeps": sweeps, "update": update, "criterion": criterion}
-        common |= {"schedule": schedule, "engine": engine, "progress": False}
-        return [_one(model, patterns, rule, common) for model, rule in zip(replicas, optimizers)]
-    return _Work(replicas, optimizers, compiled, schedule or {}, sweeps, size).done(workers)
+        else:
+            return _Work(replicas, optimizers, compiled, changes, run.sweeps, size).done(workers)
+    return [
+        _trained(
+            model, patterns, loss=loss, optimizer=rule, backend=backend, progress=False, **plan
+        )
+        for model, rule in zip(replicas, optimizers)
+    ]
 
 
-def _one(
-    model: Any, patterns: Sequence[Pattern], optimizer: Optimizer, settings: dict[str, Any]
-) -> Replica:
-    before = model.state()
+def _trained(model: Any, patterns: Sequence[Pattern], **keywords: Any) -> Replica:
+    before = model.state_dict()
     try:
-        history = train(model, patterns, optimizer=optimizer, **settings)
+        history = train(model, patterns, **keywords)
     except TrainingDiverged as fault:
-        model.load_state(before)
+        model.load_state_dict(before)
         history = fault.history
         history.stopped = "diverged"
     error = history.errors[-1] if history.errors else 0.0
@@ -111,13 +103,14 @@ def _common_programs(
     models: Sequence[Any],
     optimizers: Sequence[Optimizer],
     loss: Callable[[Any, Any], Any],
-    criterion: Criterion | None,
+    plan: TrainingPlan,
     patterns: Sequence[Pattern],
 ) -> Programs:
     """Return the programs that all of ``models`` share; CompileError if they are not the same."""
-    compiled = programs(models[0], loss, optimizers[0], criterion, patterns)
+    first = optimizers[0]
+    compiled = programs(Objective(models[0], loss, plan.criterion), first, patterns)
     kind, names = _anatomy(models[0]), list(models[0].named_parameters())
-    settings = copy.copy(optimizers[0]).settings()
+    settings = first.settings(first.steps)
     seen: set[Value] = set()
     for i, (model, rule) in enumerate(zip(models, optimizers)):
         parameters = model.parameters()
@@ -129,16 +122,19 @@ def _common_programs(
         if set(rule.parameters) != set(parameters) or not seen.isdisjoint(parameters):
             raise CompileError(
                 f"replica {i} does not train all of its parameters, or shares some with another "
-                'one: train them with engine="eager"'
+                'one: train them with backend="eager"'
             )
-        if type(rule) is not type(optimizers[0]) or copy.copy(rule).settings() != settings:
+        if type(rule) is not type(first) or rule.settings(rule.steps) != settings:
             raise CompileError("replicas must have one optimizer with the same settings")
         seen.update(parameters)
-    if len(models) > 1:
-        other = programs(models[1], loss, optimizers[1], criterion, patterns)
-        if other.gradient.instructions != compiled.gradient.instructions:
+        objective = Objective(model, loss, plan.criterion)
+        if i == 1 and not compiled.holds_for(objective, patterns[0], _weights(rule)):
             raise CompileError("loss or criterion depends on which replica it is")
     return compiled
+
+
+def _weights(optimizer: Optimizer) -> list[float]:
+    return [parameter.data for parameter in optimizer.parameters]
 
 
 def _anatomy(thing: Any) -> Any:
@@ -162,18 +158,19 @@ class _Work:
         models: Sequence[Any],
         optimizers: Sequence[Optimizer],
         compiled: Programs,
-        schedule: Mapping[int, Mapping[str, float]],
+        changes: Mapping[int, Mapping[str, float]],
         sweeps: int,
         size: int,
     ) -> None:
-        from microgradient.compiler.llvm.training_kernel import WIDTH, TrainingCode
+        from microgradient.compiler.llvm.training_kernel import WIDTH, TrainingCode  # llvmlite
 
-        self.models, self.optimizers, self.schedule = models, optimizers, schedule
-        self.sweeps, self.size, self.rows = sweeps, size, compiled.rows
-        weights = tuple(range(len(compiled.gradient.outputs) - 2))
-        over = compiled.gradient.over(weights, each=True)
-        self.code = TrainingCode(over, compiled.update, WIDTH, size, len(self.rows))
-        self.steady = not schedule and optimizers[0].steady
+        self.models, self.optimizers, self.changes = models, optimizers, changes
+        self.sweeps, self.patterns = sweeps, compiled.patterns
+        self.updates = -(-len(self.patterns) // size)
+        weights = range(len(compiled.gradient.outputs) - 2)
+        over = compiled.gradient.over(weights, None)
+        self.code = TrainingCode(over, compiled.update, WIDTH, size, len(self.patterns))
+        self.steady = not changes and optimizers[0].steady
         self.stopped = False
         self.results: list[Replica | None] = [None] * len(models)
         self.lock = threading.Lock()
@@ -194,9 +191,9 @@ class _Work:
         ]
 
     def _work(self) -> None:
-        from microgradient.compiler.llvm.training_kernel import Lanes
+        from microgradient.compiler.llvm.training_kernel import ReplicaLanes
 
-        lanes = Lanes(self.code, self.rows, self.sweeps)
+        lanes = ReplicaLanes(self.code, self.patterns, self.sweeps)
         lanes.train(self._take, self._give, self._settings, refill=self.steady)
 
     def _take(self) -> tuple[int, list[float]] | None:
@@ -205,7 +202,7 @@ class _Work:
             if i >= len(self.models):
                 return None
             self.next += 1
-        return i, [parameter.data for parameter in self.optimizers[i].parameters]
+        return i, _weights(self.optimizers[i])
 
     def _give(self, i: int, ended: Any) -> None:
         model = self.models[i]
@@ -219,13 +216,13 @@ class _Work:
         if self.stopped:
             raise KeyboardInterrupt
         optimizer = copy.copy(self.optimizers[0])
+        begun = optimizer.steps
         if self.steady:
-            return [optimizer.settings()]
-        updates = -(-len(self.rows) // self.size)
+            return [optimizer.settings(begun)]
         table: list[tuple[float, ...]] = []
         for sweep in range(first + sweeps):
-            vars(optimizer).update(self.schedule.get(sweep, {}))
-            steps = [optimizer.settings() for _ in range(updates)]
+            vars(optimizer).update(self.changes.get(sweep, {}))
             if sweep >= first:
-                table += steps
+                step = begun + sweep * self.updates
+                table += [optimizer.settings(step + i) for i in range(self.updates)]
         return table

@@ -1,0 +1,73 @@
+"""Sums over the examples of a batch: block by block in lanes, and the lanes at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from microgradient.compiler.llvm.builder import Index
+from microgradient.compiler.llvm.lanes import Lanes, Vector
+
+Masked = Callable[[Vector], Vector]
+"""Makes 0 of the lanes that no example fills."""
+
+
+def each_block(
+    lanes: Lanes, count: Index, do: Callable[[Index, Masked], None], *, whole: bool
+) -> None:
+    """Do ``do`` for each block of ``count`` examples; in a last one empty lanes count as 0.
+
+    ``whole`` promises that there are no empty lanes.
+    """
+    builder = lanes.builder
+    full = builder.integer("sdiv", count, lanes.count)
+    with builder.when(builder.put(f"icmp sgt i64 {full}, 0")), builder.loop(full) as block:
+        do(block, lambda x: x)
+    if lanes.count == 1 or whole:
+        return
+    rest = str(builder.integer("srem", count, lanes.count))
+    with builder.when(builder.put(f"icmp sgt i64 {rest}, 0")):
+        inside = lanes.first(rest)
+        do(full, lambda x: inside.choose(x, 0.0))
+
+
+def add_lanes(lanes: Lanes, xs: Sequence[Vector], out: str, step: int = 1) -> None:
+    """Add the sum of the lanes of each of ``xs`` to ``out``, ``out + step``, ….
+
+    Neighbours are woven together first, so that an addition sums lanes of two at a time.
+    """
+    if lanes.count == 1:
+        for k, x in enumerate(xs):
+            add(x, lanes.builder.at(out, k * step))
+        return
+    count, width = len(xs), 1
+    zero = Vector(lanes, "zeroinitializer")
+    woven = [*xs, *[zero] * ((1 << (count - 1).bit_length()) - count)]
+    while len(woven) > 1:
+        woven = [_woven(x, y, width) for x, y in zip(woven[::2], woven[1::2])]
+        width *= 2
+    sums = woven[0]
+    while sums.lanes.count > width:
+        half = sums.lanes.count // 2
+        sums = _taken(sums, range(half)) + _taken(sums, range(half, 2 * half))
+    if step == 1:
+        add(_taken(sums, range(count)), out)
+        return
+    for k in range(count):
+        add(sums.lane(k), lanes.builder.at(out, k * step))
+
+
+def add(x: Vector, out: str) -> None:
+    """Add ``x`` to what is in memory at ``out``."""
+    x.lanes.store(x.lanes.load(out) + x, out)
+
+
+def _woven(x: Vector, y: Vector, width: int) -> Vector:
+    """Return sums of neighbouring stretches of ``width`` lanes: those of x, those of y, …"""
+    lanes = x.lanes
+    starts = range(0, lanes.count, 2 * width)
+    first = [i for s in starts for k in (0, lanes.count) for i in range(s + k, s + k + width)]
+    return lanes.shuffled(x, y, first) + lanes.shuffled(x, y, [i + width for i in first])
+
+
+def _taken(x: Vector, which: Sequence[int]) -> Vector:
+    return x.lanes.shuffled(x, None, which)

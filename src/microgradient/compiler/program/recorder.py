@@ -1,0 +1,76 @@
+"""Instructions as they are recorded: equal ones become one, and those of constants a constant."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from typing import Any
+
+from microgradient.compiler.program import primitives
+from microgradient.compiler.program.primitives import ARGUMENT, CONDITIONS, CONSTANT, SELECT
+from microgradient.compiler.program.program import Instruction
+from microgradient.engine import ops
+from microgradient.engine.number import as_float
+from microgradient.engine.op import Op
+
+_NEUTRAL = {(ops.mul, "1.0"), (ops.div, "1.0"), (ops.sub, "0.0"), (ops.pow, "1.0")}
+"""With these as second operand the result is exactly the first."""
+
+
+class Recorder(ABC):
+    """A growing list of instructions, found again by what they compute (hash-consing).
+
+    ``adjoint_of`` maps adjoints to what they are adjoints of; they begin at ``adjoint_from``.
+    """
+
+    def __init__(self, inputs: int) -> None:
+        self.instructions = [Instruction(primitives.INPUT)] * inputs
+        self.adjoint_of: dict[int, int] = {}
+        self.adjoint_from: int | None = None
+        self._known: dict[Hashable, int] = {}
+
+    @abstractmethod
+    def slot(self, x: Any) -> int:
+        """Return the slot of an operand: a symbol, a Value, or a number."""
+
+    @abstractmethod
+    def symbol(self, slot: int) -> Any:
+        """Return the number in ``slot`` as an operand that records what is done with it."""
+
+    @abstractmethod
+    def condition(self, slot: int) -> Any:
+        """Return the condition in ``slot`` as something that ``where`` takes."""
+
+    def constant(self, number: float) -> int:
+        """Return the slot of a constant; -0.0 and 0.0 are two."""
+        return self.put(CONSTANT, (), number)
+
+    def emit(self, op: Op, slots: tuple[int, ...]) -> int:
+        """Return the slot of ``op`` of ``slots``, the one that is known to have this result."""
+        if op is ARGUMENT or op is SELECT or op in CONDITIONS:
+            return self.put(op, slots)
+        code = self.instructions
+        if len(slots) == 2:
+            first, second = code[slots[0]], code[slots[1]]
+            if second.op is CONSTANT and (op, repr(second.number)) in _NEUTRAL:
+                return slots[0]
+            if op is ops.mul and first.number == 1.0:
+                return slots[1]
+        if slots and all(code[slot].op is CONSTANT for slot in slots):
+            return self.constant(as_float(op.fast(*[code[slot].number for slot in slots])))
+        return self.put(op, slots)
+
+    def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
+        """Return the slot of this instruction, or None if it has not been recorded."""
+        return self._known.get((op, slots))
+
+    def put(self, op: Op, slots: tuple[int, ...], number: float = 0.0) -> int:
+        """Return the slot of exactly this instruction, recorded now unless it is known."""
+        is_constant = op is CONSTANT
+        key: Hashable = number.hex() if is_constant else (op, slots)
+        slot = None if op is ARGUMENT else self._known.get(key)  # each argument is a variable
+        if slot is None:
+            slot = self._known[key] = len(self.instructions)
+            instruction = Instruction(op, slots, number) if is_constant else Instruction(op, slots)
+            self.instructions.append(instruction)
+        return slot

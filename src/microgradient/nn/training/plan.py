@@ -1,0 +1,126 @@
+"""How a training run goes: sweeps, updates, criterion, schedule and order, as one checked value."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Required, TypedDict
+
+from microgradient.compiler.backends import BACKENDS as COMPILERS
+from microgradient.engine.number import as_float, shown
+from microgradient.nn.module import generator
+from microgradient.nn.optimizers import Optimizer
+
+Pattern = tuple[Sequence[float], Any]
+"""Inputs, and what the loss and the criterion take as targets."""
+
+Criterion = Callable[[Sequence[float], Any], bool]
+"""``criterion(outputs, targets)`` tells whether one pattern is right."""
+
+Schedule = Mapping[int, Mapping[str, float]]
+"""Attributes of the optimizer to set before sweeps: ``{20: {"rate": 0.05}}``."""
+
+BACKENDS = (*COMPILERS, "eager")
+
+
+class PlanSettings(TypedDict, total=False):
+    """The keywords of a :class:`TrainingPlan`, which ``train`` and ``train_replicas`` take too."""
+
+    sweeps: Required[int]
+    update: str | int
+    criterion: Criterion | None
+    stop_when_met: bool
+    schedule: Schedule | None
+    shuffle: random.Random | int | None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How a training run goes.
+
+    ``sweeps``: at most so many passes over the patterns. ``update`` says when the weights change:
+    "presentation" (after every pattern), "sweep" (after all, with the summed gradient) or a number
+    n (after every n patterns, summed). Training ends when every pattern meets ``criterion`` in one
+    sweep and still does afterwards, unless ``stop_when_met`` is False. ``schedule`` sets attributes
+    of the optimizer before a sweep: ``{20: {"rate": 0.05}}``. ``shuffle``, a seed or a
+    ``random.Random``, reorders the patterns before each sweep. Raises ValueError or TypeError for
+    settings that cannot be.
+    """
+
+    sweeps: int
+    update: str | int = "sweep"
+    criterion: Criterion | None = None
+    stop_when_met: bool = True
+    schedule: Schedule | None = field(default=None)
+    shuffle: random.Random | int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sweeps, int) or self.sweeps < 0:
+            raise ValueError(f"sweeps must be a whole number of at least 0, got {self.sweeps!r}")
+        if self.criterion is not None and not callable(self.criterion):
+            raise TypeError(
+                "criterion must be a function of outputs and targets, such as nn.within(0.1), "
+                f"got {shown(self.criterion)}"
+            )
+        for sweep in self.schedule or {}:
+            if type(sweep) is not int or sweep < 0:
+                raise ValueError(f"a schedule's keys are sweeps 0, 1, 2, …, got {shown(sweep)}")
+        self.batch_size(1)
+
+    def batch_size(self, patterns: int) -> int:
+        """Return after how many patterns the weights change; ValueError if there are none."""
+        update = self.update
+        if patterns == 0:
+            raise ValueError("training needs at least one pattern, got none")
+        if update == "presentation":
+            return 1
+        if update == "sweep":
+            return patterns
+        if isinstance(update, int) and not isinstance(update, bool) and update > 0:
+            return update
+        raise ValueError(
+            'update must be "presentation", "sweep" or a positive number of patterns, '
+            f"got {shown(update)}"
+        )
+
+    def changes(self, optimizer: Optimizer) -> dict[int, dict[str, float]]:
+        """Return the schedule with floats; ValueError for what does not fit ``optimizer``."""
+        settings = [name for name, value in vars(optimizer).items() if type(value) is float]
+        schedule = self.schedule or {}
+        for changes in schedule.values():
+            for name, value in changes.items():
+                if name not in settings:
+                    raise ValueError(
+                        f"{type(optimizer).__name__} has no setting {name!r} to schedule; "
+                        f"it has {', '.join(settings)}"
+                    )
+                if not 0 <= as_float(value) < float("inf"):
+                    raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+        return {
+            sweep: {name: as_float(value) for name, value in changes.items()}
+            for sweep, changes in schedule.items()
+        }
+
+    def generator(self) -> random.Random | None:
+        """Return what reorders the patterns, None where they keep their order."""
+        return None if self.shuffle is None else generator(self.shuffle)
+
+
+def check_backend(backend: str) -> None:
+    """Raise ValueError unless ``backend`` is the name of one."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {shown(backend)}")
+
+
+def within(tolerance: float) -> Criterion:
+    """Return the criterion "every output is within ``tolerance`` of its target"."""
+
+    def met(outputs: Sequence[Any], targets: Any) -> Any:
+        wanted = targets if isinstance(targets, Iterable) else [targets]
+        right: Any = True
+        for y, d in zip(outputs, wanted, strict=True):
+            right = right & (abs(y - d) < tolerance)  # no `and`: this is compiled, too
+        return right
+
+    return met
