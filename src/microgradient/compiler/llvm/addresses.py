@@ -23,7 +23,6 @@ from microgradient.compiler.loops.nests import (
 )
 
 BLOCKS = 16  # vectors of examples in a tile
-SPACING = BLOCKS + 1  # vectors from one number's examples to the next one's
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Addresses:
         """Return how many doubles apart neighbours are that are not uniform."""
         if access.buffer == OUTPUT:
             return "%out_stride" if self.layout.keeps_each else 1
-        return "%stride" if access.buffer == VARYING else SPACING * self.layout.lanes
+        return "%stride" if access.buffer == VARYING else BLOCKS * self.layout.lanes
 
     def load(self, access: Access, turn: Sequence[Index], block: Index = 0) -> Vector:
         """Return the numbers of a block of examples, or a uniform number in all lanes."""
@@ -95,13 +94,10 @@ class Addresses:
         return (self.lanes.load_all if self.layout.is_uniform(access) else self.lanes.load)(pointer)
 
     @contextmanager
-    def turns(self, extents: Extents, step: int = 1) -> Iterator[tuple[Index, ...]]:
-        """Repeat what is added inside for all turns, by ``step`` of the innermost loop."""
+    def turns(self, extents: Extents) -> Iterator[tuple[Index, ...]]:
+        """Repeat what is added inside for all turns of loops within each other."""
         with ExitStack() as loops:
-            enter, loop = loops.enter_context, self.builder.loop
-            outer = [enter(loop(extent)) for extent in extents[:-1]]
-            inner = [enter(loop(extent, 0, step)) for extent in extents[-1:]]
-            yield (*outer, *inner)
+            yield tuple([loops.enter_context(self.builder.loop(extent)) for extent in extents])
 
     def _add(self, x: Index, y: Index) -> Index:
         return self.builder.integer("add", x, y)

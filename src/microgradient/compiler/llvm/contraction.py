@@ -22,7 +22,7 @@ from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
 from microgradient.compiler.llvm.nest import ARGUMENTS
 from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block
-from microgradient.compiler.loops.nests import Access, Contraction
+from microgradient.compiler.loops.nests import Access, Contraction, Layer
 
 _PARAMETERS = (
     *("ptr noalias %a", "i64 %a_m", "i64 %a_n", "i64 %a_k", "ptr noalias %b", "i64 %b_n"),
@@ -66,18 +66,18 @@ class _KernelFunction:
         self.lanes = Lanes(self.builder, kernel.lanes)
 
     def function(self) -> Function:
-        kernel, builder = self.kernel, self.builder
+        kernel, builder, wide = self.kernel, self.builder, self.kernel.wide
         with builder.loop("%m_count", 0, kernel.high) as m:
-            tiles = builder.integer("sdiv", "%n_count", kernel.wide)
-            whole = builder.integer("mul", tiles, kernel.wide)
-            with (
-                builder.when(builder.put(f"icmp sgt i64 {tiles}, 0")),
-                builder.loop(whole, 0, kernel.wide) as n,
-            ):
-                self._tile(m, n, kernel.wide)
-            if kernel.wide > 1 and not kernel.lanes_of_k:
+            if wide == 1 or kernel.lanes_of_k:  # the caller sees to whole tiles
+                with builder.loop("%n_count", 0, wide) as n:
+                    self._tile(m, n, wide)
+            else:
+                whole = builder.integer("mul", builder.integer("sdiv", "%n_count", wide), wide)
+                some = builder.put(f"icmp sgt i64 {whole}, 0")
+                with builder.when(some), builder.loop(whole, 0, wide) as n:
+                    self._tile(m, n, wide)
                 rest = builder.put(f"icmp slt i64 {whole}, %n_count")
-                with builder.when(rest), builder.loop("%n_count", whole, 1) as n:
+                with builder.when(rest), builder.loop("%n_count", whole) as n:
                     self._tile(m, n, 1)
         head = f"internal void @{kernel.name}({', '.join(_PARAMETERS)}) noinline nounwind"
         return builder.function(head, kernel.name)
@@ -143,50 +143,52 @@ class _KernelFunction:
         return base
 
 
-class ContractionFunction(Addresses):
-    """The function of a contraction over its last loop: calls of kernels."""
+class LayerFunction(Addresses):
+    """The function of a layer: calls of kernels."""
 
-    def __init__(self, layout: Layout, nest: Contraction) -> None:
-        super().__init__(layout, layout.lanes if nest.varying else 1)
-        self._nest = nest
+    def __init__(self, layout: Layout, layer: Layer) -> None:
+        super().__init__(layout, layout.lanes if layer.varying else 1)
+        self._layer = layer
 
     def function(self, name: str, hint: str) -> Function:
-        *outer, _ = self._nest.extents
-        with self.turns(tuple(outer[:-1])) as turn:
-            neurons = outer[-1] if outer else 1
-            done = 0 if self._nest.varying else self._neurons_in_lanes(turn, neurons)
-            for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
-                self._neurons(turn, done + first, size, high)
+        *outer, neurons = self._layer.extents or (1,)
+        with self.turns(tuple(outer)) as turn:
+            for nest in self._layer.contractions:
+                done = 0 if self._layer.varying else self._neurons_in_lanes(nest, turn, neurons)
+                for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
+                    self._neurons(nest, turn, done + first, size, high)
         return self.builder.function(f"internal void @{name}({ARGUMENTS}) {hint}nounwind", name)
 
-    def _neurons(self, turn: tuple[Index, ...], first: int, size: int, high: int) -> None:
-        nest, lanes = self._nest, self.lanes.count
+    def _neurons(
+        self, nest: Contraction, turn: tuple[Index, ...], first: int, size: int, high: int
+    ) -> None:
+        lanes = self.lanes.count
         vectors = "".join(
             name for name, x in (("a", nest.a), ("b", nest.b)) if not self.layout.is_uniform(x)
         )
-        start, (bias, bias_m) = self._start((*turn, first))
+        start, (bias, bias_m) = self._start(nest, (*turn, first))
         self._call(
-            Kernel(lanes, high, 2, vectors, start),
+            Kernel(lanes, high, 2 if self._layer.varying else 1, vectors, start),
             *(self._pointer(nest.a, turn, first), self._stride(nest.a, -2), lanes),
             *(self._stride(nest.a, -1), self._pointer(nest.b, turn, first), lanes),
             *(self._stride(nest.b, -1), bias, bias_m),
             *(self._pointer(nest.target, turn, first), self._stride(nest.target, -1), lanes),
-            *(size, "%blocks" if nest.varying else 1, nest.extents[-1]),
+            *(size, "%blocks" if self._layer.varying else 1, nest.extents[-1]),
         )
 
-    def _neurons_in_lanes(self, turn: tuple[Index, ...], neurons: int) -> int:
+    def _neurons_in_lanes(self, nest: Contraction, turn: tuple[Index, ...], neurons: int) -> int:
         """Compute neurons whose weights lie side by side in the lanes of vectors; return how many.
 
         To the kernel they are examples, and the common factor is the weight of its only neuron.
         """
-        nest, lanes = self._nest, self.layout.vector
+        lanes = self.layout.vector
         count = neurons // lanes * lanes
         if not count or nest.a.strides[-2] != 1:
             return 0
         bias_stride = 0 if nest.start in (None, nest.target) else self._stride(nest.start, -1)
         if bias_stride:
             return 0
-        start, (bias, _) = self._start((*turn, 0))
+        start, (bias, _) = self._start(nest, (*turn, 0))
         self._call(
             Kernel(lanes, 1, 2, "b", start),
             *(self._pointer(nest.b, turn, 0), 0, lanes, self._stride(nest.b, -1)),
@@ -195,9 +197,8 @@ class ContractionFunction(Addresses):
         )
         return count
 
-    def _start(self, turn: tuple[Index, ...]) -> tuple[str, tuple[str, Index]]:
+    def _start(self, nest: Contraction, turn: tuple[Index, ...]) -> tuple[str, tuple[str, Index]]:
         """Return with what the sums start, and the address and stride of the biases."""
-        nest = self._nest
         if nest.start is None:
             return "zero", ("null", 0)
         if nest.start == nest.target:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.addresses import BLOCKS, SPACING, Layout, layout_of
+from microgradient.compiler.llvm.addresses import BLOCKS, Layout, layout_of
 from microgradient.compiler.llvm.buffers import padded
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Module, module_of
-from microgradient.compiler.llvm.contraction import ContractionFunction
+from microgradient.compiler.llvm.contraction import LayerFunction
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
 from microgradient.compiler.llvm.outputs import OutputFunction
-from microgradient.compiler.loops.nests import OUTPUT, Contraction, Nest
+from microgradient.compiler.loops.nests import Nest
 from microgradient.compiler.loops.schedule import scheduled
 from microgradient.compiler.program.passes import contract_sums, legalize, strength_reduce
 from microgradient.compiler.program.program import Program
@@ -73,30 +73,23 @@ def lowered(
         tables.append(f"{full} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]")
         return full
 
-    nests: list[Nest | Contraction] = []
-    outputs: list[Nest | Contraction] = []
-    for nest in schedule.nests:
-        (outputs if _writes_outputs(nest) else nests).append(nest)
-    hint = "noinline " if len(nests) > 4 else ""
+    hint = "noinline " if len(schedule.nests) > 4 else ""
     parts = [
         (
             NestFunction(layout, nest, table)
             if isinstance(nest, Nest)
-            else ContractionFunction(layout, nest)
+            else LayerFunction(layout, nest)
         ).function(f"{name}_nest{k}", hint)
-        for k, nest in enumerate(nests)
+        for k, nest in enumerate(schedule.nests)
     ]
     parts.append(
-        OutputFunction(layout, batched, accumulate, whole).function(f"{name}_outputs", outputs)
+        OutputFunction(layout, batched, accumulate, whole).function(
+            f"{name}_outputs", schedule.outputs
+        )
     )
-    run = _run(layout, name, batched, [nest.varying for nest in nests])
-    sizes = layout.uniform, layout.varying * SPACING * lanes
+    run = _run(layout, name, batched, [nest.varying for nest in schedule.nests])
+    sizes = layout.uniform, layout.varying * BLOCKS * lanes
     return ProgramFunction(name, (*parts, run), tuple(tables), *sizes)
-
-
-def _writes_outputs(nest: Nest | Contraction) -> bool:
-    target = nest.target if isinstance(nest, Contraction) else nest.statements[0].target
-    return target.buffer == OUTPUT
 
 
 def _run(layout: Layout, name: str, batched: bool, varying: Sequence[bool]) -> Function:

@@ -105,19 +105,27 @@ class Contraction:
     """
 
     extents: Extents
-    varying: bool
     a: Access
     b: Access
     start: Access | None
     target: Access
-    over_batch: bool = False
+
+
+@dataclass
+class Layer:
+    """Contractions that add up to one target: a matrix times a vector, in stretches of terms."""
+
+    extents: Extents
+    varying: bool
+    contractions: list[Contraction]
 
 
 @dataclass
 class Schedule:
-    """Nests in their order, and the buffers that they hand numbers on in."""
+    """Nests and layers in their order, the nests that write outputs, and the buffers in between."""
 
-    nests: list[Nest | Contraction]
+    nests: list[Nest | Layer]
+    outputs: list[Nest | Contraction]
     buffers: list[Buffer]
 
 

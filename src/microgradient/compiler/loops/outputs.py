@@ -90,12 +90,10 @@ def _contractions(
             found.append(
                 Contraction(
                     (count, size),
-                    True,
                     Access(a_buffer, a_at, (a_stride, 0)),
                     Access(buffer, at, (0, stride)),
                     None,
                     Access(OUTPUT, k, (k_step, step)),
-                    over_batch=True,
                 )
             )
     return found

@@ -21,6 +21,7 @@ from microgradient.compiler.loops.nests import (
     Contraction,
     Extents,
     Gather,
+    Layer,
     Literals,
     Nest,
     Operand,
@@ -56,7 +57,7 @@ class _Scheduler:
         self.products = summed_products(program, self.varies)
         self.straight = sum(len(x.operands) for x in self.code) <= STRAIGHT
         self.buffers: list[Buffer] = []
-        self.nests: list[Nest | Contraction] = []
+        self.nests: list[Nest | Layer] = []
         self.place: dict[int, Place] = {}
         self.turn: dict[int, tuple[int, int, int]] = {}
         """Where a slot is computed: the nest, the statement in it, and the turn."""
@@ -69,9 +70,10 @@ class _Scheduler:
             counts[buffer] += 1
         for slots in isomorphic(self.program, self.varies, self.products):
             self._schedule(slots)
-        self.nests += output_nests(self.program, self.place, self.products)
-        self._keep()
-        return Schedule(self.nests, self.buffers)
+        outputs = output_nests(self.program, self.place, self.products)
+        for nest in (*self.nests, *outputs):
+            self._keep(nest)
+        return Schedule(self.nests, outputs, self.buffers)
 
     def _schedule(self, slots: list[int]) -> None:
         """Schedule isomorphic instructions."""
@@ -128,9 +130,9 @@ class _Scheduler:
         target = access_of([self.place[slot] for slot in slots], extents)
         assert target is not None
         if op is ops.dot and len(columns) >= LONG_DOT and not self.straight:
-            layer = self._contractions(columns, extents, self.varies[slots[0]], target)
-            if layer:
-                self.nests += layer
+            contractions = self._contractions(columns, extents, target)
+            if contractions:
+                self.nests.append(Layer(extents, self.varies[slots[0]], contractions))
                 self._remember(slots, len(self.nests) - 1, 0)
                 return
         number = self._nest_for(slots, columns, extents)
@@ -162,7 +164,7 @@ class _Scheduler:
         """Return the first nest that can take these instructions, a new one if need be."""
         varying = self.varies[slots[0]]
 
-        def fits(nest: Nest | Contraction) -> bool:
+        def fits(nest: Nest | Layer) -> bool:
             return (
                 isinstance(nest, Nest)
                 and (nest.extents, nest.varying) == (extents, varying)
@@ -188,12 +190,12 @@ class _Scheduler:
         return all(turn == (nest, statement, i) for i, turn in enumerate(turns))
 
     def _contractions(
-        self, columns: Sequence[Sequence[int]], extents: Extents, varying: bool, target: Access
+        self, columns: Sequence[Sequence[int]], extents: Extents, target: Access
     ) -> list[Contraction]:
         """Return dots as contractions, one for each stretch of terms at regular distances.
 
-        None if they are not what a kernel is for: factors that belong to one neuron each, and
-        factors that all share.
+        There are none if they are not what a kernel is for: products of a factor that is a
+        neuron's own and one that all neurons share.
         """
         if any(self.code[i].op is CONSTANT for column in columns for i in column):
             return []
@@ -215,23 +217,25 @@ class _Scheduler:
             own, common = (w, x) if not extents or w_strides[-1] else (x, w)
             if extents and (not own.strides[-2] or common.strides[-2]):
                 return []
-            found.append(Contraction((*extents, size), varying, own, common, start, target))
+            found.append(Contraction((*extents, size), own, common, start, target))
             start = target
         return found if 2 * len(found) <= n else []
 
-    def _keep(self) -> None:
-        """Mark the buffers that some nest reads."""
-        for nest in self.nests:
-            read: list[Operand | None] = []
-            if isinstance(nest, Contraction):
-                read = [nest.a, nest.b, nest.start, nest.target]
-            else:
-                read = [x for statement in nest.statements for x in statement.operands]
-            for operand in read:
-                if isinstance(operand, Series):
-                    operand = operand.access
-                if isinstance(operand, (Access, Gather)) and operand.buffer >= 0:
-                    self.buffers[operand.buffer].kept = True
+    def _keep(self, nest: Nest | Layer | Contraction) -> None:
+        """Mark the buffers that ``nest`` reads."""
+        read: list[Operand | None] = []
+        if isinstance(nest, Layer):
+            for contraction in nest.contractions:
+                self._keep(contraction)
+        elif isinstance(nest, Contraction):
+            read = [nest.a, nest.b, nest.start, nest.target]
+        else:
+            read = [x for statement in nest.statements for x in statement.operands]
+        for operand in read:
+            if isinstance(operand, Series):
+                operand = operand.access
+            if isinstance(operand, (Access, Gather)) and operand.buffer >= 0:
+                self.buffers[operand.buffer].kept = True
 
 
 def _as_series(operands: Sequence[Operand]) -> tuple[Series] | None:
