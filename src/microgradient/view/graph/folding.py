@@ -12,7 +12,7 @@ from microgradient.engine.services.watching import paused
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
 from microgradient.view.graph.grouping import Use, uses
-from microgradient.view.graph.numbering import Numbering, sign
+from microgradient.view.graph.numbered_graph import NumberedGraph, sign
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Folded:
     links: Links
 
 
-def fold(graph: Numbering, by: str, most: int) -> Folded | None:
+def fold(graph: NumberedGraph, by: str, most: int) -> Folded | None:
     """Return ``graph`` with one box for each neuron or layer (``by``) and for each kind of node.
 
     Nodes are of one kind if they apply the same operation to nodes of the same kinds: the examples
@@ -67,7 +67,7 @@ def fold(graph: Numbering, by: str, most: int) -> Folded | None:
 
 
 class _Folder:
-    def __init__(self, graph: Numbering, by: str) -> None:
+    def __init__(self, graph: NumberedGraph, by: str) -> None:
         self.graph, self.by = graph, by
         self.use = uses(graph)
         self.inside = {p for use in self.use.values() for p in use.parameters}

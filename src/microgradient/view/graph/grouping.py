@@ -9,8 +9,8 @@ from typing import NamedTuple
 from microgradient.engine import ops
 from microgradient.engine.value import Value
 from microgradient.nn.module import ACTIVATIONS, Layer, Module
-from microgradient.view.graph.numbering import Numbering
-from microgradient.view.text.escaping import plain
+from microgradient.view.escaping import plain
+from microgradient.view.graph.numbered_graph import NumberedGraph
 
 
 class Place(NamedTuple):
@@ -61,7 +61,7 @@ def _prefixes(path: str) -> Iterator[str]:
         yield path
 
 
-def uses(graph: Numbering, owner: Mapping[Value, Place] | None = None) -> dict[Value, Use]:
+def uses(graph: NumberedGraph, owner: Mapping[Value, Place] | None = None) -> dict[Value, Use]:
     """Return for each computed node that belongs to a neuron the use of the neuron it belongs to.
 
     A node belongs where its parameters do, and an activation where its argument does. Parts of one
@@ -121,7 +121,7 @@ def _disjoint(parts: list[Use]) -> bool:
     )
 
 
-def _by_shape(graph: Numbering, known: Mapping[Value, Place]) -> Iterator[tuple[Value, Place]]:
+def _by_shape(graph: NumberedGraph, known: Mapping[Value, Place]) -> Iterator[tuple[Value, Place]]:
     layers: dict[tuple[Value, ...], list[tuple[Value, ...]]] = {}  # inputs -> the weights on them
     for node in graph.nodes:
         half = len(node.parents) // 2

@@ -8,7 +8,7 @@ from math import nan
 from microgradient.engine.number import as_float
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
-from microgradient.view.graph.numbering import Numbering
+from microgradient.view.graph.numbered_graph import NumberedGraph
 
 MOST_EVALUATIONS = 200_000  # of operations, for all nudges of a page: about half a second
 _POINTS = 20  # on either side
@@ -22,7 +22,7 @@ class Nudges:
     results: tuple[float, ...]
 
 
-def nudges(graph: Numbering) -> dict[Value, Nudges]:
+def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
     """Return for each input the results for nudges of up to 1, or up to itself where it is larger.
 
     A branch that ``where`` took stays taken. Where the graph is large, fewer points are tried; an
@@ -43,12 +43,12 @@ def nudges(graph: Numbering) -> dict[Value, Nudges]:
     return found
 
 
-def _active(graph: Numbering, x: Value) -> list[Value]:
+def _active(graph: NumberedGraph, x: Value) -> list[Value]:
     reached = dependents(graph.nodes, [x])
     return [node for node in graph.nodes if node in reached and node is not x]
 
 
-def _result(graph: Numbering, active: list[Value], x: Value, amount: float) -> float:
+def _result(graph: NumberedGraph, active: list[Value], x: Value, amount: float) -> float:
     moved = {x: x.data + amount}
     for node in active:
         if node.op is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.view.text.escaping import markup
+from microgradient.view.escaping import markup
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from microgradient.engine.ops import fsum
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.training.history import History
+from microgradient.view.escaping import plain
 from microgradient.view.graph.grouping import owners, uses
-from microgradient.view.graph.numbering import Numbering
-from microgradient.view.text.escaping import plain
+from microgradient.view.graph.numbered_graph import NumberedGraph
 
 _CURVE = 64  # columns of the error curve
 _BARS = "▁▂▃▄▅▆▇█"
@@ -94,7 +94,7 @@ def _codes(model: Any, inputs: Mapping[str, Sequence[float]]) -> Iterator[Matrix
         last = set(outputs if isinstance(outputs, (list, tuple)) else [outputs])
         if not all(type(output) is Value for output in last):
             raise TypeError(f"live expects a model that returns Values, got {shown(outputs)}")
-        use = uses(Numbering(fsum([*last]), None, "live"), owner)
+        use = uses(NumberedGraph(fsum([*last]), None, "live"), owner)
         for part in dict.fromkeys(use.values()):
             hidden = [node.data for node in part.outputs if node not in last]
             if hidden:

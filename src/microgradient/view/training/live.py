@@ -11,7 +11,7 @@ from microgradient.engine.number import shown
 from microgradient.nn.module import Module
 from microgradient.nn.training.history import History
 from microgradient.nn.training.progress import in_notebook
-from microgradient.view.text.escaping import markup
+from microgradient.view.escaping import markup
 from microgradient.view.training.frame import Frame, Matrix, css, curve, frame, headline
 
 _PAUSE = 0.1  # seconds that a frame is seen, at least

@@ -18,7 +18,7 @@ from microgradient.engine.value import Value
 from microgradient.nn.losses import half_squared_error
 from microgradient.nn.module import Module
 from microgradient.view.graph.grouping import Place, Use, uses
-from microgradient.view.graph.numbering import Numbering
+from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.text.tables import Table
 
 STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0}  # slope of what saturates, at its middle
@@ -121,7 +121,7 @@ def diagnose(
     with paused(), watched(seen):
         total = fsum([_error(model, loss, inputs, targets) for inputs, targets in batch])
     seen["model"] = model
-    graph = Numbering(total, seen, "diagnose")
+    graph = NumberedGraph(total, seen, "diagnose")
     order = graph.nodes
     with paused():
         adjoint = adjoints(order, {total: 1.0}, set(order), as_graph=False)
@@ -222,7 +222,7 @@ def _jumps(layers: Sequence[LayerFlow]) -> list[Finding]:
     return findings
 
 
-def _unused(model: Module, graph: Numbering) -> list[Finding]:
+def _unused(model: Module, graph: NumberedGraph) -> list[Finding]:
     names = [name for name, p in model.named_parameters().items() if p not in graph.number]
     if not names:
         return []
@@ -231,7 +231,7 @@ def _unused(model: Module, graph: Numbering) -> list[Finding]:
 
 
 def _not_finite(
-    graph: Numbering, use: Mapping[Value, Use], adjoint: Mapping[Value, float]
+    graph: NumberedGraph, use: Mapping[Value, Use], adjoint: Mapping[Value, float]
 ) -> list[Finding]:
     for node in graph.nodes:
         if not isfinite(node.data):
@@ -244,7 +244,7 @@ def _not_finite(
     return []
 
 
-def _broken(graph: Numbering, use: Mapping[Value, Use], node: Value, what: str) -> Finding:
+def _broken(graph: NumberedGraph, use: Mapping[Value, Use], node: Value, what: str) -> Finding:
     where = use[node].place.neuron if node in use else "the loss"
     if not node.parents:
         where = graph.names.get(node, "an input")

@@ -14,14 +14,14 @@ from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line, Watch
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
-from microgradient.view.text.escaping import plain
+from microgradient.view.escaping import plain
 
 Names = Mapping[str, object]
 _DEPTH, _MOST_LOOKED_AT = 4, 100_000  # how far into lists of lists names are looked for
 _HOLDERS = ("layers", "neurons")  # attributes of our modules, which say nothing by their names
 
 
-class Numbering:
+class NumberedGraph:
     """Every node that ``result`` depends on, constants apart, parents before children.
 
     The n inputs are v(1-n) … v(0), what is computed from them v(1) … v(l), as in Griewank and

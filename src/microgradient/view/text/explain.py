@@ -10,10 +10,10 @@ from operator import mul
 from microgradient.engine import ops
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
-from microgradient.view.graph.numbering import Names, Numbering
+from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.sweep_steps import large
 from microgradient.view.text.formulas import ATOM, LATEX, TEXT, Notation, number
-from microgradient.view.text.step_text import Teller
+from microgradient.view.text.step_text import StepWriter
 
 _MOST_FACTORS = 100  # for each path that limit= allows
 Edge = tuple[Value, int]  # a node, and the position among its operands of the next one down
@@ -30,7 +30,7 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
     Error, SIAM J. Numer. Anal. 11 (1974).
     """
     limit = positive(limit, "limit")
-    graph = Numbering(value, names, "explain")
+    graph = NumberedGraph(value, names, "explain")
     if type(x) is not Value or x.op is ops.constant:
         raise TypeError(f"explain expects the Value to differentiate by, got {shown(x)}")
     if x not in graph.number:
@@ -57,7 +57,7 @@ class Explanation:
     ``multiplications`` is how many the products take when every path is multiplied out alone.
     """
 
-    graph: Numbering
+    graph: NumberedGraph
     x: Value
     paths: tuple[tuple[Edge, ...], ...]
     multiplications: int
@@ -93,15 +93,15 @@ class Explanation:
         return sum(max(0, length[x] - paths[x]) for x in inputs)
 
     def __repr__(self) -> str:
-        tell = Teller(self.graph)
-        lines = _equation(self, tell, TEXT, " × ", "\n      ")
-        return f"{tell.by(self.x)} = {lines}\n{self.cost()}"
+        writer = StepWriter(self.graph)
+        lines = _equation(self, writer, TEXT, " × ", "\n      ")
+        return f"{writer.derivative(self.x)} = {lines}\n{self.cost()}"
 
     def latex(self) -> str:
         """Return the equation as LaTeX, to be put between dollars."""
-        tell = Teller(self.graph, LATEX)
-        body = _equation(self, tell, LATEX, r" \cdot ", r" \\" + "\n&")
-        return rf"\begin{{aligned}}{tell.by(self.x)} &= {body}\end{{aligned}}"
+        writer = StepWriter(self.graph, LATEX)
+        body = _equation(self, writer, LATEX, r" \cdot ", r" \\" + "\n&")
+        return rf"\begin{{aligned}}{writer.derivative(self.x)} &= {body}\end{{aligned}}"
 
     def cost(self) -> str:
         """Return how many multiplications this takes, and the reverse sweep for all inputs."""
@@ -117,10 +117,12 @@ class Explanation:
         return f"$$\n{self.latex()}\n$$\n\n{self.cost()}"
 
 
-def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, line: str) -> str:
+def _equation(
+    it: Explanation, writer: StepWriter, notation: Notation, times: str, line: str
+) -> str:
     if not it.paths[0]:
         return "1"
-    symbols = [times.join(tell.local(n, i) for n, i in path) for path in it.paths]
+    symbols = [times.join(writer.local_derivative(n, i) for n, i in path) for path in it.paths]
     numbers = [
         times.join(number(notation, n.partials[i]).within(ATOM) for n, i in path)
         for path in it.paths
@@ -133,7 +135,7 @@ def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, lin
     return f"{line}= ".join([*parts, notation.number(it.value)])
 
 
-def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
+def _counts(graph: NumberedGraph, x: Value) -> dict[Value, tuple[int, int]]:
     """Return for each node that x reaches: how many paths from x, how many multiplications."""
     found = {x: (1, 0)}  # the product of a path of n edges takes n - 1 multiplications
     length = {x: 0}  # total edges over all paths
@@ -147,7 +149,7 @@ def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
 
 
 def _paths(
-    graph: Numbering, x: Value, below: dict[Value, tuple[int, int]]
+    graph: NumberedGraph, x: Value, below: dict[Value, tuple[int, int]]
 ) -> Iterator[tuple[Edge, ...]]:
     """Yield every path from the result down to x, depth first, without recursion."""
     path: list[Edge] = []
@@ -170,7 +172,7 @@ def _paths(
             stack.append(_ways(graph, parent, below))
 
 
-def _ways(graph: Numbering, node: Value, below: Mapping[Value, object]) -> Iterator[Edge]:
+def _ways(graph: NumberedGraph, node: Value, below: Mapping[Value, object]) -> Iterator[Edge]:
     return iter([(node, i) for i, parent, _ in graph.edges(node) if parent in below])
 
 

@@ -15,7 +15,7 @@ from microgradient.engine.op import OPS, Arithmetic, Op
 from microgradient.engine.services.watching import Watch, paused, watched
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value, constant
-from microgradient.view.graph.numbering import Names, Numbering
+from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 
 _ELEMENTARY = frozenset(
     {"add", "sub", "mul", "div", "neg", "relu", "clip", "where", "argument", "passed"}
@@ -35,7 +35,7 @@ def expand(value: Value, *operations: str, names: Names | None = None) -> Value:
 
     Raises ValueError for an operation that the graph does not have, or that has no formula.
     """
-    called = Numbering(value, names, "expand").names
+    called = NumberedGraph(value, names, "expand").names
     order = topological_order(value)
     chosen = _chosen(order, operations)
     twin: dict[Value, Value] = {}

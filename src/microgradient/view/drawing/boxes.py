@@ -1,4 +1,4 @@
-"""What a drawing shows, before it is DOT: boxes with lines of text, and links between them."""
+"""What a drawing shows, before it is DOT: boxes with lines of text, links and clusters."""
 
 from __future__ import annotations
 
@@ -11,30 +11,50 @@ from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
 from microgradient.view.graph.folding import Fold, Folded
 from microgradient.view.graph.grouping import uses
-from microgradient.view.graph.numbering import Numbering, sign
+from microgradient.view.graph.numbered_graph import NumberedGraph, sign
 
 NOT_YET = "grad not yet"
 
 
 @dataclass(frozen=True)
 class Box:
-    """A node of a drawing: an identifier, what kind it is, its lines, the boxes it stands in."""
+    """A node of a drawing: its identifier, its kind, its lines of text.
+
+    ``kind`` is "input", "constant", "operation", "result" or "module". ``within`` names the layer
+    and the neuron around it, or is empty.
+    """
 
     key: str
-    kind: str  # input, constant, operation, result, module
+    kind: str
     lines: tuple[str, ...]
     within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Link:
-    """An edge of a drawing: ``number`` gives its colour and width, None where there is not one."""
+    """An edge of a drawing; ``number`` gives it colour and width, None if it has no number."""
 
     key: str
     source: str
     target: str
     text: str
     number: float | None
+
+    @property
+    def sign(self) -> str:
+        """What colour it has: "positive", "negative" or, for 0, nan and None too, "zero"."""
+        x = self.number
+        return "zero" if not x or x != x else "positive" if x > 0 else "negative"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A frame with a title around boxes, by their keys, and around smaller clusters."""
+
+    key: str
+    title: str
+    members: tuple[str, ...]
+    inner: tuple[Cluster, ...] = ()
 
 
 def short(x: float) -> str:
@@ -43,16 +63,40 @@ def short(x: float) -> str:
 
 
 def width(number: float | None) -> float:
-    """Return a line width that grows by 0.8 for each factor of 10, from 0.01 to 1000."""
+    """Return a line width: 1 below 0.01, and 0.8 more for each factor of 10, up to 1000."""
     if number is None or number == 0 or number != number:
         return 1.0
     return 1.0 + min(5.0, max(0.0, log10(min(abs(number), 1e300)) + 2.0)) * 0.8
 
 
+def clusters(boxes: Iterable[Box]) -> list[Cluster]:
+    """Return a cluster for each layer and, within it, one for each of its neurons."""
+    layers: dict[str, dict[str, list[str]]] = {}
+    for box in boxes:
+        if box.within:
+            neurons = layers.setdefault(box.within[0], {})
+            neurons.setdefault(box.within[-1], []).append(box.key)
+    return [
+        Cluster(
+            f"cluster_{i}",
+            layer,
+            tuple(neurons.get(layer, ())),  # what belongs to the layer and to none of its neurons
+            tuple(
+                Cluster(f"cluster_{i}_{j}", name.removeprefix(layer).lstrip("., "), tuple(members))
+                for j, (name, members) in enumerate(neurons.items())
+                if name != layer
+            ),
+        )
+        for i, (layer, neurons) in enumerate(layers.items())
+    ]
+
+
 # --- one box for each node ----------------------------------------------------------------------
 
 
-def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+def every_node(
+    graph: NumberedGraph, *, contributions: bool = False
+) -> tuple[list[Box], list[Link]]:
     """Return a box for each node, constants too, and a link for each operand.
 
     With ``contributions`` a link says what the reverse sweep passes along it: adjoint times local
@@ -77,19 +121,19 @@ def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[B
     return boxes, links
 
 
-def size(graph: Numbering) -> tuple[int, int]:
+def size(graph: NumberedGraph) -> tuple[int, int]:
     """Return how many boxes and links ``every_node`` has for ``graph``, constants too."""
     order = topological_order(graph.result)
     return len(order), sum(len(node.parents) for node in order)
 
 
-def _kind(node: Value, graph: Numbering) -> str:
+def _kind(node: Value, graph: NumberedGraph) -> str:
     if node is graph.result:
         return "result"
     return "operation" if node.parents else "constant" if node.op is ops.constant else "input"
 
 
-def _lines(node: Value, graph: Numbering) -> tuple[str, ...]:
+def _lines(node: Value, graph: NumberedGraph) -> tuple[str, ...]:
     if node.op is ops.constant and node is not graph.result:
         return (short(node.data),)
     name = graph.names.get(node) or graph.variable(node)
@@ -109,7 +153,7 @@ def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]
     return f"{short(node.grad)} × {short(partial)} = {short(term)}", term
 
 
-def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
+def _within(graph: NumberedGraph) -> dict[Value, tuple[str, ...]]:
     """Return the layer and the neuron around each node, where the names hold modules.
 
     Nothing where a neuron is used twice: its parameters would have to stand in two boxes.
@@ -128,7 +172,7 @@ def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
 # --- one box for each fold ------------------------------------------------------------------------
 
 
-def folds(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+def every_fold(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
     """Return a box for each fold, and a link for each pair of folds with edges between them."""
     boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
     links = []
