@@ -11,7 +11,8 @@ from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
 from microgradient.view.graph.folding import Fold, Folded
 from microgradient.view.graph.grouping import uses
-from microgradient.view.graph.numbered_graph import NumberedGraph, sign
+from microgradient.view.graph.numbered_graph import NumberedGraph, operation_sign
+from microgradient.view.numerals import counted, short
 
 NOT_YET = "grad not yet"
 
@@ -57,11 +58,6 @@ class Cluster:
     inner: tuple[Cluster, ...] = ()
 
 
-def short(x: float) -> str:
-    """Return ``x`` with four significant digits."""
-    return f"{x:.4g}"
-
-
 def width(number: float | None) -> float:
     """Return a line width: 1 below 0.01, and 0.8 more for each factor of 10, up to 1000."""
     if number is None or number == 0 or number != number:
@@ -99,8 +95,8 @@ def every_node(
 ) -> tuple[list[Box], list[Link]]:
     """Return a box for each node, constants too, and a link for each operand.
 
-    With ``contributions`` a link says what the reverse sweep passes along it: adjoint times local
-    derivative, where the adjoints have been computed.
+    A link shows the local derivative or, with ``contributions``, what the reverse sweep passes
+    along it: adjoint times local derivative, if the adjoint has been computed.
     """
     within = _within(graph)
     order = topological_order(graph.result)
@@ -122,7 +118,7 @@ def every_node(
 
 
 def size(graph: NumberedGraph) -> tuple[int, int]:
-    """Return how many boxes and links ``every_node`` has for ``graph``, constants too."""
+    """Return how many boxes and links ``every_node`` returns for ``graph``."""
     order = topological_order(graph.result)
     return len(order), sum(len(node.parents) for node in order)
 
@@ -137,7 +133,7 @@ def _lines(node: Value, graph: NumberedGraph) -> tuple[str, ...]:
     if node.op is ops.constant and node is not graph.result:
         return (short(node.data),)
     name = graph.names.get(node) or graph.variable(node)
-    head = f"{name} = {sign(node)}" if node.parents else name
+    head = f"{name} = {operation_sign(node)}" if node.parents else name
     return head, f"value {short(node.data)}", _gradient(node)
 
 
@@ -146,7 +142,7 @@ def _gradient(node: Value) -> str:
 
 
 def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]:
-    """Return text and number of an edge into ``node``: its local derivative, or what flows back."""
+    """Return the text and number of an edge into ``node``."""
     if not contributions or node.grad is None:
         return short(partial), partial
     term = node.grad * partial
@@ -154,9 +150,9 @@ def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]
 
 
 def _within(graph: NumberedGraph) -> dict[Value, tuple[str, ...]]:
-    """Return the layer and the neuron around each node, where the names hold modules.
+    """Return the layer and the neuron around each node, if there are modules among the names.
 
-    Nothing where a neuron is used twice: its parameters would have to stand in two boxes.
+    Nothing if a neuron is used twice, as its parameters would have to stand in two clusters.
     """
     if not graph.modules:
         return {}
@@ -173,11 +169,11 @@ def _within(graph: NumberedGraph) -> dict[Value, tuple[str, ...]]:
 
 
 def every_fold(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
-    """Return a box for each fold, and a link for each pair of folds with edges between them."""
+    """Return a box for each fold, and a link between folds that have edges between them."""
     boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
     links = []
     for (source, target), edges in folded.links.items():
-        text, number = f"{len(edges):,} edges" if len(edges) > 1 else "", None
+        text, number = counted(len(edges), "edge") if len(edges) > 1 else "", None
         node, slope = edges[0]
         if len(edges) == 1 and slope is not None:
             text, number = _flow(node, slope, contributions)
@@ -193,7 +189,7 @@ def _summary(fold: Fold) -> tuple[str, ...]:
     if fold.kind == "module":
         what = " → ".join(fold.operations)
         neurons = f"{fold.neurons} neurons: {what}" if fold.neurons > 1 else what
-        weights = f"{len(fold.parameters):,} parameters"
+        weights = counted(len(fold.parameters), "parameter")
         return (title, neurons, weights, *_numbers(outputs), _norm(fold.parameters))
     return (title, *_numbers(outputs))
 

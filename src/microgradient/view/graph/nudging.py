@@ -1,4 +1,4 @@
-"""What happens to a result when one of its inputs is nudged: the graph evaluated again."""
+"""What happens to a result when one of its inputs is nudged: the graph is evaluated again."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
 from microgradient.view.graph.numbered_graph import NumberedGraph
 
-MOST_EVALUATIONS = 200_000  # of operations, for all nudges of a page: about half a second
+MOST_EVALUATIONS = 200_000  # of single operations, for all nudges of a page: about 0.5 s
 _POINTS = 20  # on either side
 
 
 @dataclass(frozen=True)
 class Nudges:
-    """The result for an input moved by each of ``amounts``."""
+    """The ``results`` when an input is moved by each of ``amounts``."""
 
     amounts: tuple[float, ...]
     results: tuple[float, ...]
 
 
 def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
-    """Return for each input the results for nudges of up to 1, or up to itself where it is larger.
+    """Return the nudges of each input x, from -max(1, |x|) to max(1, |x|).
 
-    A branch that ``where`` took stays taken. Where the graph is large, fewer points are tried; an
-    input of a very large one is left out.
+    A branch that ``where`` took stays taken. The larger the graph, the fewer points are tried; for
+    a very large one there are no nudges, and none for an input that is not finite.
     """
     if not graph.result.parents:
         return {}
@@ -56,10 +56,6 @@ def _result(graph: NumberedGraph, active: list[Value], x: Value, amount: float) 
                 moved[node] = as_float(
                     node.op.fast(*[moved.get(parent, parent.data) for parent in node.parents])
                 )
-            except (
-                ArithmeticError,
-                ValueError,
-                TypeError,
-            ):  # a user's operation outside of its domain
-                return nan
+            except (ArithmeticError, ValueError, TypeError):
+                return nan  # a user's operation outside its domain
     return moved.get(graph.result, graph.result.data)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import log10
 
 from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.view.graph.numbered_graph import NumberedGraph
+from microgradient.view.numerals import large
 
 SWEEPS = ("right", "recursion", "assignment", "no zero_grad")
 RULES = {
@@ -158,11 +158,6 @@ def visits(graph: NumberedGraph) -> int:
         for _, parent, _ in graph.edges(node):
             paths[parent] = paths.get(parent, 0) + paths[node]
     return sum(paths.values())
-
-
-def large(n: int) -> str:
-    """Return a count with separators, or as a power of 10 if it has more than 15 digits."""
-    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"
 
 
 def _sweep(

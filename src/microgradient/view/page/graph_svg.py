@@ -16,7 +16,6 @@ from microgradient.view.drawing.boxes import (
     Link,
     clusters,
     every_node,
-    short,
     width,
 )
 from microgradient.view.drawing.dot import (
@@ -32,6 +31,7 @@ from microgradient.view.drawing.dot import (
 from microgradient.view.drawing.layout import Area, Curve, Layout, Point, layout
 from microgradient.view.escaping import markup, plain
 from microgradient.view.graph.numbered_graph import NumberedGraph
+from microgradient.view.numerals import short
 
 _ROOM = "value 888888888"  # as wide as nearly any text with a number
 _DENSE = ("ranksep=0.35", "nodesep=0.2")

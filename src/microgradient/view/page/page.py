@@ -16,9 +16,10 @@ from microgradient.view.escaping import markup, plain, script_data
 from microgradient.view.files import write_file
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.sweep_steps import check_sweep, every_sweep, steps_or_refusal
+from microgradient.view.numerals import digits
 from microgradient.view.page.graph_svg import graph_svg
 from microgradient.view.page.page_data import page_data
-from microgradient.view.text.step_text import StepWriter, digits
+from microgradient.view.text.step_text import StepWriter
 from microgradient.view.text.trace import EvaluationTrace
 
 MOST_NODES, MOST_EDGES = 300, 1000

@@ -12,22 +12,12 @@ from microgradient.engine.value import Value
 from microgradient.view.escaping import latex_name, plain
 from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.graph.sweep_steps import Step
+from microgradient.view.numerals import digits, signed
 from microgradient.view.text import formulas
 from microgradient.view.text.formulas import ATOM, LATEX, SUM, TEXT, Formula, Notation
 
 T = TypeVar("T")
 _WIDEST = 12  # operands whose derivatives are written out: their formulas grow with the operands
-
-
-def digits(x: float | None) -> str:
-    """Return ``x`` with six significant digits, nothing for None."""
-    return "" if x is None else f"{x:.6g}"
-
-
-def signed(x: float | None) -> str:
-    """Return ``x`` with six significant digits, in brackets if it is negative."""
-    text = digits(x)
-    return f"({text})" if text.startswith("-") else text
 
 
 def _index(n: int) -> str:

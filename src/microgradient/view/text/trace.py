@@ -1,4 +1,4 @@
-"""The evaluation trace: every number of the forward sweep, all contributions of the reverse one."""
+"""trace: the evaluation trace, all numbers of the forward and the reverse sweep as two tables."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from microgradient.engine.value import Value
 from microgradient.view.escaping import cell, plain
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.sweep_steps import Step, reverse_sweep
+from microgradient.view.numerals import digits
 from microgradient.view.text.formulas import ATOM, LATEX, number
-from microgradient.view.text.step_text import StepWriter, digits
+from microgradient.view.text.step_text import StepWriter
 from microgradient.view.text.tables import Table
 
 FORWARD = ("variable", "name", "formula", "value")
@@ -24,12 +25,13 @@ _MOST = 2_000  # rows that text, HTML and LaTeX show
 def trace(value: Value, names: Names | None = None) -> EvaluationTrace:
     """Return the evaluation trace of ``value``: the forward and the reverse sweep as two tables.
 
-    Forward, one row for each variable: v(1-n) … v(0) are the n inputs, v(1) … v(l) what is computed
+    Forward, one row for each variable: v(1-n) … v(0) are the n inputs, v(1) … v(l) are computed
     from them. Reverse, from the result down: every contribution ``adjoint × local derivative``,
-    where it goes, and what has arrived there by then. The adjoints are d(value)/d(variable), found
-    afresh; no ``grad`` is read or changed. ``names`` is ``locals()``, or what ``watch`` remembered.
+    where it goes, and the sum that has arrived there so far. The adjoints, d(value)/d(variable),
+    are computed afresh; no ``grad`` is read or changed. ``names`` is ``locals()``, or what
+    ``watch`` remembered.
 
-    Prints as text, shows itself as HTML in a notebook; ``.latex()``, ``.csv()``; ``.rows`` and
+    Prints as text; a notebook displays HTML; ``.latex()`` and ``.csv()`` return text. ``.rows`` and
     ``.contributions`` are lists of dicts, so that ``pandas.DataFrame(trace(y).rows)`` works.
     Source: Griewank and Walther, Evaluating Derivatives, tables 2.1 and 3.1.
     """
@@ -38,7 +40,7 @@ def trace(value: Value, names: Names | None = None) -> EvaluationTrace:
 
 @dataclass(frozen=True)
 class EvaluationTrace:
-    """An evaluation trace; see ``trace``."""
+    """The forward and the reverse sweep through ``graph`` as tables; see ``trace``."""
 
     graph: NumberedGraph
 
@@ -79,7 +81,7 @@ class EvaluationTrace:
         ]
 
     def csv(self) -> str:
-        """Return the rows as CSV with a header line; text that starts like a formula gets a '."""
+        """Return the rows as CSV with a header; a cell that starts like a formula gets a '."""
         out = io.StringIO()
         columns = ("variable", "name", "operation", "formula", "value", "adjoint")
         writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
