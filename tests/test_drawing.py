@@ -1,4 +1,4 @@
-"""draw: DOT that says what the graph is, drawn by every engine there is, for any text."""
+"""draw: the DOT text shows the graph, and both Graphviz programs draw it, with any text in it."""
 
 import math
 import re
@@ -26,13 +26,13 @@ def _pip_engine(monkeypatch):
     monkeypatch.delenv("MICROGRADIENT_DOT", raising=False)
     monkeypatch.setenv("PATH", "")
     engine = graphviz.find_graphviz()
-    assert engine is not None, "the extra `draw` brings an engine; is it installed?"
+    assert engine is not None, "the extra `draw` brings graphviz-pure; is it installed?"
     return engine
 
 
 @pytest.fixture(params=["pip", *(["system"] if shutil.which("dot") else [])])
 def engine(request, monkeypatch):
-    """graphviz-pure always (extra `test` installs it), and the system's dot if it has one."""
+    """graphviz-pure, which the extra `test` installs, and the system's dot if there is one."""
     found = _pip_engine(monkeypatch) if request.param == "pip" else shutil.which("dot")
     monkeypatch.undo()
     monkeypatch.setenv("MICROGRADIENT_DOT", str(found))
@@ -180,13 +180,13 @@ def test_neurons_and_layers_are_boxes_with_repetitions_folded():
     assert "2 neurons: dot → tanh | 6 parameters" in by_layer.source
     assert "16 edges" in by_layer.source  # 4 examples, 2 inputs, 2 neurons
     norm = math.hypot(*(p.grad for p in model.layers[0].parameters()))
-    assert f"norm of their grads {norm:.4g}" in by_layer.source
+    assert f"gradient norm {norm:.4g}" in by_layer.source
     nameless = _heads(draw(loss, detail="layers"))
     assert {"layer 1 × 4", "layer 2 × 4"} <= set(nameless)
 
 
 def test_layers_that_read_each_other_stay_apart():
-    """A recurrent use of one layer is unrolled: the picture has no cycle."""
+    """A layer used recurrently is unrolled: the picture has no cycle."""
     layer = nn.Layer(1, 1, "tanh", rng=0)
     state = Value(0.5)
     for _ in range(3):
@@ -282,7 +282,7 @@ def test_only_values_are_drawn():
         draw(3.0)
 
 
-def test_without_any_engine_there_is_a_sentence_and_the_text(monkeypatch):
+def test_without_graphviz_there_is_a_sentence_and_the_dot_text(monkeypatch):
     monkeypatch.delenv("MICROGRADIENT_DOT", raising=False)
     monkeypatch.setenv("PATH", "")
 
@@ -309,7 +309,7 @@ def test_optional_libraries_are_imported_only_when_used():
 
     code = (
         "import sys, microgradient, microgradient.cli; "
-        "print(sorted({'graphviz', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)))"
+        "print(sorted({'svglib', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

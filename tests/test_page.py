@@ -1,4 +1,4 @@
-"""The page in a real browser: stepped, nudged, predicted, by mouse and keyboard, for everybody."""
+"""The page in a real browser: stepped, nudged, predicted, by mouse and keyboard; accessible."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Open a page; at the end there must have been no error, no dialog and no request."""
+    """Open a page; at the end there must have been no error, dialog or request."""
     faults, contexts = [], []
 
     def opened(html, **settings):
@@ -172,9 +172,9 @@ def test_predict_then_reveal(show):
     y, seen = _shared()
     tab = show(page(y, seen).html)
     tab.check("#predict")
-    assert tab.is_hidden("#nudging")  # it would tell
+    assert tab.is_hidden("#nudging")  # it would give the answer away
     assert tab.locator(".edge.secret").count() == tab.locator(".edge").count()
-    for _ in range(8):  # the forward sweep and the seed ask nothing
+    for _ in range(8):  # no questions in the forward sweep and at the seed
         tab.locator("h1").press("ArrowRight")
     assert tab.is_hidden("#question")
     tab.locator("h1").press("ArrowRight")

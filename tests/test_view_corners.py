@@ -1,4 +1,4 @@
-"""Corners of the views that were wrong once: shared uses, odd names, operations and numbers."""
+"""Regressions of the views: shared neurons, odd names, users' operations, odd numbers, limits."""
 
 import contextlib
 import math
@@ -123,6 +123,11 @@ def test_a_model_has_its_first_public_name():
     model = nn.Layer(1, 1, rng=0)
     names = {"_": model, "_12": model, 5: model, "net": model, "same": model}
     assert '"net' in mg.draw(model([1.0]), names, detail="layers").source
+
+
+def test_a_model_named_by_nothing_is_shown_on_a_page():
+    neuron = nn.Neuron(1, rng=0)
+    assert "<svg" in mg.page(neuron([1.0]), {"": neuron}).html
 
 
 def test_two_models_names_are_told_apart_and_lists_named_layers_too():

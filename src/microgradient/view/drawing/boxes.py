@@ -202,7 +202,7 @@ def _numbers(nodes: Sequence[Value]) -> tuple[str, ...]:
 
 def _norm(parameters: Sequence[Value]) -> str:
     gradients = [p.grad for p in parameters if p.grad is not None]
-    return f"norm of their grads {short(hypot(*gradients))}" if gradients else "their grads not yet"
+    return f"gradient norm {short(hypot(*gradients))}" if gradients else "gradient norm not yet"
 
 
 def _range(numbers: Iterable[float]) -> str:

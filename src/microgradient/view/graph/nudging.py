@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 
+from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
@@ -31,15 +33,17 @@ def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
     if not graph.result.parents:
         return {}
     inputs = [node for node in graph.nodes if not node.parents]
+    data = {node: node.data for node in topological_order(graph.result)}
     active = {x: _active(graph, x) for x in inputs}
     work = sum(map(len, active.values()))
     points = min(_POINTS, MOST_EVALUATIONS // max(1, 2 * work))
     found = {}
     for x in inputs if points else ():
-        reach = max(1.0, abs(x.data))
+        reach = max(1.0, abs(data[x]))
         if reach - reach == 0:
             amounts = tuple(reach * i / points for i in range(-points, points + 1))
-            found[x] = Nudges(amounts, tuple(_result(graph, active[x], x, a) for a in amounts))
+            results = (_result(active[x], data, {x: data[x] + amount}) for amount in amounts)
+            found[x] = Nudges(amounts, tuple(results))
     return found
 
 
@@ -48,14 +52,16 @@ def _active(graph: NumberedGraph, x: Value) -> list[Value]:
     return [node for node in graph.nodes if node in reached and node is not x]
 
 
-def _result(graph: NumberedGraph, active: list[Value], x: Value, amount: float) -> float:
-    moved = {x: x.data + amount}
+def _result(
+    active: Iterable[Value], data: Mapping[Value, float], moved: dict[Value, float]
+) -> float:
+    """Return the last of the ``active`` nodes, evaluated again with the numbers in ``moved``."""
+    result = nan
     for node in active:
         if node.op is not None:
+            operands = [moved[p] if p in moved else data[p] for p in node.parents]
             try:
-                moved[node] = as_float(
-                    node.op.fast(*[moved.get(parent, parent.data) for parent in node.parents])
-                )
+                result = moved[node] = as_float(node.op.fast(*operands))
             except (ArithmeticError, ValueError, TypeError):
                 return nan  # a user's operation outside its domain
-    return moved.get(graph.result, graph.result.data)
+    return result

@@ -78,10 +78,10 @@ def graph_svg(graph: NumberedGraph, adjoint: Mapping[Value, float]) -> str:
 def element(name: str, *content: str, **attributes: str | float) -> str:
     """Return an element with ``content``, which is markup; ``a_b_=1`` is the attribute a-b."""
     texts = {
-        key.removesuffix("_").replace("_", "-"): x if isinstance(x, str) else _number(x)
+        key.removesuffix("_").replace("_", "-"): markup(x) if isinstance(x, str) else _number(x)
         for key, x in attributes.items()
     }
-    inside = "".join(f' {key}="{markup(text)}"' for key, text in texts.items())
+    inside = "".join(f' {key}="{text}"' for key, text in texts.items())
     return f"<{name}{inside}>{''.join(content)}</{name}>\n"
 
 
@@ -106,12 +106,10 @@ def _layout(boxes: Sequence[Box], links: Sequence[Link]) -> Layout:
 
 def _clusters(found: Iterable[Cluster], placed: Layout) -> Iterator[str]:
     for cluster in found:
-        yield element(
-            "g",
-            _rectangle(placed.areas[cluster.key], fill="none", stroke=FRAME),
-            _text(cluster.title, placed.titles[cluster.key], OUTLINE, FONT_SIZE),
-            class_="cluster",
-        )
+        parts = [_rectangle(placed.areas[cluster.key], fill="none", stroke=FRAME)]
+        if cluster.key in placed.titles:  # not if the title is empty
+            parts.append(_text(cluster.title, placed.titles[cluster.key], OUTLINE, FONT_SIZE))
+        yield element("g", *parts, class_="cluster")
         yield from _clusters(cluster.inner, placed)
 
 
