@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +57,8 @@ class Drawing:
             path = path.with_name(f"{path.name}.{format}")
         write_file(path, self.pipe(format))
         if view:
+            import webbrowser  # 6 ms, which importing microgradient should not cost
+
             webbrowser.open(path.resolve().as_uri())
         return str(path)
 

@@ -80,7 +80,7 @@ def _run(program: Path, source: str, format: str) -> bytes:
             creationflags=no_window,
         )
     except OSError as fault:
-        raise RuntimeError(f"{program} could not be run: {fault}") from None
+        raise RuntimeError(f"{program} could not be run: {fault.strerror or fault}") from None
     said = " ".join(run.stderr.decode(errors="replace").split())[:_MOST_SAID]
     if "not recognized" in said and said.startswith("Format"):
         raise ValueError(
