@@ -14,7 +14,7 @@ from microgradient.rumelhart1986 import EXPERIMENTS, picture, run
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests"))
 
-from browser import chromium  # noqa: E402  # what the tests of the page run, too
+from browser import chromium  # noqa: E402  # the browser that the tests use
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def family_trees(path: Path) -> None:
 
 
 def page(path: Path) -> None:
-    """Photograph the page of docs/views.md in the middle of its reverse sweep."""
+    """Take a screenshot of the page of docs/views.md in the middle of its reverse sweep."""
     w, x, b = Value(0.8), Value(-1.5), Value(0.3)
     with mg.watch() as seen:
         s = w * x + b

@@ -1,4 +1,4 @@
-"""diagnose names what was planted, and nothing else."""
+"""diagnose reports the faults that were planted, and nothing else."""
 
 from math import inf
 
@@ -35,7 +35,7 @@ def test_saturation_is_measured_over_the_batch():
     model = nn.MLP(2, [1, 1], "sigmoid", rng=0)
     neuron = model.layers[0].neurons[0]
     neuron.weights[0].data, neuron.weights[1].data, neuron.bias.data = 100.0, 0.0, 0.0
-    it = diagnose(model, PATTERNS)  # flat where the first input is 1: on half of them
+    it = diagnose(model, PATTERNS)  # flat for half of them: where the first input is 1
     assert [unit.saturated for unit in it.units] == [0.5]
     assert not it.findings
 

@@ -1,9 +1,10 @@
-"""draw: DOT that says what the graph is, drawn by every engine there is, for any text."""
+"""draw: the DOT text shows the graph, and both Graphviz programs draw it, with any text in it."""
 
 import math
 import re
 import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 import microgradient as mg
 from microgradient import Value, draw, nn
-from microgradient.view.drawing import digraph
+from microgradient.view.drawing import graphviz
+from microgradient.view.drawing.drawing import Drawing
+from microgradient.view.graph.numbered_graph import NumberedGraph
+from microgradient.view.page.graph_svg import graph_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -21,14 +25,14 @@ SVG = "{http://www.w3.org/2000/svg}"
 def _pip_engine(monkeypatch):
     monkeypatch.delenv("MICROGRADIENT_DOT", raising=False)
     monkeypatch.setenv("PATH", "")
-    engine = digraph.find_engine()
-    assert engine is not None, "the extra `draw` brings an engine; is it installed?"
+    engine = graphviz.find_graphviz()
+    assert engine is not None, "the extra `draw` brings graphviz-pure; is it installed?"
     return engine
 
 
 @pytest.fixture(params=["pip", *(["system"] if shutil.which("dot") else [])])
 def engine(request, monkeypatch):
-    """graphviz-pure always (extra `test` installs it), and the system's dot if it has one."""
+    """graphviz-pure, which the extra `test` installs, and the system's dot if there is one."""
     found = _pip_engine(monkeypatch) if request.param == "pip" else shutil.which("dot")
     monkeypatch.undo()
     monkeypatch.setenv("MICROGRADIENT_DOT", str(found))
@@ -92,18 +96,18 @@ def test_a_dot_without_fonts_gives_way_for_pixels(monkeypatch, tmp_path):
     monkeypatch.delenv("MICROGRADIENT_DOT", raising=False)
     empty = tmp_path / "fonts.conf"
     empty.write_text("<fontconfig><cachedir>cache</cachedir></fontconfig>")
-    digraph._lacks_fonts.cache_clear()
+    graphviz._lacks_fonts.cache_clear()
     monkeypatch.setenv("FONTCONFIG_FILE", str(empty))
-    assert digraph.find_engine("png").name == "graphviz-pure"
-    assert digraph.find_engine("svg").name == "dot"
-    digraph._lacks_fonts.cache_clear()
+    assert graphviz.find_graphviz("png").name == "graphviz-pure"
+    assert graphviz.find_graphviz("svg").name == "dot"
+    graphviz._lacks_fonts.cache_clear()
 
 
 def test_a_notebook_shows_svg(engine):
     assert "<svg" in draw(_y())._repr_mimebundle_()["image/svg+xml"]
 
 
-HARMLESS = {"svg", "g", "title", "polygon", "path", "text", "ellipse", "polyline"}
+HARMLESS = {"svg", "g", "title", "polygon", "path", "text", "rect", "line", "polyline"}
 
 
 @settings(max_examples=40)
@@ -132,7 +136,13 @@ def test_hostile_text_stays_text(engine, text):
 
 
 def _check_text(text):
-    svg = draw(Value(1.0, label=text) * Value(2.0, label="b")).pipe(encoding="utf-8")
+    y = Value(1.0, label=text) * Value(2.0, label="b")
+    _check_elements(text, draw(y).pipe(encoding="utf-8"))
+    graph = NumberedGraph(y, None, "test")
+    _check_elements(text, graph_svg(graph, dict.fromkeys(graph.nodes, 0.0)))
+
+
+def _check_elements(text, svg):
     root = ElementTree.fromstring(svg)
     assert {element.tag.removeprefix(SVG) for element in root.iter()} <= HARMLESS
     attributes = {name for element in root.iter() for name in element.attrib}
@@ -170,13 +180,13 @@ def test_neurons_and_layers_are_boxes_with_repetitions_folded():
     assert "2 neurons: dot → tanh | 6 parameters" in by_layer.source
     assert "16 edges" in by_layer.source  # 4 examples, 2 inputs, 2 neurons
     norm = math.hypot(*(p.grad for p in model.layers[0].parameters()))
-    assert f"norm of their grads {norm:.4g}" in by_layer.source
+    assert f"gradient norm {norm:.4g}" in by_layer.source
     nameless = _heads(draw(loss, detail="layers"))
     assert {"layer 1 × 4", "layer 2 × 4"} <= set(nameless)
 
 
 def test_layers_that_read_each_other_stay_apart():
-    """A recurrent use of one layer is unrolled: the picture has no cycle."""
+    """A layer used recurrently is unrolled: the picture has no cycle."""
     layer = nn.Layer(1, 1, "tanh", rng=0)
     state = Value(0.5)
     for _ in range(3):
@@ -221,7 +231,9 @@ def test_too_large_a_graph_is_refused():
     y = Value(1.0)
     for _ in range(1000):
         y = y.sin()
-    with pytest.raises(ValueError, match="1,001 nodes, more than 1,000 with repetitions folded"):
+    with pytest.raises(
+        ValueError, match="1,001 nodes, more than 1,000 even with repetitions folded"
+    ):
         draw(y)
     with pytest.raises(ValueError, match="raise limit="):
         draw(y, detail="operations")
@@ -270,14 +282,14 @@ def test_only_values_are_drawn():
         draw(3.0)
 
 
-def test_without_any_engine_there_is_a_sentence_and_the_text(monkeypatch):
+def test_without_graphviz_there_is_a_sentence_and_the_dot_text(monkeypatch):
     monkeypatch.delenv("MICROGRADIENT_DOT", raising=False)
     monkeypatch.setenv("PATH", "")
 
     def absent(name):
-        raise digraph.metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(digraph.metadata, "files", absent)
+    monkeypatch.setattr(metadata, "files", absent)
     drawing = draw(_y())
     assert "pip install 'microgradient[draw]'" in drawing._repr_mimebundle_()["text/plain"]
     with pytest.raises(RuntimeError, match="pip install"):
@@ -286,16 +298,18 @@ def test_without_any_engine_there_is_a_sentence_and_the_text(monkeypatch):
 
 
 def test_what_the_engine_cannot_draw_is_one_sentence(engine):
-    with pytest.raises((RuntimeError, ValueError), match=r"draw|format"):
+    with pytest.raises(ValueError, match=r"a format such as svg.* dot .*svg"):
         draw(_y()).pipe("no-such-format")
+    with pytest.raises(RuntimeError, match=r"could not draw this: .*syntax error in line 3"):
+        Drawing(("n0 ->",)).pipe()
 
 
-def test_graphviz_is_imported_only_when_something_is_drawn():
+def test_optional_libraries_are_imported_only_when_used():
     import subprocess
 
     code = (
         "import sys, microgradient, microgradient.cli; "
-        "print(sorted({'graphviz', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)))"
+        "print(sorted({'svglib', 'numpy', 'matplotlib', 'rich'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

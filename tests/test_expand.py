@@ -1,4 +1,4 @@
-"""expand: the same function in elementary operations, the same inputs, gradients filled in."""
+"""expand: the same function of the same inputs in elementary operations, with gradients."""
 
 import pytest
 from hypothesis import given

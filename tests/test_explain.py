@@ -1,4 +1,4 @@
-"""explain: every path once, the sum of their products, what it costs; and its refusal."""
+"""explain: every path once, the sum of their products, their cost, and the limit."""
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ def test_two_paths_in_symbols_and_numbers():
     it = explain(y, w, {"s": s, "y": y})
     assert len(it.paths) == 2
     assert it.multiplications == 3 + 2
-    assert it.reverse_multiplications == 5  # the edges but for the two of the result
+    assert it.reverse_multiplications == 5  # all edges except the two of the result
     assert it.all_multiplications == 5 + 5 + 3  # by w, x and b
     assert it.value == pytest.approx(
         mg.grad(lambda w: mg.tanh(w * -1.5 + 0.3) * (w * -1.5 + 0.3))(0.8)

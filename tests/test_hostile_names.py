@@ -1,4 +1,4 @@
-"""A user's text changes no element, attribute, command or cell of any output; nor does size."""
+"""User text adds no element, attribute, command or cell to any output; large graphs are safe."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""live: what training looks like while it goes, as data, in a terminal and in a notebook."""
+"""live: training while it runs, as data, in a terminal and in a notebook."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: stepped, nudged, predicted, by mouse and keyboard, for everybody."""
+"""The page in a real browser: stepped, nudged, predicted, by mouse and keyboard; accessible."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def browser():
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Open a page; at the end there must have been no error, no dialog and no request."""
+    """Open a page; at the end there must have been no error, dialog or request."""
     faults, contexts = [], []
 
     def opened(html, **settings):
@@ -172,19 +172,19 @@ def test_predict_then_reveal(show):
     y, seen = _shared()
     tab = show(page(y, seen).html)
     tab.check("#predict")
-    assert tab.is_hidden("#nudging")  # it would tell
+    assert tab.is_hidden("#nudging")  # it would give the answer away
     assert tab.locator(".edge.secret").count() == tab.locator(".edge").count()
-    for _ in range(8):  # the forward sweep and the seed ask nothing
+    for _ in range(8):  # no questions in the forward sweep and at the seed
         tab.locator("h1").press("ArrowRight")
     assert tab.is_hidden("#question")
     tab.locator("h1").press("ArrowRight")
     assert tab.inner_text("#asked") == (
-        "y = v3 * s passes something on to its operand v3. dy/dy is 1, and nothing has arrived "
-        "there yet. What is dy/dv3 after this step?"
+        "y = v3 * s sends a contribution to its operand v3. dy/dy is 1, and nothing has arrived "
+        "at v3 yet. What is dy/dv3 after this step?"
     )
     tab.keyboard.type("-0,9")
     tab.keyboard.press("Enter")
-    assert tab.inner_text("#verdict") == "Right: -0.9. 1 of 1 right at once."
+    assert tab.inner_text("#verdict") == "Right: -0.9. 1 of 1 right at the first try."
     assert tab.inner_text("#count") == "9 / 15"
     assert tab.locator(".edge:not(.secret)").count() == 1
     tab.click("#step")
@@ -196,12 +196,12 @@ def test_predict_then_reveal(show):
     tab.click("#step")  # the second contribution to s
     tab.fill("#guess", "-0.438")
     tab.keyboard.press("Enter")
-    assert "what was there is kept, and added. Once more?" in tab.inner_text("#verdict")
+    assert "it is added to what was there. Try again." in tab.inner_text("#verdict")
     assert tab.inner_text("#count") == "10 / 15"
     tab.fill("#guess", "7")
     tab.keyboard.press("Enter")
     assert "It is -1.15452, not 7." in tab.inner_text("#verdict")
-    assert "1 of 3 right at once" in tab.inner_text("#verdict")
+    assert "1 of 3 right at the first try" in tab.inner_text("#verdict")
     tab.click("#step")
     tab.click("#back")
     assert tab.is_hidden("#question")
@@ -288,7 +288,7 @@ def test_xors_full_graph_is_under_a_megabyte_and_its_boxes_hold_their_text(show)
     tab.click("#end")
     spills = tab.evaluate(
         """[...document.querySelectorAll('g.node:not(.constant)')].filter(g => {
-             const box = g.querySelector('path, polygon').getBBox();
+             const box = g.querySelector('rect').getBBox();
              return [...g.querySelectorAll('text')].some(t => t.getBBox().width > box.width + 1);
            }).length"""
     )
@@ -355,9 +355,9 @@ def test_without_javascript_the_numbers_are_there(show):
 
 
 def test_without_an_engine_the_rest_works(show, monkeypatch):
-    from microgradient.view.drawing import digraph
+    from microgradient.view.drawing import graphviz
 
-    monkeypatch.setattr(digraph, "find_engine", lambda format: None)
+    monkeypatch.setattr(graphviz, "find_graphviz", lambda format: None)
     tab = show(page(*_shared()).html)
     tab.click("#end")
     assert "pip install" in tab.inner_text("#picture")

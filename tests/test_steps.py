@@ -1,4 +1,4 @@
-"""steps: forward and back, to the same numbers; and three sweeps that are wrong on purpose."""
+"""steps: forward and back to the same numbers, and three sweeps that are wrong on purpose."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_records_and_words():
 
 
 def _recursive(y):
-    """The "simplification" of nine threads: no order, each node passes on as it is reached."""
+    """A simplification that many propose: no order, each node passes on when it is reached."""
     grad = {y: 1.0}
 
     def visit(node):

@@ -1,4 +1,4 @@
-"""trace: the textbook's numbering and columns, the same numbers as backward, in every form."""
+"""trace: numbering and columns as in the textbook, numbers as in backward, in every format."""
 
 import csv
 import io

@@ -77,12 +77,12 @@ from microgradient.engine.transforms import value_and_grad as value_and_grad
 from microgradient.engine.transforms import vjp as vjp
 from microgradient.engine.value import Value as Value
 from microgradient.view.drawing.draw import draw as draw
-from microgradient.view.graph.expansion import expand as expand
+from microgradient.view.graph.expand import expand as expand
 from microgradient.view.page.page import page as page
 from microgradient.view.page.steps import steps as steps
-from microgradient.view.text.diagnosis import diagnose as diagnose
-from microgradient.view.text.evaluation_trace import trace as trace
-from microgradient.view.text.explanation import explain as explain
+from microgradient.view.text.explain import explain as explain
+from microgradient.view.text.trace import trace as trace
+from microgradient.view.training.diagnose import diagnose as diagnose
 from microgradient.view.training.live import live as live
 
 __version__ = "0.1.0"

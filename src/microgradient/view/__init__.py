@@ -1,1 +1,1 @@
-"""Views of a graph. Each is data first, then text or a picture; none changes the graph."""
+"""Views of a graph: each is data first, then text or a picture, and changes no gradient."""

@@ -1,4 +1,4 @@
-"""Files that views write: whole, or not at all."""
+"""Files that the views write: whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from microgradient.nn.checkpoint import write_whole
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``; what was there stays until it is written whole.
+    """Write ``content`` to ``path``; an older file stays until the new one is complete.
 
-    Raises ValueError for a path that is no file's name or whose folder does not exist.
+    Raises ValueError for a path that cannot be a file, or whose folder does not exist.
     """
     if not path.name or path.is_dir():
         raise ValueError(f"expected the name of a file to write, got {shown(str(path))}")
@@ -20,4 +20,4 @@ def write_file(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)
     except UnicodeError:
-        raise ValueError(f"this system has no files named {shown(str(path))}") from None
+        raise ValueError(f"this system allows no file named {shown(str(path))}") from None

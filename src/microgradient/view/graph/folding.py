@@ -1,4 +1,4 @@
-"""A large graph as a small one: neurons or layers as one box each, repetitions folded together."""
+"""A large graph as a small one: a box for each neuron or layer, repetitions folded together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from microgradient.engine.services.watching import paused
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
 from microgradient.view.graph.grouping import Use, uses
-from microgradient.view.graph.numbering import Numbering, sign
+from microgradient.view.graph.numbered_graph import NumberedGraph, operation_sign
 
 
 @dataclass
 class Fold:
-    """Nodes that are drawn as one box: what is applied, how often, and to what numbers.
+    """Nodes that are drawn as one box.
 
-    ``title`` says what they are, ``times`` how often it is repeated. ``outputs`` are the nodes that
-    others use, ``parameters`` the variables inside. ``neurons`` counts those of a layer.
+    ``title`` says what they are; ``kind`` is as in a ``Box``. ``outputs`` are the nodes that others
+    read. ``uses`` are those of the neurons inside, if it is a module, and ``operations`` what one
+    neuron applies.
     """
 
     title: str
@@ -32,42 +33,46 @@ class Fold:
 
     @property
     def parameters(self) -> list[Value]:
+        """The parameters that the neurons read, each once."""
         return list(dict.fromkeys(p for use in self.uses for p in use.parameters))
 
     @property
     def times(self) -> int:
+        """How often the same is repeated: on each example of a batch, for instance."""
         if not self.uses:
             return len(self.nodes)
         return max(Counter(p for use in self.uses for p in use.parameters).values())
 
     @property
     def neurons(self) -> int:
+        """How many neurons it holds, repetitions apart."""
         return len(self.uses) // self.times
 
 
 Links = dict[tuple[int, int], list[tuple[Value, float | None]]]
-"""For each pair of boxes the edges between them: the node at the head, the local derivative."""
+"""The edges between each pair of boxes: the node at the head, and the local derivative."""
 
 
 @dataclass
 class Folded:
-    """The boxes, and the edges that run between them."""
+    """The boxes, and the edges between them."""
 
     folds: list[Fold]
     links: Links
 
 
-def fold(graph: Numbering, by: str, most: int) -> Folded | None:
-    """Return ``graph`` with one box for each neuron or layer (``by``) and for each kind of node.
+def fold(graph: NumberedGraph, by: str, most: int) -> Folded | None:
+    """Return ``graph`` with one box for each neuron or layer, and one for each kind of other node.
 
-    Nodes are of one kind if they apply the same operation to nodes of the same kinds: the examples
-    of a batch fall together, the layers do not. None if there are more than ``most`` boxes.
+    ``by`` is "neurons" or "layers". Nodes are of one kind if they apply the same operation to nodes
+    of the same kinds: that unites the examples of a batch, but no two layers. None if there are
+    more than ``most`` boxes.
     """
     return _Folder(graph, by).folded(most)
 
 
 class _Folder:
-    def __init__(self, graph: Numbering, by: str) -> None:
+    def __init__(self, graph: NumberedGraph, by: str) -> None:
         self.graph, self.by = graph, by
         self.use = uses(graph)
         self.inside = {p for use in self.use.values() for p in use.parameters}
@@ -111,22 +116,24 @@ class _Folder:
         fold.uses.append(use)
         fold.outputs.update(use.outputs)
         if not fold.operations:
-            fold.operations = tuple(dict.fromkeys(map(sign, use.nodes)))
+            fold.operations = tuple(dict.fromkeys(map(operation_sign, use.nodes)))
 
     def _add_operation(self, node: Value) -> None:
-        kind = "result" if node is self.graph.result else "operation"
+        kind, operation = "operation", operation_sign(node)
+        title = operation
+        if node is self.graph.result:
+            kind, title = "result", self.graph.names.get(node, operation)
         inputs = tuple(dict.fromkeys(self.of.get(p, -1) for p in node.parents))
-        title = self.graph.names.get(node, sign(node)) if kind == "result" else sign(node)
-        fold = self._add((kind, sign(node), inputs), title, kind, node)
+        fold = self._add((kind, operation, inputs), title, kind, node)
         fold.outputs[node] = None
 
     def _add_input(self, node: Value) -> None:
-        """Fold ``w1``, ``w2`` and ``w[3]`` into one box for all inputs named w."""
+        """Fold ``w1``, ``w2`` and ``w[3]`` into one box: the inputs named w."""
         name = re.split(r"[\d\[.]", self.graph.names.get(node, ""))[0] or "inputs"
         self._add(("input", name), name, "input", node).outputs[node] = None
 
     def _add_constants(self) -> None:
-        """Show the constants that modules read: a network's inputs."""
+        """Add boxes for the constants that modules read: a network's inputs."""
         readers: dict[Value, dict[int, None]] = {}
         for node in self.use:
             for parent in node.parents:
@@ -149,7 +156,7 @@ class _Folder:
         return links
 
     def _through(self, i: int, fold: Fold) -> Iterator[tuple[int, float]]:
-        """Yield the local derivative of a single neuron's output by each box of one input."""
+        """Yield the derivative of a single neuron's output by each box that gives it one input."""
         if len(fold.uses) != 1 or len(fold.outputs) != 1:
             return
         read = dict.fromkeys(p for n in fold.nodes for p in n.parents if self.of.get(p, i) != i)

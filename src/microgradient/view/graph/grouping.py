@@ -1,4 +1,4 @@
-"""Which neuron and layer each node of a graph belongs to, and in which use of it."""
+"""Which layer and neuron each node of a graph belongs to, and to which use of the neuron."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 from microgradient.engine import ops
 from microgradient.engine.value import Value
 from microgradient.nn.module import ACTIVATIONS, Layer, Module
-from microgradient.view.graph.numbering import Numbering
-from microgradient.view.text.escaping import plain
+from microgradient.view.escaping import plain
+from microgradient.view.graph.numbered_graph import NumberedGraph
 
 
 class Place(NamedTuple):
-    """Where a parameter belongs: a layer, and a neuron of it, by name."""
+    """Where a parameter belongs: the names of a layer and of a neuron in it."""
 
     layer: str
     neuron: str
@@ -24,7 +24,8 @@ class Place(NamedTuple):
 class Use:
     """One application of a neuron: its nodes in order, and the parameters that they read.
 
-    ``outputs`` are the nodes that something else reads, or the result of the graph.
+    ``outputs`` are those nodes that others read, and the result of the graph. ``activated`` says
+    that an activation has ended it.
     """
 
     place: Place
@@ -35,9 +36,9 @@ class Use:
 
 
 def owners(modules: Mapping[str, Module]) -> dict[Value, Place]:
-    """Return the place of each parameter of the modules: the innermost one around it, and its own.
+    """Return the place of each parameter: the innermost module around it, and the next one out.
 
-    A parameter that several modules share belongs where its first name says.
+    A parameter that modules share belongs where its first name says.
     """
     return dict(_owned(modules))
 
@@ -55,26 +56,27 @@ def _owned(modules: Mapping[str, Module]) -> Iterator[tuple[Value, Place]]:
 
 
 def _prefixes(path: str) -> Iterator[str]:
-    """Yield ``a.b`` for ``a.b.c``, then ``a``, then the module itself."""
+    """Yield ``a.b`` for ``a.b.c``, then ``a``, then "" for the module itself."""
     while path:
         path = path.rpartition(".")[0]
         yield path
 
 
-def uses(graph: Numbering, owner: Mapping[Value, Place] | None = None) -> dict[Value, Use]:
-    """Return for each computed node that belongs to a neuron the use of the neuron it belongs to.
+def uses(graph: NumberedGraph, owner: Mapping[Value, Place] | None = None) -> dict[Value, Use]:
+    """Return, for each node that belongs to a neuron, the use of that neuron.
 
     A node belongs where its parameters do, and an activation where its argument does. Parts of one
-    neuron are joined where they meet; a use reads each parameter once, so what reads it again is
-    another use. Whose a parameter is, tell the modules among the graph's names; without them, a
-    ``dot`` with variables as weights is a neuron, and those that read the same inputs a layer.
+    neuron are joined where they meet. A use reads each parameter once: what reads it again is
+    another use. ``owner``, or else the modules among the graph's names, tells where parameters
+    belong. A ``dot`` whose weights belong nowhere is a neuron too, and those that read the same
+    inputs are a layer.
     """
     owner = owners(graph.modules) if owner is None else owner
     owner = {**dict(_by_shape(graph, owner)), **owner}
     use: dict[Value, Use] = {}
     for node in graph.nodes:
         if node.parents:
-            _place(node, owner, use)
+            _assign(node, owner, use)
     for found in dict.fromkeys(use.values()):
         found.nodes.sort(key=graph.number.__getitem__)
     for node in graph.nodes:
@@ -86,8 +88,8 @@ def uses(graph: Numbering, owner: Mapping[Value, Place] | None = None) -> dict[V
     return use
 
 
-def _place(node: Value, owner: Mapping[Value, Place], use: dict[Value, Use]) -> None:
-    """Put ``node`` into a use, a new one if need be, or nowhere."""
+def _assign(node: Value, owner: Mapping[Value, Place], use: dict[Value, Use]) -> None:
+    """Add ``node`` to a use, to a new one if need be, or to none."""
     own = [p for p in node.parents if not p.parents and p in owner]
     inner = [p for p in node.parents if p.parents]
     open_uses = list(dict.fromkeys(use[p] for p in inner if p in use and not use[p].activated))
@@ -121,7 +123,7 @@ def _disjoint(parts: list[Use]) -> bool:
     )
 
 
-def _by_shape(graph: Numbering, known: Mapping[Value, Place]) -> Iterator[tuple[Value, Place]]:
+def _by_shape(graph: NumberedGraph, known: Mapping[Value, Place]) -> Iterator[tuple[Value, Place]]:
     layers: dict[tuple[Value, ...], list[tuple[Value, ...]]] = {}  # inputs -> the weights on them
     for node in graph.nodes:
         half = len(node.parents) // 2
@@ -132,7 +134,7 @@ def _by_shape(graph: Numbering, known: Mapping[Value, Place]) -> Iterator[tuple[
     count = 0
     for neurons in layers.values():
         if not seen.isdisjoint(w for neuron in neurons for w in neuron):
-            continue  # seen before, with other inputs
+            continue  # used before, on other inputs
         count += 1
         for i, neuron in enumerate(neurons, 1):
             seen.update(neuron)

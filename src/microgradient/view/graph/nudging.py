@@ -1,65 +1,67 @@
-"""What happens to a result when one of its inputs is nudged: the graph evaluated again."""
+"""What happens to a result when one of its inputs is nudged: the graph is evaluated again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 
+from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
-from microgradient.view.graph.numbering import Numbering
+from microgradient.view.graph.numbered_graph import NumberedGraph
 
-MOST_EVALUATIONS = 200_000  # of operations, for all nudges of a page: about half a second
+MOST_EVALUATIONS = 200_000  # of single operations, for all nudges of a page: about 0.5 s
 _POINTS = 20  # on either side
 
 
 @dataclass(frozen=True)
 class Nudges:
-    """The result for an input moved by each of ``amounts``."""
+    """The ``results`` when an input is moved by each of ``amounts``."""
 
     amounts: tuple[float, ...]
     results: tuple[float, ...]
 
 
-def nudges(graph: Numbering) -> dict[Value, Nudges]:
-    """Return for each input the results for nudges of up to 1, or up to itself where it is larger.
+def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
+    """Return the nudges of each input x, from -max(1, |x|) to max(1, |x|).
 
-    A branch that ``where`` took stays taken. Where the graph is large, fewer points are tried; an
-    input of a very large one is left out.
+    A branch that ``where`` took stays taken. The larger the graph, the fewer points are tried; for
+    a very large one there are no nudges, and none for an input that is not finite.
     """
     if not graph.result.parents:
         return {}
     inputs = [node for node in graph.nodes if not node.parents]
+    data = {node: node.data for node in topological_order(graph.result)}
     active = {x: _active(graph, x) for x in inputs}
     work = sum(map(len, active.values()))
     points = min(_POINTS, MOST_EVALUATIONS // max(1, 2 * work))
     found = {}
     for x in inputs if points else ():
-        reach = max(1.0, abs(x.data))
+        reach = max(1.0, abs(data[x]))
         if reach - reach == 0:
             amounts = tuple(reach * i / points for i in range(-points, points + 1))
-            found[x] = Nudges(amounts, tuple(_result(graph, active[x], x, a) for a in amounts))
+            results = (_result(active[x], data, {x: data[x] + amount}) for amount in amounts)
+            found[x] = Nudges(amounts, tuple(results))
     return found
 
 
-def _active(graph: Numbering, x: Value) -> list[Value]:
+def _active(graph: NumberedGraph, x: Value) -> list[Value]:
     reached = dependents(graph.nodes, [x])
     return [node for node in graph.nodes if node in reached and node is not x]
 
 
-def _result(graph: Numbering, active: list[Value], x: Value, amount: float) -> float:
-    moved = {x: x.data + amount}
+def _result(
+    active: Iterable[Value], data: Mapping[Value, float], moved: dict[Value, float]
+) -> float:
+    """Return the last of the ``active`` nodes, evaluated again with the numbers in ``moved``."""
+    result = nan
     for node in active:
         if node.op is not None:
+            operands = [moved[p] if p in moved else data[p] for p in node.parents]
             try:
-                moved[node] = as_float(
-                    node.op.fast(*[moved.get(parent, parent.data) for parent in node.parents])
-                )
-            except (
-                ArithmeticError,
-                ValueError,
-                TypeError,
-            ):  # a user's operation outside of its domain
-                return nan
-    return moved.get(graph.result, graph.result.data)
+                result = moved[node] = as_float(node.op.fast(*operands))
+            except (ArithmeticError, ValueError, TypeError):
+                return nan  # a user's operation outside its domain
+    return result

@@ -1,29 +1,32 @@
 """The two sweeps over a graph, one step at a time, as plain records.
 
-Also three reverse sweeps that are wrong on purpose, to be seen beside the right one.
+With them three reverse sweeps that are wrong on purpose, to compare with the right one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import log10
 
 from microgradient.engine.number import shown
 from microgradient.engine.value import Value
-from microgradient.view.graph.numbering import Numbering
+from microgradient.view.graph.numbered_graph import NumberedGraph
+from microgradient.view.numerals import large
 
+SWEEPS = ("right", "recursion", "assignment", "no zero_grad")
 RULES = {
     "input": "An input has its value from the start.",
-    "evaluate": "A node is computed from its parents, and keeps its local derivatives.",
-    "seed": "The derivative of the result by itself is 1.",
-    "pass": "A node that has received everything passes adjoint × local derivative to each parent.",
-    "add": "What arrives at a node by several ways is added up.",
-    "too early": "Wrong: the giver passes on what it has, though more is still to come to it.",
-    "again": "Wrong: the giver has passed its adjoint on before, and part of it counts twice.",
-    "overwrite": "Wrong: = instead of +=, what had arrived before is lost.",
-    "left over": "Wrong: without zero_grad() the gradient of the last time is still there.",
+    "evaluate": "A node is computed from its parents, and its local derivatives are kept.",
+    "seed": "The derivative of the result with respect to itself is 1.",
+    "pass": "A node that has received all its contributions passes adjoint × local derivative on "
+    "to each parent.",
+    "add": "Contributions that reach a node along several paths are added up.",
+    "too early": "Wrong: the adjoint is passed on too early, as more contributions to it are still "
+    "to come.",
+    "again": "Wrong: the adjoint was passed on before, so part of it is counted twice.",
+    "overwrite": "Wrong: with = instead of +=, what arrived before is lost.",
+    "left over": "Wrong: without zero_grad(), the gradient of the previous sweep is still there.",
 }
 MOST_VISITS = 2_000  # of the naive recursion, which visits a node once for each path to it
 
@@ -32,10 +35,10 @@ MOST_VISITS = 2_000  # of the naive recursion, which visits a node once for each
 class Step:
     """One step of a sweep: what happens to one node.
 
-    ``sweep`` is "forward" or "reverse", ``rule`` a key of ``RULES``. ``node`` is whose value or
-    adjoint is set, from ``before`` to ``after`` (None: not computed yet). A contribution also has
-    ``giver``, the node that passes it on, ``operand``, the position of ``node`` among its operands,
-    and ``adjoint * partial = contribution``.
+    ``sweep`` is "forward" or "reverse", ``rule`` a key of ``RULES``. The value or adjoint of
+    ``node`` changes from ``before`` (None: not computed yet) to ``after``. A contribution also has
+    ``giver``, the node that it comes from, ``operand``, the position of ``node`` among the giver's
+    operands, and ``adjoint * partial = contribution``.
     """
 
     sweep: str
@@ -50,7 +53,7 @@ class Step:
     contribution: float | None = None
 
 
-def forward_steps(graph: Numbering) -> list[Step]:
+def forward_steps(graph: NumberedGraph) -> list[Step]:
     """Return one step for each input and each node, in the order of evaluation."""
     return [
         Step("forward", "evaluate" if node.parents else "input", node, None, node.data)
@@ -58,38 +61,75 @@ def forward_steps(graph: Numbering) -> list[Step]:
     ]
 
 
-def reverse_sweep(graph: Numbering) -> Iterator[Step]:
+def reverse_sweep(graph: NumberedGraph) -> Iterator[Step]:
     """Yield the seed and one step for each edge: the reverse sweep, as ``backward`` does it."""
     return _sweep(graph, {}, lambda old, term: old + term, "add")
 
 
-def reverse_steps(graph: Numbering) -> list[Step]:
-    """Return the steps of the reverse sweep."""
-    return list(reverse_sweep(graph))
+def sweep_named(name: str, graph: NumberedGraph) -> list[Step]:
+    """Return the steps of one of the reverse sweeps in ``SWEEPS``.
+
+    Raises ValueError for an unknown name, and for a recursion of too many visits.
+    """
+    check_sweep(name)
+    if name == "assignment":
+        return with_assignment(graph)
+    if name == "recursion":
+        return steps_or_refusal(by_recursion(graph))
+    right = list(reverse_sweep(graph))
+    return right if name == "right" else without_zero_grad(graph, right)
 
 
-def with_assignment(graph: Numbering) -> list[Step]:
+def every_sweep(graph: NumberedGraph) -> dict[str, list[Step] | str]:
+    """Return the steps of each sweep in ``SWEEPS``, or a sentence that says why there are none."""
+    right = list(reverse_sweep(graph))
+    return {
+        "right": right,
+        "recursion": by_recursion(graph),
+        "assignment": with_assignment(graph),
+        "no zero_grad": without_zero_grad(graph, right),
+    }
+
+
+def check_sweep(name: object) -> None:
+    """Raise ValueError unless ``name`` is in ``SWEEPS``."""
+    if not isinstance(name, str) or name not in SWEEPS:
+        raise ValueError(f"sweep must be one of {', '.join(map(repr, SWEEPS))}, got {shown(name)}")
+
+
+def steps_or_refusal(steps: list[Step] | str) -> list[Step]:
+    """Return the steps, or raise the sentence that stands in their place as a ValueError."""
+    if isinstance(steps, str):
+        raise ValueError(steps)
+    return steps
+
+
+def with_assignment(graph: NumberedGraph) -> list[Step]:
     """Return the sweep with ``=`` in place of ``+=``: the last contribution wins."""
     return list(_sweep(graph, {}, lambda old, term: term, "overwrite"))
 
 
-def without_zero_grad(graph: Numbering) -> list[Step]:
-    """Return a second sweep on top of the first one's gradients of the inputs."""
-    first = {step.node: step.after for step in reverse_steps(graph)}
-    left = {node: first[node] for node in graph.nodes if not node.parents}
-    leftovers = [Step("reverse", "left over", node, None, old) for node, old in left.items()]
+def without_zero_grad(graph: NumberedGraph, right: Iterable[Step]) -> list[Step]:
+    """Return a second sweep that adds to the gradients that ``right`` left in the inputs."""
+    left = {step.node: step.after for step in right if not step.node.parents}
+    leftovers = [
+        Step("reverse", "left over", node, None, left[node]) for node in graph.nodes if node in left
+    ]
     return leftovers + list(_sweep(graph, left, lambda old, term: old + term, "add"))
 
 
-def by_recursion(graph: Numbering) -> list[Step] | None:
-    """Return what recursion from the result does, or None where it would take too many visits.
+def by_recursion(graph: NumberedGraph) -> list[Step] | str:
+    """Return what recursion from the result does, or why not: it would take too many visits.
 
-    Each node passes its adjoint on as soon as it is visited, and it is visited once for each path.
+    A node is visited once for each path to it, and passes its adjoint on at every visit.
     """
-    if visits(graph) > MOST_VISITS:
-        return None
+    if (count := visits(graph)) > MOST_VISITS:
+        return (
+            f"the recursion would make {large(count)} visits to {len(graph.nodes):,} nodes, too "
+            "many to step through; take a smaller graph, with fewer nodes used twice"
+        )
     adjoint: dict[Value, float] = {graph.result: 1.0}
-    steps = [_seed(graph)]
+    steps = [Step("reverse", "seed", graph.result, None, 1.0)]
     visited: set[Value] = set()
     awaited = Counter(parent for node in graph.nodes for _, parent, _ in graph.edges(node))
     stack = [graph.result]
@@ -111,7 +151,7 @@ def by_recursion(graph: Numbering) -> list[Step] | None:
     return steps
 
 
-def visits(graph: Numbering) -> int:
+def visits(graph: NumberedGraph) -> int:
     """Return how many nodes a recursion from the result visits: the number of paths to each."""
     paths = {graph.result: 1}
     for node in reversed(graph.nodes):
@@ -120,38 +160,8 @@ def visits(graph: Numbering) -> int:
     return sum(paths.values())
 
 
-SWEEPS: Mapping[str, Callable[[Numbering], list[Step] | None]] = {
-    "right": reverse_steps,
-    "recursion": by_recursion,
-    "assignment": with_assignment,
-    "no zero_grad": without_zero_grad,
-}
-
-
-def sweep_of(graph: Numbering, name: str) -> list[Step]:
-    """Return the reverse sweep of that name; ValueError where it is unknown or would take long."""
-    if not isinstance(name, str) or name not in SWEEPS:
-        raise ValueError(f"sweep must be one of {', '.join(map(repr, SWEEPS))}, got {shown(name)}")
-    steps = SWEEPS[name](graph)
-    if steps is None:
-        raise ValueError(
-            f"the recursion would make {large(visits(graph))} visits to {len(graph.nodes):,} "
-            "nodes, too many to step through: step a smaller graph, with fewer nodes used twice"
-        )
-    return steps
-
-
-def large(n: int) -> str:
-    """Return a count with separators, or as a power of 10: one of thousands of digits, too."""
-    return f"{n:,}" if n < 10**15 else f"about 10^{round(log10(n))}"
-
-
-def _seed(graph: Numbering) -> Step:
-    return Step("reverse", "seed", graph.result, None, 1.0)
-
-
 def _sweep(
-    graph: Numbering,
+    graph: NumberedGraph,
     left: Mapping[Value, float],
     arrive: Callable[[float, float], float],
     rule: str,

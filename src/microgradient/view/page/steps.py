@@ -8,48 +8,48 @@ from typing import Any, overload
 
 from microgradient.engine.number import shown
 from microgradient.engine.value import Value
-from microgradient.view.graph.numbering import Names, Numbering
-from microgradient.view.graph.sweep_steps import RULES, Step, forward_steps, sweep_of
+from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.graph.sweep_steps import RULES, Step, forward_steps, sweep_named
 from microgradient.view.page.page import Page, fits
-from microgradient.view.text.evaluation_trace import Trace
-from microgradient.view.text.step_text import Teller
+from microgradient.view.text.step_text import StepWriter
+from microgradient.view.text.trace import EvaluationTrace
 
 MOST_NODES = 100_000
 
 
 def steps(value: Value, names: Names | None = None, *, sweep: str = "right") -> Stepper:
-    """Return every step of the forward and of the reverse sweep that give d(value)/d(…).
+    """Return every step of the forward and the reverse sweep through the graph of ``value``.
 
-    The sweeps are done afresh with ``value`` as result: no ``grad`` is read or changed. ``names``
-    is ``locals()``, or what ``watch`` remembered. ``sweep`` is "right", or one that is wrong on
-    purpose: "recursion" (passing on at once, without a topological order), "assignment" (``=`` for
-    ``+=``), "no zero_grad" (what a first sweep left is still there).
+    The sweeps are computed afresh: no ``grad`` is read or changed. ``names`` is ``locals()``, or
+    what ``watch`` remembered. ``sweep`` is "right", or one that is wrong on purpose: "recursion"
+    (every node passes on at once, without a topological order), "assignment" (``=`` for ``+=``) or
+    "no zero_grad" (the gradients of a first sweep are still there).
 
-    In a notebook the result shows itself as a page to step through, or as its trace where that is
-    too large for a page; ``.save("steps.html")`` writes the page. Raises ValueError for an unknown
-    sweep, above 100,000 nodes, or where the recursion would take too many visits.
+    A notebook displays the steps as a page, or as an evaluation trace if the graph is too large for
+    a page; ``.save("steps.html")`` writes the page. Raises ValueError for an unknown sweep, above
+    100,000 nodes, or if the recursion would take too many visits.
     """
-    return Stepper(Numbering(value, names, "steps"), sweep)
+    return Stepper(NumberedGraph(value, names, "steps"), sweep)
 
 
 class Stepper(Sequence[Step]):
     """The steps of two sweeps, and a position among them.
 
-    A sequence of ``Step`` records. ``position`` counts the steps done: 0 at first, when nothing is
-    known. ``forward()`` does the next step and returns it, ``back()`` undoes the last one and
-    returns it; both return None at the end. ``values`` and ``adjoints`` are what is known now.
+    A sequence of ``Step`` records. ``position`` is how many steps are done, 0 at first.
+    ``forward()`` does the next step and returns it, or None at the end; ``back()`` undoes the last
+    one and returns it, or None at the start. ``values`` and ``adjoints`` hold what is known at this
+    position, by node.
     """
 
-    def __init__(self, graph: Numbering, sweep: str = "right") -> None:
+    def __init__(self, graph: NumberedGraph, sweep: str = "right") -> None:
         if len(graph.nodes) > MOST_NODES:
             raise ValueError(
-                f"this graph has {len(graph.nodes):,} nodes, and steps goes through at most "
-                f"{MOST_NODES:,}: step a part of it, one of the result's parents for instance"
+                f"this graph has {len(graph.nodes):,} nodes, and steps shows at most "
+                f"{MOST_NODES:,}; step through a part of it, such as one of the result's parents"
             )
-        reverse = sweep_of(graph, sweep)
         self.graph = graph
-        self._steps = (*forward_steps(graph), *reverse)
-        self._tell = Teller(graph)
+        self._steps = (*forward_steps(graph), *sweep_named(sweep, graph))
+        self._writer = StepWriter(graph)
         self._sweep = sweep
         self._position = 0
         self.values: dict[Value, float] = {}
@@ -67,7 +67,7 @@ class Stepper(Sequence[Step]):
     def __getitem__(self, index: int) -> Step: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
         return self._steps[index]
 
     def forward(self) -> Step | None:
@@ -101,15 +101,14 @@ class Stepper(Sequence[Step]):
             self.back()
 
     def tell(self, step: Step) -> str:
-        """Return what happens in a step, in words and numbers."""
-        why = self._tell.why(step)
-        lines = [self._tell.tell(step), *([why] if why else []), RULES[step.rule]]
-        return "\n".join(lines)
+        """Return what happens in a step: the equation, its local derivative, the rule."""
+        lines = [self._writer.equation(step), self._writer.reason(step), RULES[step.rule]]
+        return "\n".join(filter(None, lines))
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The steps as dicts of numbers and names: ``pandas.DataFrame(steps(y).records)``."""
-        symbol = self._tell.symbol
+        """The steps as dicts of numbers and names, for ``pandas.DataFrame(steps(y).records)``."""
+        symbol = self._writer.symbol
         return [
             {
                 "sweep": step.sweep,
@@ -121,7 +120,7 @@ class Stepper(Sequence[Step]):
                 "adjoint": step.adjoint,
                 "partial": step.partial,
                 "contribution": step.contribution,
-                "text": self._tell.tell(step),
+                "text": self._writer.equation(step),
             }
             for step in self
         ]
@@ -133,12 +132,12 @@ class Stepper(Sequence[Step]):
     def __repr__(self) -> str:
         head = f"step {self.position} of {len(self)}"
         if self.position == 0:
-            return f"{head}: nothing done yet; .forward() and .back() do and undo steps"
+            return f"{head}: nothing is done yet; .forward() does a step and .back() undoes one"
         return f"{head}: {self.tell(self[self.position - 1])}"
 
     def _repr_html_(self) -> str:
         if not fits(self.graph):
-            return Trace(self.graph)._repr_html_()
+            return EvaluationTrace(self.graph)._repr_html_()
         return self._page()._repr_html_()
 
     def _page(self) -> Page:

@@ -1,23 +1,24 @@
-"""Operations written down: a row evaluated in an arithmetic whose numbers are formulas.
+"""Operations as formulas: their rows evaluated in an arithmetic whose numbers are formulas.
 
-One class, two notations: text that a programmer reads, and LaTeX.
+There are two notations: program text and LaTeX.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add, mul
 
 from microgradient.engine import ops
 from microgradient.engine.op import OPS, Arithmetic, Op
 
-CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula holds together
+CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula binds
 
 
 @dataclass(frozen=True)
 class Notation:
-    """How a product, a quotient, a power, a call, a number and brackets are written."""
+    """How to write a product, a quotient, a power, a call, a number and brackets."""
 
     times: str
     dots: str
@@ -30,58 +31,56 @@ class Notation:
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula in a notation; ``+ - *`` and comparisons make longer ones."""
+    """A formula in a notation; ``+ - *`` and comparisons make larger ones."""
 
     text: str
     notation: Notation
     strength: int = ATOM
 
     def within(self, strength: int) -> str:
-        """Return the text, in brackets unless it holds together at least that strongly."""
+        """Return the text, in brackets unless it binds at least that strongly."""
         return self.text if self.strength >= strength else self.notation.brackets % self.text
 
-    def _of(self, other: Any) -> Formula:
-        if isinstance(other, Formula):
-            return other
-        return number(self.notation, other)
+    def _of(self, other: Formula | float) -> Formula:
+        return other if isinstance(other, Formula) else number(self.notation, other)
 
     def _made(self, text: str, strength: int) -> Formula:
         return Formula(text, self.notation, strength)
 
-    def __add__(self, other: Any) -> Formula:
+    def __add__(self, other: Formula | float) -> Formula:
         return self._made(f"{self.within(SUM)} + {self._of(other).within(PRODUCT)}", SUM)
 
-    def __radd__(self, other: Any) -> Formula:
+    def __radd__(self, other: Formula | float) -> Formula:
         return self._of(other) + self
 
-    def __sub__(self, other: Any) -> Formula:
+    def __sub__(self, other: Formula | float) -> Formula:
         return self._made(f"{self.within(SUM)} - {self._of(other).within(PRODUCT)}", SUM)
 
-    def __rsub__(self, other: Any) -> Formula:
+    def __rsub__(self, other: Formula | float) -> Formula:
         return self._of(other) - self
 
-    def __mul__(self, other: Any) -> Formula:
+    def __mul__(self, other: Formula | float) -> Formula:
         text = f"{self.within(MINUS)}{self.notation.times}{self._of(other).within(PRODUCT)}"
         return self._made(text, PRODUCT)
 
-    def __rmul__(self, other: Any) -> Formula:
+    def __rmul__(self, other: Formula | float) -> Formula:
         return self._of(other) * self
 
     def __neg__(self) -> Formula:
         return self._made(f"-{self.within(PRODUCT)}", MINUS)
 
-    def __gt__(self, other: Any) -> Formula:
+    def __gt__(self, other: Formula | float) -> Formula:
         return self._made(f"{self.text} > {self._of(other).text}", CHOICE)
 
-    def __lt__(self, other: Any) -> Formula:
+    def __lt__(self, other: Formula | float) -> Formula:
         return self._made(f"{self.text} < {self._of(other).text}", CHOICE)
 
     def __bool__(self) -> bool:
-        raise TypeError("a formula is neither true nor false")
+        raise TypeError("a formula has no truth value: write where(condition, a, b)")
 
 
 def number(notation: Notation, x: float) -> Formula:
-    """Return the formula of a number; a negative one is bracketed in products."""
+    """Return a number as a formula; a negative one needs brackets in products."""
     text = notation.number(x)
     strength = MINUS if text.startswith("-") else PRODUCT if " " in text else ATOM
     return Formula(text, notation, strength)
@@ -90,13 +89,13 @@ def number(notation: Notation, x: float) -> Formula:
 def arithmetic(notation: Notation) -> Arithmetic:
     """Return the arithmetic that writes in ``notation``."""
 
-    def of(x: Any) -> Formula:
+    def of(x: Formula | float) -> Formula:
         return x if isinstance(x, Formula) else number(notation, x)
 
     def call(name: str) -> Callable[..., Formula]:
         return lambda *xs: Formula(notation.call(name, [of(x).text for x in xs]), notation)
 
-    def where(condition: Any, x: Any, y: Any) -> Formula:
+    def where(condition: Formula, x: Formula | float, y: Formula | float) -> Formula:
         texts = of(x).text, condition.text, of(y).within(PRODUCT)
         return Formula("{} if {} else {}".format(*texts), notation, CHOICE)
 
@@ -109,7 +108,7 @@ def arithmetic(notation: Notation) -> Arithmetic:
             "neg": lambda x: -of(x),
             "div": lambda x, y: notation.quotient(of(x), of(y)),
             "pow": lambda x, y: notation.power(of(x), of(y)),
-            "fsum": lambda xs: _series(list(xs), lambda a, b: a + b, notation),
+            "fsum": lambda xs: _series([of(x) for x in xs], add, notation),
             "where": where,
             "equal": lambda x, y: Formula(f"{of(x).text} = {of(y).text}", notation, CHOICE),
             "detach": of,
@@ -118,43 +117,42 @@ def arithmetic(notation: Notation) -> Arithmetic:
 
 
 _SIGNS = (ops.add, ops.sub, ops.mul, ops.neg, ops.div, ops.pow)
-_MARKS = (ops.taken, ops.argument, ops.passed)  # a node that is its operand, on its way elsewhere
-_FEW = 4  # terms of a sum that are written out; of more, the first two and the last
+_MARKS = (ops.taken, ops.argument, ops.passed)  # identities: a node that repeats its operand
+_FEW = 4  # a sum of more terms is written as its first two and its last
 
 
-def _series(terms: list[Any], join: Callable[[Any, Any], Any], notation: Notation) -> Any:
+def _series(
+    terms: Sequence[Formula], join: Callable[[Formula, Formula], Formula], notation: Notation
+) -> Formula:
     if not terms:
         return number(notation, 0.0)
     if len(terms) > _FEW:
         terms = [*terms[:2], Formula(notation.dots, notation), terms[-1]]
-    total = terms[0]
-    for term in terms[1:]:
-        total = join(total, term)
-    return total
+    return reduce(join, terms)
 
 
 def written(op: Op, operands: Sequence[Formula], notation: Notation) -> Formula:
     """Return the formula of ``op`` on ``operands``: ``w * x``, ``tanh(s)``, …"""
-    m = arithmetic(notation)
     if op is ops.dot:
         n = len(operands) // 2
         products = [w * x for w, x in zip(operands[:n], operands[n : 2 * n])]
-        return m.fsum([*products, *operands[2 * n :]])  # type: ignore[no-any-return]
+        return _series([*products, *operands[2 * n :]], add, notation)
     if op is ops.fsum:
-        return m.fsum(operands)  # type: ignore[no-any-return]
+        return _series(operands, add, notation)
     if op is ops.prod:
-        return _series(list(operands), lambda a, b: a * b, notation)  # type: ignore[no-any-return]
+        return _series(operands, mul, notation)
     if op in _MARKS:
         return operands[0]
     if op in _SIGNS:
-        return getattr(m, op.name)(*operands)  # type: ignore[no-any-return]
+        formula: Formula = getattr(arithmetic(notation), op.name)(*operands)
+        return formula
     texts = [operand.text for operand in operands]
     if len(texts) > 2 * _FEW:
         texts = [*texts[:_FEW], notation.dots, *texts[-2:]]
     return Formula(notation.call(op.name, texts), notation)
 
 
-_SHORTER = {  # mathematically the row's derivative, in the form that is taught
+_SHORTER = {  # the same derivative as in the row, in the form that is taught
     ops.tanh: lambda v, x: 1 - v * v,
     ops.sigmoid: lambda v, x: v * (1 - v),
 }
@@ -163,12 +161,12 @@ _SHORTER = {  # mathematically the row's derivative, in the form that is taught
 def derivatives(
     op: Op, result: Formula, operands: Sequence[Formula], limit: int = 60
 ) -> Sequence[str]:
-    """Return the local derivative by each operand as a formula; "" where it is a long one."""
+    """Return the local derivative by each operand as text; "" for one longer than ``limit``."""
     if op in _SHORTER:
         return [_SHORTER[op](result, operands[0]).text]
     try:
         partials = list(op.partials(arithmetic(result.notation), result, *operands))
-    except Exception:  # a user's row may need more than formulas, and say so in any way
+    except Exception:  # a user's row may not work on formulas, and raise anything
         return [""] * len(operands)
     texts = [p.text if isinstance(p, Formula) else result.notation.number(p) for p in partials]
     return [text if len(text) <= limit else "" for text in texts]

@@ -1,16 +1,16 @@
-"""A table of text cells, as aligned text and as HTML that survives where styles do not."""
+"""A table of text cells as aligned text, and as HTML that needs no style sheet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.view.text.escaping import markup
+from microgradient.view.escaping import markup
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the heads of the columns, rows of text; the columns in ``numbers`` align right."""
+    """A title, column heads and rows of text; the columns in ``numbers`` are aligned right."""
 
     title: str
     columns: tuple[str, ...]

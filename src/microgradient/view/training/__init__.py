@@ -1,1 +1,1 @@
-"""A training run as it goes."""
+"""Views of a network in training: live as it learns, or a diagnosis of its gradients."""

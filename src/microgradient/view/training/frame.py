@@ -1,4 +1,4 @@
-"""What is seen of a training run at one moment: errors, weights, hidden codes, as data."""
+"""A training run at one moment, as data: its errors, weights and hidden codes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from microgradient.engine.ops import fsum
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.training.history import History
+from microgradient.view.escaping import plain
 from microgradient.view.graph.grouping import owners, uses
-from microgradient.view.graph.numbering import Numbering
-from microgradient.view.text.escaping import plain
+from microgradient.view.graph.numbered_graph import NumberedGraph
 
 _CURVE = 64  # columns of the error curve
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST = 40  # rows or columns of a matrix that are shown
-# From small to large, in colours that a terminal of 256 has, too.
+# From small to large, in colours that terminals with 256 colours have.
 _BLUES = (238, 238, 238), (175, 215, 255), (95, 175, 255), (0, 135, 255), (0, 95, 215), (0, 0, 175)
 _ORANGES = (
     (238, 238, 238),
@@ -33,7 +33,10 @@ _ORANGES = (
 
 @dataclass(frozen=True)
 class Matrix:
-    """Numbers to be shown as shades: rows with names, all scaled by ``largest``."""
+    """Numbers to be shown as shades: named rows, all scaled by ``largest``.
+
+    ``signed`` numbers are blue or orange, others grey.
+    """
 
     title: str
     names: tuple[str, ...]
@@ -42,12 +45,13 @@ class Matrix:
 
     @property
     def largest(self) -> float:
+        """The largest magnitude, or 1 if all are 0."""
         return max((abs(x) for row in self.rows for x in row), default=0.0) or 1.0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What is seen at one moment: the sweep, the errors so far, weights and codes."""
+    """One moment: the sweep, the errors so far, how many patterns are right, weights, codes."""
 
     sweep: int
     errors: tuple[float, ...]
@@ -57,11 +61,13 @@ class Frame:
 
 
 def frame(model: Module, history: History, inputs: Mapping[str, Sequence[float]]) -> Frame:
-    """Return what is to be seen of ``model`` now."""
-    right = history.right[-1] if history.right else None
-    errors = tuple(history.errors)
+    """Return the state of ``model`` now, with its hidden codes for ``inputs``."""
     return Frame(
-        history.sweeps, errors, right, tuple(_weights(model)), tuple(_codes(model, inputs))
+        sweep=history.sweeps,
+        errors=tuple(history.errors),
+        right=history.right[-1] if history.right else None,
+        weights=tuple(_weights(model)),
+        codes=tuple(_codes(model, inputs)),
     )
 
 
@@ -94,7 +100,7 @@ def _codes(model: Any, inputs: Mapping[str, Sequence[float]]) -> Iterator[Matrix
         last = set(outputs if isinstance(outputs, (list, tuple)) else [outputs])
         if not all(type(output) is Value for output in last):
             raise TypeError(f"live expects a model that returns Values, got {shown(outputs)}")
-        use = uses(Numbering(fsum([*last]), None, "live"), owner)
+        use = uses(NumberedGraph(fsum([*last]), None, "live"), owner)
         for part in dict.fromkeys(use.values()):
             hidden = [node.data for node in part.outputs if node not in last]
             if hidden:
@@ -105,7 +111,7 @@ def _codes(model: Any, inputs: Mapping[str, Sequence[float]]) -> Iterator[Matrix
 
 
 def curve(errors: Sequence[float], width: int = _CURVE) -> str:
-    """Return the errors as one line of bars, logarithmic; the last bar is the last error."""
+    """Return the errors as a line of bars, on a logarithmic scale; the last bar is the last."""
     if not errors:
         return ""
     step = -(-len(errors) // width)
@@ -117,9 +123,10 @@ def curve(errors: Sequence[float], width: int = _CURVE) -> str:
 
 
 def shade(x: float, matrix: Matrix) -> tuple[int, int, int]:
-    """Return the colour of a number: blue and orange for signs, white to black for codes.
+    """Return the red, green and blue of a number: blue or orange by its sign, or grey for a code.
 
-    Codes are shaded from 0 to 1, or from the smallest to the largest if they lie outside.
+    Codes run from white at 0, or the smallest below it, to black at 1, or the largest above it.
+    What is not finite is magenta.
     """
     if x - x != 0:
         return 255, 0, 255
@@ -132,11 +139,15 @@ def shade(x: float, matrix: Matrix) -> tuple[int, int, int]:
 
 
 def css(x: float, matrix: Matrix) -> str:
-    """Return the colour of a number as rgb(r,g,b)."""
+    """Return the colour of a number for CSS."""
     return "rgb({},{},{})".format(*shade(x, matrix))
 
 
-def headline(it: Frame) -> str:
-    """Return the sweep and the error in words."""
-    right = "" if it.right is None else f", {it.right} right"
-    return f"sweep {it.sweep:,}: error {it.errors[-1]:.4g}{right}" if it.errors else "no sweep yet"
+def headline(moment: Frame) -> str:
+    """Return the sweep, the error and how many patterns are right, as a sentence."""
+    right = "" if moment.right is None else f", {moment.right} right"
+    return (
+        f"sweep {moment.sweep:,}: error {moment.errors[-1]:.4g}{right}"
+        if moment.errors
+        else "no sweep yet"
+    )

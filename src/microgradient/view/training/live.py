@@ -1,44 +1,50 @@
-"""live: watch a network learn, its error curve, weights and hidden codes, as they change."""
+"""live: the error curve, the weights and the hidden codes of a network while it learns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from microgradient.engine.number import shown
 from microgradient.nn.module import Module
 from microgradient.nn.training.history import History
 from microgradient.nn.training.progress import in_notebook
-from microgradient.view.text.escaping import markup
+from microgradient.view.escaping import markup
 from microgradient.view.training.frame import Frame, Matrix, css, curve, frame, headline
 
-_PAUSE = 0.1  # seconds that a frame is seen, at least
-_GROWTH = 1.08  # of the sweeps from frame to frame: the early ones, where much happens, go slowly
-_SHARE = 5  # a long run has so many times the time that its frames take
+if TYPE_CHECKING:
+    from rich.console import Group
+
+_PAUSE = 0.1  # seconds for which a frame is shown, at least
+_GROWTH = (
+    1.08  # of the sweep number from frame to frame: early sweeps, where much happens, go slowly
+)
+_SHARE = 5  # a long run gets at least this multiple of the time that its frames take
 _LEGEND = (
-    "weights: blue positive, orange negative, strong large, each to its own scale; "
-    "a row is a neuron, its bias first; codes: white small, black large"
+    "weights: blue positive, orange negative, the larger the darker, each matrix on its own scale; "
+    "a row is a neuron, its bias first. Codes: white small, black large"
 )
 
 
 @contextmanager
 def live(
     inputs: Mapping[str, Sequence[float]] | Sequence[Sequence[float]] = (),
-) -> Iterator[Any]:
-    """Show training as it goes, in a terminal or a notebook: error, weights, hidden codes.
+) -> Iterator[Callable[[Module, History], None]]:
+    """Show training as it runs, in a terminal or a notebook: error, weights, hidden codes.
 
-    Yields what ``train`` takes as ``on_sweep``::
+    Yields a function for the ``on_sweep`` of ``train``::
 
         with live({"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}) as show:
             nn.train(model, patterns, ..., on_sweep=show)
 
-    ``inputs`` are those whose hidden codes are shown, by name or in a list; without any, weights
-    and error alone. Weights are blue where positive and orange where negative, each matrix to its
-    own scale; a row is a neuron, its bias first. Frames follow the logarithm of the sweeps, so that
-    a run of a second can be watched: it is held back to take some seconds. Raises TypeError for
-    inputs that are none, ImportError outside of a notebook where ``rich`` is not installed.
+    ``inputs``, by name or in a list, are those whose hidden codes are shown; without any, only
+    error and weights are. Weights are blue if positive and orange if negative, each matrix on its
+    own scale; a row is a neuron, its bias first. The frames are spaced by the logarithm of the
+    sweep, and a run of a second is slowed down to a few, so that it can be watched. Raises
+    TypeError for ``inputs`` of another kind, and ImportError outside a notebook if ``rich`` is not
+    installed.
     """
     inputs = _named(inputs)
     screen = _Notebook() if in_notebook() else _Terminal()
@@ -66,7 +72,7 @@ def live(
 
 
 def _named(inputs: object) -> dict[str, Sequence[float]]:
-    """Return the inputs by name, numbered from 1 if they have none."""
+    """Return the inputs by name, numbered from 1 if they have no names."""
     if not isinstance(inputs, (Mapping, Sequence)) or isinstance(inputs, str):
         raise TypeError(f"live expects inputs by name, or a list of them, got {shown(inputs)}")
     items = inputs.items() if isinstance(inputs, Mapping) else enumerate(inputs, 1)
@@ -78,7 +84,7 @@ def _named(inputs: object) -> dict[str, Sequence[float]]:
 
 
 class _Terminal:
-    """Draws frames with ``rich``, each over the last one; into a file, the last one alone."""
+    """Draws each frame over the last one with ``rich``; to a file, only the last frame."""
 
     def __init__(self) -> None:
         try:
@@ -99,11 +105,11 @@ class _Terminal:
         if not self.moves:
             self.live.console.print()
 
-    def show(self, it: Frame) -> None:
-        self.live.update(_rich(it), refresh=True)
+    def show(self, moment: Frame) -> None:
+        self.live.update(_rich(moment), refresh=True)
 
 
-def _rich(it: Frame) -> Any:
+def _rich(moment: Frame) -> Group:
     from rich.columns import Columns
     from rich.console import Group
     from rich.text import Text
@@ -119,17 +125,17 @@ def _rich(it: Frame) -> Any:
             text.append("\n")
         return text
 
-    matrices = (*it.weights, *it.codes)
+    matrices = (*moment.weights, *moment.codes)
     wide = 2 if sum(len(m.rows[0]) for m in matrices if m.rows) <= 24 else 1
     blocks = [block(matrix, wide) for matrix in matrices if matrix.rows]
     legend = Text(_LEGEND, "dim")
     return Group(
-        Text(headline(it)), Text(curve(it.errors)), Columns(blocks, padding=(0, 3)), legend
+        Text(headline(moment)), Text(curve(moment.errors)), Columns(blocks, padding=(0, 3)), legend
     )
 
 
 class _Notebook:
-    """Draws frames as HTML into one output of a cell."""
+    """Draws each frame over the last one, as HTML in the output of a cell."""
 
     moves = True
 
@@ -139,20 +145,20 @@ class _Notebook:
     def __enter__(self) -> _Notebook:
         return self
 
-    def __exit__(self, *fault: Any) -> None:
+    def __exit__(self, *fault: object) -> None:
         return None
 
-    def show(self, it: Frame) -> None:
+    def show(self, moment: Frame) -> None:
         from IPython.display import HTML, display
 
         if self.handle is None:
-            self.handle = display(HTML(html(it)), display_id=True)
+            self.handle = display(HTML(html(moment)), display_id=True)
         else:
-            self.handle.update(HTML(html(it)))
+            self.handle.update(HTML(html(moment)))
 
 
-def html(it: Frame) -> str:
-    """Return a frame as HTML with inline styles."""
+def html(moment: Frame) -> str:
+    """Return a frame as HTML with inline styles only."""
     blocks = "".join(
         f'<table style="display:inline-table;margin:4px 14px 4px 0;border-collapse:collapse">'
         f'<caption style="text-align:left;white-space:nowrap">{markup(matrix.title)}</caption>'
@@ -164,10 +170,10 @@ def html(it: Frame) -> str:
             for name, row in zip(matrix.names, matrix.rows)
         )
         + "</table>"
-        for matrix in (*it.weights, *it.codes)
+        for matrix in (*moment.weights, *moment.codes)
     )
-    line = f'<pre style="margin:0;line-height:1.1">{curve(it.errors)}</pre>'
-    return f"<div><b>{markup(headline(it))}</b>{line}{blocks}<br><small>{_LEGEND}</small></div>"
+    line = f'<pre style="margin:0;line-height:1.1">{curve(moment.errors)}</pre>'
+    return f"<div><b>{markup(headline(moment))}</b>{line}{blocks}<br><small>{_LEGEND}</small></div>"
 
 
 def _cell(x: float, matrix: Matrix) -> str:

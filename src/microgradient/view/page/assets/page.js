@@ -15,8 +15,8 @@
     return `${Number(mantissa)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
   };
 
-  const unpack = ([rule, node, giver, operand, before, after, adjoint, partial, contribution, told, why]) =>
-    ({ rule, node, giver, operand, before, after, adjoint, partial, contribution, told, why });
+  const unpack = ([rule, node, giver, operand, before, after, adjoint, partial, contribution, equation, reason]) =>
+    ({ rule, node, giver, operand, before, after, adjoint, partial, contribution, equation, reason });
   const forward = data.forward.map(unpack);
   const sweeps = {};
   for (const [name, steps] of Object.entries(data.sweeps))
@@ -93,8 +93,8 @@
     const line = step ? data.nodes[step.giver >= 0 ? step.giver : step.node].line : -1;
     document.querySelectorAll(".source li").forEach((item, i) => mark(item, "now", i === line));
     const rule = step ? data.rules[step.rule] : "";
-    $("told").textContent = step ? step.told : "Nothing has been computed yet: press Step, or the right arrow key.";
-    $("why").textContent = step ? step.why : "";
+    $("told").textContent = step ? step.equation : "Nothing has been computed yet: press Step or the right arrow key.";
+    $("why").textContent = step ? step.reason : "";
     $("rule").textContent = rule + (position === steps.length ? summary() : "");
     mark($("now"), "wrong", rule.startsWith("Wrong"));
     $("slider").value = position;
@@ -108,8 +108,8 @@
   const summary = () => {
     const wrong = data.nodes.filter((_, i) => adjoints.has(i) && show(adjoints.get(i)) !== show(final.get(i) ?? NaN));
     if (sweep === "right") return " Done: every gradient is complete.";
-    if (!wrong.length) return " Done, and every gradient is right all the same: this fault does not show here.";
-    return ` Done. Wrong: ${wrong.map((node) => node.by).join(", ")}.`;
+    if (!wrong.length) return " Done. Every gradient is right all the same: this graph does not show the fault.";
+    return ` Done. Wrong: ${wrong.map((node) => node.derivative).join(", ")}.`;
   };
   const follow = (step) => {
     if (!step) return;
@@ -123,7 +123,7 @@
     }
   };
 
-  // --- one step further, with a question before it if the reader wants to predict ---------------
+  // --- the next step, after a question about it if the reader wants to predict -----------------
 
   const advance = () => {
     if (asking) return $("guess").focus();
@@ -136,10 +136,10 @@
     asking = true;
     tries = 0;
     const node = data.nodes[step.node], giver = data.nodes[step.giver];
-    const so = step.before === null ? "nothing has arrived there yet" : `${node.by} is ${show(step.before)} so far`;
-    $("asked").textContent = `${giver.symbol} = ${giver.formula} passes something on to its operand ${node.symbol}` +
+    const soFar = step.before === null ? `nothing has arrived at ${node.symbol} yet` : `${node.derivative} is ${show(step.before)} so far`;
+    $("asked").textContent = `${giver.symbol} = ${giver.formula} sends a contribution to its operand ${node.symbol}` +
       (giver.formula.split(node.symbol).length > 2 ? `, number ${step.operand + 1}` : "") +
-      `. ${giver.by} is ${show(step.adjoint)}, and ${so}. What is ${node.by} after this step?`;
+      `. ${giver.derivative} is ${show(step.adjoint)}, and ${soFar}. What is ${node.derivative} after this step?`;
     $("guess").value = "";
     $("question").hidden = false;
     say("");
@@ -154,7 +154,7 @@
     asked++;
     if (good && tries === 1) known++;
     goTo(position + 1);
-    say(`${text} ${known} of ${asked} right at once.`, good);
+    say(`${text} ${known} of ${asked} right at the first try.`, good);
     $("step").focus();
   };
   const check = () => {
@@ -164,18 +164,18 @@
     if (guess === null) return say("Type a number, such as -0.73.", false);
     tries++;
     if (close(guess, wanted)) return settle(`Right: ${show(wanted)}.`, true);
-    if (tries === 1) { say(`Not ${show(guess)}. ${hint(step, guess)} Once more?`, false); return $("guess").select(); }
+    if (tries === 1) { say(`Not ${show(guess)}. ${hint(step, guess)} Try again.`, false); return $("guess").select(); }
     return settle(`It is ${show(wanted)}, not ${show(guess)}. ${hint(step, guess)}`, false);
   };
   const close = (x, wanted) => Object.is(x, wanted) || x === wanted || (Number.isFinite(wanted) && Math.abs(x - wanted) <= 0.01 * Math.abs(wanted));
   const hint = (step, guess) => {
     const near = (x) => close(guess, x);
     const term = number(step.contribution), sum = number(step.after);
-    if (step.before !== null && near(term)) return "That is only what arrives now; what was there is kept, and added.";
-    if (near(-sum)) return "The sign is the wrong way round.";
-    if (near(number(step.partial))) return "That is the local derivative; it is multiplied by the adjoint.";
-    if (near(number(step.adjoint))) return "That is the adjoint; it is multiplied by the local derivative.";
-    return step.before === null ? "It is adjoint × local derivative." : "It is adjoint × local derivative, added to what was there.";
+    if (step.before !== null && near(term)) return "That is the new contribution alone; it is added to what was there.";
+    if (near(-sum)) return "The sign is wrong.";
+    if (near(number(step.partial))) return "That is the local derivative; multiply it by the adjoint.";
+    if (near(number(step.adjoint))) return "That is the adjoint; multiply it by the local derivative.";
+    return step.before === null ? "It is adjoint × local derivative." : "It is what was there + adjoint × local derivative.";
   };
 
   // --- what a node's gradient is made of ----------------------------------------------------------
@@ -183,12 +183,12 @@
   const about = (i) => {
     const all = sweeps.right.filter((step) => step.node === i && step.giver >= 0);
     const parts = predicting() ? all.filter((step) => steps.indexOf(step) < position) : all;
-    const { by, symbol } = data.nodes[i];
-    if (i === data.result) return `${symbol} is the result: ${by} = 1.`;
+    const { derivative, symbol } = data.nodes[i];
+    if (i === data.result) return `${symbol} is the result: ${derivative} = 1.`;
     if (!all.length) return `Nothing flows back to ${symbol}.`;
     if (!parts.length) return `Nothing has arrived at ${symbol} yet.`;
     const terms = parts.map((s) => `${show(s.adjoint)} × ${show(s.partial)} from ${data.nodes[s.giver].symbol}`);
-    return `${by} = ${terms.join(" + ")} = ${show(parts.at(-1).after)}`;
+    return `${derivative} = ${terms.join(" + ")} = ${show(parts.at(-1).after)}`;
   };
   data.nodes.forEach((node, i) => {
     const box = $(`n${i}`);
@@ -206,10 +206,10 @@
     const at = Number($("nudge").value), by = number(amounts[at]), y = data.nodes[data.result];
     const actual = number(results[at]) - number(results[(results.length - 1) / 2]), predicted = number(final.get(i) ?? 0) * by;
     const leaf = data.nodes[i];
-    $("nudged").textContent = `${leaf.symbol} from ${show(leaf.value)} by ${show(by, 3)}: ${y.symbol} becomes ${show(results[at])}, ` +
-      `an actual change of ${show(actual, 4)}. Gradient × nudge = ${show(final.get(i) ?? 0, 4)} × ${show(by, 3)} = ` +
-      `${show(predicted, 4)}, ${Number.isFinite(actual - predicted) ? `off by ${show(actual - predicted, 3)}` : "which is no match: not finite"}.`;
-    $("nudge").setAttribute("aria-valuetext", `${leaf.symbol} ${by < 0 ? "less" : "plus"} ${show(Math.abs(by), 3)}`);
+    $("nudged").textContent = `Nudge ${leaf.symbol} = ${show(leaf.value)} by ${show(by, 3)}: ${y.symbol} becomes ${show(results[at])}, ` +
+      `a change of ${show(actual, 4)}. Gradient × nudge = ${show(final.get(i) ?? 0, 4)} × ${show(by, 3)} = ` +
+      `${show(predicted, 4)}, ${Number.isFinite(actual - predicted) ? `off by ${show(actual - predicted, 3)}` : "which cannot be compared: it is not finite"}.`;
+    $("nudge").setAttribute("aria-valuetext", `${leaf.symbol} ${by < 0 ? "minus" : "plus"} ${show(Math.abs(by), 3)}`);
   };
   const chooseLeaf = () => {
     const count = data.nudges[$("leaf").value][0].length;

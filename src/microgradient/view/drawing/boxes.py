@@ -1,4 +1,4 @@
-"""What a drawing shows, before it is DOT: boxes with lines of text, and links between them."""
+"""What a drawing shows, before it is DOT: boxes with lines of text, links and clusters."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
 from microgradient.view.graph.folding import Fold, Folded
 from microgradient.view.graph.grouping import uses
-from microgradient.view.graph.numbering import Numbering, sign
+from microgradient.view.graph.numbered_graph import NumberedGraph, operation_sign
+from microgradient.view.numerals import counted, short
 
 NOT_YET = "grad not yet"
 
 
 @dataclass(frozen=True)
 class Box:
-    """A node of a drawing: an identifier, what kind it is, its lines, the boxes it stands in."""
+    """A node of a drawing: its identifier, its kind, its lines of text.
+
+    ``kind`` is "input", "constant", "operation", "result" or "module". ``within`` names the layer
+    and the neuron around it, or is empty.
+    """
 
     key: str
-    kind: str  # input, constant, operation, result, module
+    kind: str
     lines: tuple[str, ...]
     within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Link:
-    """An edge of a drawing: ``number`` gives its colour and width, None where there is not one."""
+    """An edge of a drawing; ``number`` gives it colour and width, None if it has no number."""
 
     key: str
     source: str
@@ -36,27 +41,62 @@ class Link:
     text: str
     number: float | None
 
+    @property
+    def sign(self) -> str:
+        """What colour it has: "positive", "negative" or, for 0, nan and None too, "zero"."""
+        x = self.number
+        return "zero" if not x or x != x else "positive" if x > 0 else "negative"
 
-def short(x: float) -> str:
-    """Return ``x`` with four significant digits."""
-    return f"{x:.4g}"
+
+@dataclass(frozen=True)
+class Cluster:
+    """A frame with a title around boxes, by their keys, and around smaller clusters."""
+
+    key: str
+    title: str
+    members: tuple[str, ...]
+    inner: tuple[Cluster, ...] = ()
 
 
 def width(number: float | None) -> float:
-    """Return a line width that grows by 0.8 for each factor of 10, from 0.01 to 1000."""
+    """Return a line width: 1 below 0.01, and 0.8 more for each factor of 10, up to 1000."""
     if number is None or number == 0 or number != number:
         return 1.0
     return 1.0 + min(5.0, max(0.0, log10(min(abs(number), 1e300)) + 2.0)) * 0.8
 
 
+def clusters(boxes: Iterable[Box]) -> list[Cluster]:
+    """Return a cluster for each layer and, within it, one for each of its neurons."""
+    layers: dict[str, dict[str, list[str]]] = {}
+    for box in boxes:
+        if box.within:
+            neurons = layers.setdefault(box.within[0], {})
+            neurons.setdefault(box.within[-1], []).append(box.key)
+    return [
+        Cluster(
+            f"cluster_{i}",
+            layer,
+            tuple(neurons.get(layer, ())),  # what belongs to the layer and to none of its neurons
+            tuple(
+                Cluster(f"cluster_{i}_{j}", name.removeprefix(layer).lstrip("., "), tuple(members))
+                for j, (name, members) in enumerate(neurons.items())
+                if name != layer
+            ),
+        )
+        for i, (layer, neurons) in enumerate(layers.items())
+    ]
+
+
 # --- one box for each node ----------------------------------------------------------------------
 
 
-def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+def every_node(
+    graph: NumberedGraph, *, contributions: bool = False
+) -> tuple[list[Box], list[Link]]:
     """Return a box for each node, constants too, and a link for each operand.
 
-    With ``contributions`` a link says what the reverse sweep passes along it: adjoint times local
-    derivative, where the adjoints have been computed.
+    A link shows the local derivative or, with ``contributions``, what the reverse sweep passes
+    along it: adjoint times local derivative, if the adjoint has been computed.
     """
     within = _within(graph)
     order = topological_order(graph.result)
@@ -77,23 +117,23 @@ def every_node(graph: Numbering, *, contributions: bool = False) -> tuple[list[B
     return boxes, links
 
 
-def size(graph: Numbering) -> tuple[int, int]:
-    """Return how many boxes and links ``every_node`` has for ``graph``, constants too."""
+def size(graph: NumberedGraph) -> tuple[int, int]:
+    """Return how many boxes and links ``every_node`` returns for ``graph``."""
     order = topological_order(graph.result)
     return len(order), sum(len(node.parents) for node in order)
 
 
-def _kind(node: Value, graph: Numbering) -> str:
+def _kind(node: Value, graph: NumberedGraph) -> str:
     if node is graph.result:
         return "result"
     return "operation" if node.parents else "constant" if node.op is ops.constant else "input"
 
 
-def _lines(node: Value, graph: Numbering) -> tuple[str, ...]:
+def _lines(node: Value, graph: NumberedGraph) -> tuple[str, ...]:
     if node.op is ops.constant and node is not graph.result:
         return (short(node.data),)
     name = graph.names.get(node) or graph.variable(node)
-    head = f"{name} = {sign(node)}" if node.parents else name
+    head = f"{name} = {operation_sign(node)}" if node.parents else name
     return head, f"value {short(node.data)}", _gradient(node)
 
 
@@ -102,17 +142,17 @@ def _gradient(node: Value) -> str:
 
 
 def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]:
-    """Return text and number of an edge into ``node``: its local derivative, or what flows back."""
+    """Return the text and number of an edge into ``node``."""
     if not contributions or node.grad is None:
         return short(partial), partial
     term = node.grad * partial
     return f"{short(node.grad)} × {short(partial)} = {short(term)}", term
 
 
-def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
-    """Return the layer and the neuron around each node, where the names hold modules.
+def _within(graph: NumberedGraph) -> dict[Value, tuple[str, ...]]:
+    """Return the layer and the neuron around each node, if there are modules among the names.
 
-    Nothing where a neuron is used twice: its parameters would have to stand in two boxes.
+    Nothing if a neuron is used twice, as its parameters would have to stand in two clusters.
     """
     if not graph.modules:
         return {}
@@ -128,12 +168,12 @@ def _within(graph: Numbering) -> dict[Value, tuple[str, ...]]:
 # --- one box for each fold ------------------------------------------------------------------------
 
 
-def folds(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
-    """Return a box for each fold, and a link for each pair of folds with edges between them."""
+def every_fold(folded: Folded, *, contributions: bool = False) -> tuple[list[Box], list[Link]]:
+    """Return a box for each fold, and a link between folds that have edges between them."""
     boxes = [Box(f"f{i}", f.kind, _summary(f)) for i, f in enumerate(folded.folds)]
     links = []
     for (source, target), edges in folded.links.items():
-        text, number = f"{len(edges):,} edges" if len(edges) > 1 else "", None
+        text, number = counted(len(edges), "edge") if len(edges) > 1 else "", None
         node, slope = edges[0]
         if len(edges) == 1 and slope is not None:
             text, number = _flow(node, slope, contributions)
@@ -149,7 +189,7 @@ def _summary(fold: Fold) -> tuple[str, ...]:
     if fold.kind == "module":
         what = " → ".join(fold.operations)
         neurons = f"{fold.neurons} neurons: {what}" if fold.neurons > 1 else what
-        weights = f"{len(fold.parameters):,} parameters"
+        weights = counted(len(fold.parameters), "parameter")
         return (title, neurons, weights, *_numbers(outputs), _norm(fold.parameters))
     return (title, *_numbers(outputs))
 
@@ -162,7 +202,7 @@ def _numbers(nodes: Sequence[Value]) -> tuple[str, ...]:
 
 def _norm(parameters: Sequence[Value]) -> str:
     gradients = [p.grad for p in parameters if p.grad is not None]
-    return f"norm of their grads {short(hypot(*gradients))}" if gradients else "their grads not yet"
+    return f"gradient norm {short(hypot(*gradients))}" if gradients else "gradient norm not yet"
 
 
 def _range(numbers: Iterable[float]) -> str:

@@ -1,4 +1,4 @@
-"""A derivative as the sum over paths of products of local derivatives."""
+"""explain: a derivative as the sum over all paths of the products of local derivatives."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from functools import reduce
 from operator import mul
 
 from microgradient.engine import ops
+from microgradient.engine.floats import fsum
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
-from microgradient.view.graph.numbering import Names, Numbering
-from microgradient.view.graph.sweep_steps import large
+from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.numerals import counted, large
 from microgradient.view.text.formulas import ATOM, LATEX, TEXT, Notation, number
-from microgradient.view.text.step_text import Teller
+from microgradient.view.text.step_text import StepWriter
 
 _MOST_FACTORS = 100  # for each path that limit= allows
-Edge = tuple[Value, int]  # a node, and the position among its operands of the next one down
+Edge = tuple[Value, int]  # a node, and which of its operands is next on the path
 
 
 def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 100) -> Explanation:
     """Return d(value)/dx written out: for each path from x, the product of its local derivatives.
 
-    Prints as text, symbols first and then numbers; shows itself as LaTeX in a notebook. It also
-    says how many multiplications the paths take one by one, and how many the reverse sweep needs
-    for the derivatives by every input at once: that is why reverse mode. ``names`` is ``locals()``,
-    or what ``watch`` remembered. Raises ValueError, with the number of paths, above ``limit``
-    of them: they may double with every node. Source: Bauer, Computational Graphs and Rounding
-    Error, SIAM J. Numer. Anal. 11 (1974).
+    Prints as text, first in symbols and then in numbers; a notebook displays LaTeX. It also says
+    how many multiplications the paths take one by one, and how many the reverse sweep takes for
+    the derivatives by all inputs at once: the reason for reverse mode. ``names`` is ``locals()``,
+    or what ``watch`` remembered. Raises ValueError if the result does not depend on x, or if there
+    are more than ``limit`` paths: their number may double with every node. Source: Bauer,
+    Computational Graphs and Rounding Error, SIAM J. Numer. Anal. 11 (1974).
     """
     limit = positive(limit, "limit")
-    graph = Numbering(value, names, "explain")
+    graph = NumberedGraph(value, names, "explain")
     if type(x) is not Value or x.op is ops.constant:
         raise TypeError(f"explain expects the Value to differentiate by, got {shown(x)}")
     if x not in graph.number:
         raise ValueError(
-            f"the result does not depend on {x.label or 'that Value'} ({x.data!r}); take one of "
-            "the Values that it was made from"
+            f"the result does not depend on {x.label or 'that Value'} ({x.data!r}); pass one of "
+            "the Values that it was computed from"
         )
     below = _counts(graph, x)
     paths, factors = below[value][0], sum(below[value])
@@ -44,20 +45,20 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
         raise ValueError(
             f"there {'is' if paths == 1 else 'are'} {large(paths)} path{'s' * (paths != 1)} from "
             f"x to the result with {large(factors)} factors, and explain writes out at most "
-            f"{limit} with {_MOST_FACTORS * limit:,}: explain a node nearer to x, raise limit=, or "
-            "see trace(value), which needs each edge only once"
+            f"{limit} with {_MOST_FACTORS * limit:,}; explain a node nearer to x, raise limit=, or "
+            "use trace(value), which needs each edge only once"
         )
     return Explanation(graph, x, tuple(_paths(graph, x, below)), below[value][1])
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """d(result)/dx as a sum over ``paths``; each is a tuple of (node, operand) edges, result first.
+    """d(result)/dx as a sum over ``paths``: tuples of (node, operand) edges, from the result on.
 
-    ``multiplications`` is how many the products take when every path is multiplied out alone.
+    ``multiplications`` is how many the products take if each path is multiplied out by itself.
     """
 
-    graph: Numbering
+    graph: NumberedGraph
     x: Value
     paths: tuple[tuple[Edge, ...], ...]
     multiplications: int
@@ -70,20 +71,20 @@ class Explanation:
     @property
     def value(self) -> float:
         """The derivative: the sum of the products."""
-        return ops.fsum(self.products)  # type: ignore[no-any-return]
+        return fsum(self.products)
 
     @property
     def reverse_multiplications(self) -> int:
-        """How many the reverse sweep takes for the derivatives by all inputs: one for an edge.
+        """How many multiplications the reverse sweep takes for the derivatives by all inputs.
 
-        The edges of the result itself cost none, as its adjoint is 1.
+        One for each edge, except for those of the result, whose adjoint is 1.
         """
         nodes = (node for node in self.graph.nodes if node is not self.graph.result)
         return sum(1 for node in nodes for _ in self.graph.edges(node))
 
     @property
     def all_multiplications(self) -> int:
-        """How many the products along all paths take for the derivatives by all inputs."""
+        """How many multiplications the products along all paths from all inputs take."""
         paths, length = {self.graph.result: 1}, {self.graph.result: 0}
         for node in reversed(self.graph.nodes):
             for _, parent, _ in self.graph.edges(node):
@@ -93,22 +94,25 @@ class Explanation:
         return sum(max(0, length[x] - paths[x]) for x in inputs)
 
     def __repr__(self) -> str:
-        tell = Teller(self.graph)
-        lines = _equation(self, tell, TEXT, " × ", "\n      ")
-        return f"{tell.by(self.x)} = {lines}\n{self.cost()}"
+        writer = StepWriter(self.graph)
+        lines = _equation(self, writer, TEXT, " × ", "\n      ")
+        return f"{writer.derivative(self.x)} = {lines}\n{self.cost()}"
 
     def latex(self) -> str:
         """Return the equation as LaTeX, to be put between dollars."""
-        tell = Teller(self.graph, LATEX)
-        body = _equation(self, tell, LATEX, r" \cdot ", r" \\" + "\n&")
-        return rf"\begin{{aligned}}{tell.by(self.x)} &= {body}\end{{aligned}}"
+        writer = StepWriter(self.graph, LATEX)
+        body = _equation(self, writer, LATEX, r" \cdot ", r" \\" + "\n&")
+        return rf"\begin{{aligned}}{writer.derivative(self.x)} &= {body}\end{{aligned}}"
 
     def cost(self) -> str:
-        """Return how many multiplications this takes, and the reverse sweep for all inputs."""
+        """Return a sentence that compares the multiplications along paths and in the sweep."""
         inputs = sum(1 for node in self.graph.nodes if not node.parents)
+        all_of_them = f"all {inputs} inputs" if inputs > 1 else "the input"
+        these = (
+            f"{counted(len(self.paths), 'path')}, {counted(self.multiplications, 'multiplication')}"
+        )
         return (
-            f"{_many(len(self.paths), 'path')}, {_many(self.multiplications, 'multiplication')}. "
-            f"For the derivatives by {f'all {inputs} inputs' if inputs > 1 else 'the input'}: "
+            f"{these}. For the derivatives by {all_of_them}: "
             f"{large(self.all_multiplications)} along the paths, "
             f"{self.reverse_multiplications:,} by the reverse sweep, one for each edge."
         )
@@ -117,26 +121,30 @@ class Explanation:
         return f"$$\n{self.latex()}\n$$\n\n{self.cost()}"
 
 
-def _equation(it: Explanation, tell: Teller, notation: Notation, times: str, line: str) -> str:
-    if not it.paths[0]:
+def _equation(
+    explanation: Explanation, writer: StepWriter, notation: Notation, times: str, line: str
+) -> str:
+    if not explanation.paths[0]:
         return "1"
-    symbols = [times.join(tell.local(n, i) for n, i in path) for path in it.paths]
+    symbols = [
+        times.join(writer.local_derivative(n, i) for n, i in path) for path in explanation.paths
+    ]
     numbers = [
         times.join(number(notation, n.partials[i]).within(ATOM) for n, i in path)
-        for path in it.paths
+        for path in explanation.paths
     ]
-    values = [notation.number(product) for product in it.products]
+    values = [notation.number(product) for product in explanation.products]
     values = [v if not v.startswith("-") else notation.brackets % v for v in values]
     parts = [f"{line}+ ".join(symbols), f"{line}+ ".join(numbers)]
     if len(values) > 1:
         parts.append(" + ".join(values))
-    return f"{line}= ".join([*parts, notation.number(it.value)])
+    return f"{line}= ".join([*parts, notation.number(explanation.value)])
 
 
-def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
-    """Return for each node that x reaches: how many paths from x, how many multiplications."""
+def _counts(graph: NumberedGraph, x: Value) -> dict[Value, tuple[int, int]]:
+    """Return, for each node that depends on x, the number of paths from x and multiplications."""
     found = {x: (1, 0)}  # the product of a path of n edges takes n - 1 multiplications
-    length = {x: 0}  # total edges over all paths
+    length = {x: 0}  # edges of all paths together
     for node in graph.nodes:
         parents = [parent for _, parent, _ in graph.edges(node) if parent in found]
         if parents:
@@ -147,7 +155,7 @@ def _counts(graph: Numbering, x: Value) -> dict[Value, tuple[int, int]]:
 
 
 def _paths(
-    graph: Numbering, x: Value, below: dict[Value, tuple[int, int]]
+    graph: NumberedGraph, x: Value, below: dict[Value, tuple[int, int]]
 ) -> Iterator[tuple[Edge, ...]]:
     """Yield every path from the result down to x, depth first, without recursion."""
     path: list[Edge] = []
@@ -170,9 +178,5 @@ def _paths(
             stack.append(_ways(graph, parent, below))
 
 
-def _ways(graph: Numbering, node: Value, below: Mapping[Value, object]) -> Iterator[Edge]:
+def _ways(graph: NumberedGraph, node: Value, below: Mapping[Value, object]) -> Iterator[Edge]:
     return iter([(node, i) for i, parent, _ in graph.edges(node) if parent in below])
-
-
-def _many(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

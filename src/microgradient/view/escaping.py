@@ -1,11 +1,10 @@
-"""The one place where a user's text enters DOT, HTML, LaTeX, CSV or a page's data."""
+"""The one place where user text is escaped: for DOT, HTML, SVG, LaTeX, CSV and a page's data."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-from typing import Any
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in '\\"{}|<>'} | {"&": "&amp;"})
 _LATEX = {
@@ -22,27 +21,27 @@ _LATEX = {
 
 
 def plain(text: str, limit: int = 40) -> str:
-    """Return ``text`` in one line of printable characters, cut after ``limit`` of them."""
+    """Return ``text`` as one line of at most ``limit`` printable characters."""
     printable = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
 
 def record_field(text: str, limit: int = 40) -> str:
-    """Return ``text`` for a field of a record label in double quotes, as itself and nothing else.
+    """Return ``text`` for a field of a DOT record label in double quotes.
 
-    Quotes, backslashes, braces, bars, angle brackets and ampersands are escaped; what cannot be
-    printed becomes a blank; more than ``limit`` characters are cut.
+    Quotes, backslashes, braces, bars, angle brackets and ampersands are escaped, unprintable
+    characters become blanks, and the text is cut to ``limit`` characters.
     """
     return plain(text, limit).translate(_SPECIAL)
 
 
 def markup(text: str) -> str:
-    """Return ``text`` for HTML, between tags or in a quoted attribute."""
+    """Return ``text`` for HTML or SVG, between tags or in a quoted attribute."""
     return html.escape(text)
 
 
 def latex_name(name: str) -> str:
-    """Return a user's name in LaTeX's math mode: ``w1`` is w with index 1."""
+    """Return a user's name for LaTeX's math mode: ``w1`` is w with index 1."""
     if indexed := re.fullmatch(r"([A-Za-z]+)(-?\d+)", name):
         return f"{latex_name(indexed[1])}_{{{indexed[2]}}}"
     if len(name) == 1 and name.isalpha():
@@ -51,13 +50,13 @@ def latex_name(name: str) -> str:
     return rf"\mathit{{{letters}}}"
 
 
-def script_data(data: Any) -> str:
-    """Return JSON that can stand inside of a ``<script>`` element, whatever its strings hold."""
+def script_data(data: object) -> str:
+    """Return ``data`` as JSON that can stand inside a ``<script>``, whatever its strings hold."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def cell(text: str) -> str:
-    """Return ``text`` for a CSV cell that a spreadsheet takes as text and not as a formula."""
+    """Return ``text`` for a CSV cell that a spreadsheet reads as text, not as a formula."""
     text = plain(text, 1000)
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text

@@ -1,4 +1,4 @@
-"""diagnose: where the gradients of a network die, blow up, or stop being numbers."""
+"""diagnose: where the gradients of a network vanish, explode, or stop being finite."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ from microgradient.engine.value import Value
 from microgradient.nn.losses import half_squared_error
 from microgradient.nn.module import Module
 from microgradient.view.graph.grouping import Place, Use, uses
-from microgradient.view.graph.numbering import Numbering
+from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.text.tables import Table
 
-STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0}  # slope of what saturates, at its middle
-FLAT = 0.04  # saturated: the slope is below this share of the steepest (a sigmoid beyond 0.99)
-NEARLY_ALWAYS = 0.9  # the share of the batch on which a unit is saturated to be named
-FACTOR = 10.0  # by which the gradient changes from one layer to the next to be named
+STEEPEST = {
+    "sigmoid": 0.25,
+    "tanh": 1.0,
+    "softsign": 1.0,
+}  # slope at 0 of activations that saturate
+FLAT = 0.04  # a unit is saturated below this part of the steepest slope: a sigmoid beyond 0.99
+NEARLY_ALWAYS = 0.9  # reported: a unit that is saturated on this part of the batch
+FACTOR = 10.0  # reported: a gradient that changes by more than this from layer to layer
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: its ``kind``, ``where``, and a sentence.
+    """One thing that is wrong: its ``kind``, ``where`` it is, and a ``sentence``.
 
     ``kind`` is "saturated", "dead", "shrinking", "growing", "unused" or "not finite".
     """
@@ -41,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Unit:
-    """An activation over the batch: the share of examples on which it is saturated, or dead."""
+    """An activation over the batch: on which part of the examples it is saturated, or dead."""
 
     layer: str
     neuron: str
@@ -52,7 +56,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class LayerFlow:
-    """A layer over the batch: root mean square of its outputs and of their adjoints."""
+    """A layer over the batch: the root mean squares of its outputs and of their adjoints."""
 
     layer: str
     neurons: int
@@ -62,7 +66,7 @@ class LayerFlow:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What ``diagnose`` found: ``findings`` by kind, and the numbers by unit and by layer."""
+    """What ``diagnose`` found: ``findings`` by kind, and the numbers for each unit and layer."""
 
     findings: tuple[Finding, ...]
     units: tuple[Unit, ...]
@@ -85,7 +89,7 @@ class Diagnosis:
         return Table("Layers, from input to output", heads, tuple(rows), frozenset(range(1, 6)))
 
     def sentences(self) -> list[str]:
-        """Return the findings as sentences; one that says so where there are none."""
+        """Return the findings as sentences, or one that says that there are none."""
         return [f.sentence for f in self.findings] or ["Nothing wrong: gradients flow everywhere."]
 
     def __repr__(self) -> str:
@@ -101,19 +105,21 @@ def diagnose(
     batch: Sequence[tuple[Any, Any]],
     loss: Callable[[Any, Any], Value] = half_squared_error,
 ) -> Diagnosis:
-    """Run ``model`` on a batch of (inputs, targets) and name what is wrong with its gradients.
+    """Run ``model`` on a batch of (inputs, targets) and report what is wrong with its gradients.
 
-    Found are sigmoids, tanhs and softsigns that are saturated on at least 90 % of the batch (slope
-    below 4 % of the steepest), ReLUs that are dead (slope 0) on all of it, layers at which the
-    gradient shrinks or grows more than tenfold on its way back, parameters that the loss does not
-    depend on, and the first value or adjoint that is not finite, with its operands and source line.
-    ``loss`` takes outputs and targets, as in ``nn.train``; by default half the squared error.
-    Changes no gradient. Raises TypeError for what is no module, ValueError for an empty batch.
+    Reported are sigmoid, tanh and softsign units that are saturated (slope below 4 % of the
+    steepest) on at least 90 % of the batch, ReLUs that are dead (slope 0) on all of it, layers
+    where the gradient shrinks or grows more than tenfold on its way back, parameters that the loss
+    does not depend on, and the first value or adjoint that is not finite, with its operands and
+    source line. ``loss`` takes outputs and targets, as in ``nn.train``; the default is half the
+    squared error. No gradient is changed. Raises TypeError for a model that is not a module or
+    cannot be called, for a batch that is no list of pairs and for a loss that returns no Value,
+    and ValueError for an empty batch.
     """
     if not isinstance(model, Module):
         raise TypeError(f"diagnose expects a module, such as nn.MLP, got {shown(model)}")
     if not callable(model):
-        raise TypeError(f"diagnose calls the model, which needs a __call__, got {shown(model)}")
+        raise TypeError(f"diagnose calls the model, so it needs a __call__, got {shown(model)}")
     if not callable(loss):
         raise TypeError(f"loss must be a function of outputs and targets, got {shown(loss)}")
     batch = _patterns(batch)
@@ -121,7 +127,7 @@ def diagnose(
     with paused(), watched(seen):
         total = fsum([_error(model, loss, inputs, targets) for inputs, targets in batch])
     seen["model"] = model
-    graph = Numbering(total, seen, "diagnose")
+    graph = NumberedGraph(total, seen, "diagnose")
     order = graph.nodes
     with paused():
         adjoint = adjoints(order, {total: 1.0}, set(order), as_graph=False)
@@ -138,7 +144,7 @@ def diagnose(
 
 
 def _patterns(batch: object) -> list[tuple[Any, Any]]:
-    """Return the batch as a list of pairs, once it is known to be that."""
+    """Return the batch as a list of pairs, after checking that it is one."""
     what = "diagnose needs a list of (inputs, targets), at least one"
     if not isinstance(batch, Iterable) or isinstance(batch, str):
         raise TypeError(f"{what}; got {shown(batch)}")
@@ -151,7 +157,9 @@ def _patterns(batch: object) -> list[tuple[Any, Any]]:
     return patterns
 
 
-def _error(model: Any, loss: Callable[[Any, Any], Value], inputs: Any, targets: Any) -> Value:
+def _error(
+    model: Callable[[Any], Any], loss: Callable[[Any, Any], Value], inputs: Any, targets: Any
+) -> Value:
     error = loss(model(inputs), targets)
     if type(error) is not Value:
         raise TypeError(f"loss must return a Value, got {shown(error)}")
@@ -194,7 +202,7 @@ def _flat(units: Iterable[Unit]) -> list[Finding]:
     findings = []
     for unit in units:
         if unit.dead == 1.0:
-            sentence = f"{unit.neuron} is dead: its relu is off, with slope 0, on every example."
+            sentence = f"{unit.neuron} is dead: its relu has slope 0 on every example."
             findings.append(Finding("dead", unit.neuron, sentence))
         elif unit.saturated >= NEARLY_ALWAYS:
             sentence = (
@@ -222,7 +230,7 @@ def _jumps(layers: Sequence[LayerFlow]) -> list[Finding]:
     return findings
 
 
-def _unused(model: Module, graph: Numbering) -> list[Finding]:
+def _unused(model: Module, graph: NumberedGraph) -> list[Finding]:
     names = [name for name, p in model.named_parameters().items() if p not in graph.number]
     if not names:
         return []
@@ -231,7 +239,7 @@ def _unused(model: Module, graph: Numbering) -> list[Finding]:
 
 
 def _not_finite(
-    graph: Numbering, use: Mapping[Value, Use], adjoint: Mapping[Value, float]
+    graph: NumberedGraph, use: Mapping[Value, Use], adjoint: Mapping[Value, float]
 ) -> list[Finding]:
     for node in graph.nodes:
         if not isfinite(node.data):
@@ -244,12 +252,14 @@ def _not_finite(
     return []
 
 
-def _broken(graph: Numbering, use: Mapping[Value, Use], node: Value, what: str) -> Finding:
+def _broken(graph: NumberedGraph, use: Mapping[Value, Use], node: Value, what: str) -> Finding:
     where = use[node].place.neuron if node in use else "the loss"
     if not node.parents:
         where = graph.names.get(node, "an input")
     line = f", at {graph.lines[node]}" if node in graph.lines else ""
-    return Finding("not finite", where, f"The first that is not finite, in {where}: {what}{line}.")
+    return Finding(
+        "not finite", where, f"The first number that is not finite, in {where}: {what}{line}."
+    )
 
 
 def _share(hits: Iterable[bool]) -> float:
@@ -258,7 +268,7 @@ def _share(hits: Iterable[bool]) -> float:
 
 
 def _rms(numbers: Sequence[float]) -> float:
-    return hypot(*numbers) / sqrt(len(numbers)) if numbers else 0.0  # no square overflows
+    return hypot(*numbers) / sqrt(len(numbers)) if numbers else 0.0  # squares could overflow
 
 
 def _percent(shares: Iterable[float]) -> str:

@@ -14,19 +14,20 @@ from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line, Watch
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
-from microgradient.view.text.escaping import plain
+from microgradient.view.escaping import plain
 
 Names = Mapping[str, object]
-_DEPTH, _MOST_LOOKED_AT = 4, 100_000  # how far into lists of lists names are looked for
-_HOLDERS = ("layers", "neurons")  # attributes of our modules, which say nothing by their names
+_DEPTH, _MOST_LOOKED_AT = 4, 100_000  # how far into nested lists to look for names
+_HOLDERS = ("layers", "neurons")  # attributes of our modules, whose names add nothing
 
 
-class Numbering:
-    """Every node that ``result`` depends on, constants apart, parents before children.
+class NumberedGraph:
+    """Every node that ``result`` depends on, except constants, parents before children.
 
-    The n inputs are v(1-n) … v(0), what is computed from them v(1) … v(l), as in Griewank and
+    The n inputs are v(1-n) … v(0), and the nodes computed from them v(1) … v(l), as in Griewank and
     Walther, Evaluating Derivatives, table 2.1. ``names`` is a mapping such as ``locals()``, or what
-    ``watch`` remembered: a Value in it has that name unless it has a label of its own.
+    ``watch`` remembered: a Value in it has that name unless it has a label. ``who`` is the function
+    that errors name. Raises TypeError for a ``result`` that is no Value, or other ``names``.
     """
 
     def __init__(self, result: Value, names: Names | None, who: str) -> None:
@@ -43,7 +44,7 @@ class Numbering:
         everything = topological_order(result)
         self.lines: Mapping[Value, Line] = names.lines if isinstance(names, Watch) else {}
         computed = [node for node in everything if node.parents]
-        if all(node in self.lines for node in computed):  # then in the order in which they ran
+        if all(node in self.lines for node in computed):  # then the order in which they ran
             made = {node: i for i, node in enumerate(self.lines)}
             computed.sort(key=made.__getitem__)
         used = [parent for node in computed for parent in node.parents if not parent.parents]
@@ -51,7 +52,7 @@ class Numbering:
         self.nodes = [*inputs, *computed] or [result]
         inputs = inputs if computed else self.nodes
         self.number = {node: i + 1 - len(inputs) for i, node in enumerate(self.nodes)}
-        things = _things(names or {})
+        things = _named_things(names or {})
         self.modules = {name: it for name, it in things.items() if _is_module(it)}
         self.names = _names(self.number, things)
         looks = Counter(plain(name) for name in self.names.values())
@@ -66,18 +67,18 @@ class Numbering:
         return f"v{self.number[node]}"
 
     def symbol(self, node: Value) -> str:
-        """Return what a formula calls ``node``: its name, where only it has that, or ``v3``."""
+        """Return what a formula calls ``node``: its name if no other node has it, else ``v3``."""
         return self._unique.get(node) or self.variable(node)
 
     def edges(self, node: Value) -> Iterator[tuple[int, Value, float]]:
-        """Yield position, parent and local derivative for each parent that is no constant."""
+        """Yield position, parent and local derivative of each parent that is not a constant."""
         for i, (parent, partial) in enumerate(zip(node.parents, node.partials)):
             if parent in self.number:
                 yield i, parent, partial
 
 
-def _things(names: Names) -> dict[str, object]:
-    """Return what has a name of the user's: each thing once, under its first name."""
+def _named_things(names: Names) -> dict[str, object]:
+    """Return what the user has named: each thing once, under its first name."""
     found: dict[str, object] = {}
     seen: set[int] = set()
     for name, thing in names.items():
@@ -127,7 +128,7 @@ def _values(
 
 
 def _is_module(thing: object) -> TypeGuard[Module]:
-    """Return whether it is one, without asking the thing itself: some raise when asked."""
+    """Return whether ``thing`` is a module: ``isinstance`` may run its code, which may raise."""
     return issubclass(type(thing), Module)
 
 
@@ -137,12 +138,12 @@ def parameter_name(path: str) -> str:
     if all(part.isdigit() for part in parts):
         parts = path.split(".")
     what = next((part for part in reversed(parts) if not part.isdigit()), path)
-    where: list[Any] = [part for part in parts if part != what]
+    where = [part for part in parts if part != what]
     return f"{what}[{','.join(where)}]" if where else what
 
 
-def sign(node: Value) -> str:
-    """Return the sign of a node's operation: ``+`` for add, but ``neg`` and not ``-``."""
+def operation_sign(node: Value) -> str:
+    """Return the operator of a node, ``+`` for add, or the name of its operation: ``neg``."""
     if node.op is None:
         return ""
     return node.op.symbol if len(node.parents) > 1 else node.op.name

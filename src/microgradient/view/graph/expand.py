@@ -1,4 +1,4 @@
-"""A graph with its fused operations taken apart into elementary ones."""
+"""expand: a graph with its fused operations taken apart into elementary ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from microgradient.engine.op import OPS, Arithmetic, Op
 from microgradient.engine.services.watching import Watch, paused, watched
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value, constant
-from microgradient.view.graph.numbering import Names, Numbering
+from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 
 _ELEMENTARY = frozenset(
     {"add", "sub", "mul", "div", "neg", "relu", "clip", "where", "argument", "passed"}
@@ -23,19 +23,19 @@ _ELEMENTARY = frozenset(
 
 
 def expand(value: Value, *operations: str, names: Names | None = None) -> Value:
-    """Return the same computation as ``value``, its fused operations taken apart.
+    """Return the same computation as ``value`` with its fused operations taken apart.
 
-    ``operations`` are names such as "dot", "sigmoid"; without any, every operation that has a
-    formula is expanded: dot, fsum, prod, logsumexp, softmax_cross_entropy, sigmoid, softplus, relu,
-    …, losses too. What is left are sums, products, quotients and the functions of a C library. The
-    inputs are the same Values; new nodes stand between them and the result, with gradients where
-    ``value`` has one, and the names that ``names`` has for the old ones as labels. For the views:
-    ``draw(expand(y))``. relu and clip stay whole, for the sake of their derivatives at the kinks.
-    Rounding may differ: a fused operation's derivative is the more accurate one far out.
+    ``operations`` are names such as "dot" or "sigmoid"; without any, every operation that has a
+    formula is expanded, losses too. That leaves sums, products, quotients and the functions of the
+    C library, and relu and clip, which stay whole to keep their derivatives at the kinks. The
+    inputs are the same Values. The new nodes between them and the result have gradients if
+    ``value`` has one, and the names in ``names`` become their labels. For the views:
+    ``draw(expand(y))``. Rounding may differ: far from 0, the fused operation is more accurate.
 
-    Raises ValueError for an operation that the graph does not have, or that has no formula.
+    Raises ValueError for an operation that the graph does not have, or that has no formula, and
+    TypeError for one that is not a name.
     """
-    called = Numbering(value, names, "expand").names
+    called = NumberedGraph(value, names, "expand").names
     order = topological_order(value)
     chosen = _chosen(order, operations)
     twin: dict[Value, Value] = {}
@@ -62,7 +62,7 @@ def expand(value: Value, *operations: str, names: Names | None = None) -> Value:
 def _applied(op: Op, parents: tuple[Value, ...]) -> tuple[Any, Iterable[Value]]:
     """Return the result of the formula, and the nodes that it made."""
     seen = Watch()
-    with paused(), watched(seen):  # whatever watches outside: not all of these are taken
+    with paused(), watched(seen):  # apart from any watch outside: not all of these are kept
         return op.value(_PARTS, *parents), seen.lines
 
 
@@ -83,7 +83,7 @@ def _chosen(order: list[Value], names: Iterable[str]) -> set[Op]:
 
 
 def _fill(result: Value, seed: float) -> None:
-    """Give the new nodes the gradients that the sweep would have left there."""
+    """Give the new nodes the gradients that a reverse sweep would have left there."""
     order = topological_order(result)
     with paused():
         found = adjoints(order, {result: seed}, set(order), as_graph=False)
@@ -92,8 +92,11 @@ def _fill(result: Value, seed: float) -> None:
             node.grad = adjoint
 
 
-def _chain(join: Callable[[Any, Any], Any], start: float) -> Callable[[Iterable[Any]], Any]:
-    def chain(terms: Iterable[Any]) -> Any:
+Term = Value | float
+
+
+def _chain(join: Callable[[Term, Term], Term], start: float) -> Callable[[Iterable[Term]], Term]:
+    def chain(terms: Iterable[Term]) -> Term:
         terms = [term for term in terms if type(term) is Value or term != start]
         return reduce(join, terms) if terms else start
 
@@ -109,4 +112,4 @@ _PARTS: Final = Arithmetic(
         "where": lambda condition, x, y: x if condition else y,
     }
 )
-"""The arithmetic of what cannot be taken apart: all else is derived from its formula."""
+"""The arithmetic of the operations that stay; all others are derived from their formulas."""
