@@ -23,6 +23,8 @@ from microgradient.compiler.loops.nests import (
 )
 
 BLOCKS = 16  # vectors of examples in a tile
+ARGUMENTS = "ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, ptr %out, i64 %out_stride, i64 %examples"
+"""What the function of each nest takes, for a tile of ``%examples`` examples."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,14 @@ class Addresses:
         """Return the numbers of a block of examples, or a uniform number in all lanes."""
         pointer = self.pointer(access, turn, block)
         return (self.lanes.load_all if self.layout.is_uniform(access) else self.lanes.load)(pointer)
+
+    @property
+    def blocks(self) -> Index:
+        """How many vectors the examples fill, the last one perhaps in part."""
+        if self.layout.lanes == 1:
+            return "%examples"
+        over = self.builder.integer("add", "%examples", self.layout.lanes - 1)
+        return self.builder.integer("sdiv", over, self.layout.lanes)
 
     @contextmanager
     def turns(self, extents: Extents) -> Iterator[tuple[Index, ...]]:

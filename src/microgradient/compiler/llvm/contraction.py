@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.addresses import Addresses, Layout
+from microgradient.compiler.llvm.addresses import ARGUMENTS, Addresses, Layout
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
-from microgradient.compiler.llvm.nest import ARGUMENTS
 from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block
 from microgradient.compiler.loops.nests import Access, Contraction, Layer
 
@@ -30,7 +29,6 @@ _PARAMETERS = (
     *("i64 %out_n", "i64 %m_count", "i64 %n_count", "i64 %k_count"),
 )
 _TILE_OF_NEURONS = (6, 4)  # and two blocks of examples
-_TILE_OF_WEIGHTS = (4, 3, 2), (4, 6, 3, 2)
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ class LayerFunction(Addresses):
             *(self._stride(nest.a, -1), self._pointer(nest.b, turn, first), lanes),
             *(self._stride(nest.b, -1), bias, bias_m),
             *(self._pointer(nest.target, turn, first), self._stride(nest.target, -1), lanes),
-            *(size, "%blocks" if self._layer.varying else 1, nest.extents[-1]),
+            *(size, self.blocks if self._layer.varying else 1, nest.extents[-1]),
         )
 
     def _neurons_in_lanes(self, nest: Contraction, turn: tuple[Index, ...], neurons: int) -> int:
@@ -221,21 +219,28 @@ class LayerFunction(Addresses):
         self.builder.call(kernel.callee(), *arguments)
 
 
-def weight_gradient(to: Addresses, nest: Contraction, count: Index, *, whole: bool) -> None:
-    """Add a contraction over the batch, an outer product of neurons and inputs, to the outputs."""
-    rows, columns = nest.extents
-    a, b, out = nest.a, nest.b, nest.target
-    lanes, (a_m, _), (_, b_n), (out_m, _) = to.lanes.count, a.strides, b.strides, out.strides
-    sizes, wider = _TILE_OF_WEIGHTS
-    for i, m_count, high in tiles(rows, sizes):
-        for j, n_count, wide in tiles(columns, wider):
-            kernel = Kernel(lanes, high, wide, "ab", "zero", lanes_of_k=True, whole=whole)
-            to.builder.call(
-                kernel.callee(),
-                *(to.pointer(a, (i, j)), to.distance(a, a_m), 0, lanes),
-                *(to.pointer(b, (i, j)), to.distance(b, b_n), lanes, "null", 0),
-                *(to.pointer(out, (i, j)), out_m, 1, m_count, n_count, count),
-            )
+class GradientFunction(Addresses):
+    """The function that adds the gradient of a layer's weights, over the batch, to outputs."""
+
+    def __init__(self, layout: Layout, nest: Contraction, whole: bool) -> None:
+        super().__init__(layout, layout.lanes)
+        self._nest, self._whole = nest, whole
+
+    def function(self, name: str) -> Function:
+        nest, lanes = self._nest, self.layout.lanes
+        a, b, out = nest.a, nest.b, nest.target
+        a_m, b_n = self.distance(a, a.strides[0]), self.distance(b, b.strides[1])
+        for i, m_count, high in tiles(nest.extents[0], (4, 3, 2)):
+            for j, n_count, wide in tiles(nest.extents[1], (4, 6, 3, 2)):
+                kernel = Kernel(lanes, high, wide, "ab", "zero", True, self._whole)
+                self.builder.call(
+                    kernel.callee(),
+                    *(self.pointer(a, (i, j)), a_m, 0, lanes),
+                    *(self.pointer(b, (i, j)), b_n, lanes, "null", 0),
+                    *(self.pointer(out, (i, j)), out.strides[0], 1),
+                    *(m_count, n_count, "%examples"),
+                )
+        return self.builder.function(f"internal void @{name}({ARGUMENTS}) nounwind", name)
 
 
 def tiles(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:

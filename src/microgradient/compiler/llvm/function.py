@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from microgradient.compiler.llvm.addresses import BLOCKS, Layout, layout_of
 from microgradient.compiler.llvm.buffers import padded
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Module, module_of
-from microgradient.compiler.llvm.contraction import LayerFunction
+from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunction
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
-from microgradient.compiler.llvm.outputs import OutputFunction
-from microgradient.compiler.loops.nests import Nest
+from microgradient.compiler.llvm.reduction import SumFunction
+from microgradient.compiler.loops.nests import Contraction, Layer
 from microgradient.compiler.loops.schedule import scheduled
 from microgradient.compiler.program.passes import contract_sums, legalize, strength_reduce
 from microgradient.compiler.program.program import Program
@@ -73,54 +73,46 @@ def lowered(
         tables.append(f"{full} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]")
         return full
 
+    nests = [*schedule.nests, *schedule.outputs]
     hint = "noinline " if len(schedule.nests) > 4 else ""
-    parts = [
-        (
-            NestFunction(layout, nest, table)
-            if isinstance(nest, Nest)
-            else LayerFunction(layout, nest)
-        ).function(f"{name}_nest{k}", hint)
-        for k, nest in enumerate(schedule.nests)
-    ]
-    parts.append(
-        OutputFunction(layout, batched, accumulate, whole).function(
-            f"{name}_outputs", schedule.outputs
-        )
-    )
-    run = _run(layout, name, batched, [nest.varying for nest in schedule.nests])
+    parts = []
+    for k, nest in enumerate(nests):
+        full, is_output = f"{name}_nest{k}", k >= len(schedule.nests)
+        if isinstance(nest, Layer):
+            parts.append(LayerFunction(layout, nest).function(full, hint))
+        elif isinstance(nest, Contraction):
+            parts.append(GradientFunction(layout, nest, whole).function(full))
+        elif is_output and program.reduce:
+            parts.append(SumFunction(layout, nest, whole).function(full))
+        else:
+            parts.append(NestFunction(layout, nest, table, accumulate).function(full, hint))
+    per_tile = [isinstance(nest, Contraction) or nest.varying for nest in nests]
+    run = _run(layout, name, batched, per_tile)
     sizes = layout.uniform, layout.varying * BLOCKS * lanes
     return ProgramFunction(name, (*parts, run), tuple(tables), *sizes)
 
 
-def _run(layout: Layout, name: str, batched: bool, varying: Sequence[bool]) -> Function:
+def _run(layout: Layout, name: str, batched: bool, per_tile: Sequence[bool]) -> Function:
     """Return the program's function: the uniform nests once, then the others tile by tile."""
     builder = Builder()
-    tile = BLOCKS * layout.lanes
 
-    def call(wanted: bool, x: str, blocks: str) -> None:
-        for k, varies in enumerate(varying):
-            if varies == wanted:
+    def call(varying: bool, x: str, out: str, examples: str) -> None:
+        for k, varies in enumerate(per_tile):
+            if varies == varying:
                 memories = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v"
-                builder.do(f"call void @{name}_nest{k}({memories}, i64 {blocks})")
+                rest = f"ptr {out}, i64 %out_stride, i64 {examples}"
+                builder.do(f"call void @{name}_nest{k}({memories}, {rest})")
 
-    def write(x: str, out: str, examples: str) -> None:
-        memories = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v"
-        rest = f"ptr {out}, i64 %out_stride, i64 {examples}"
-        builder.do(f"call void @{name}_outputs({memories}, {rest})")
-
-    call(False, "%x", "1")
-    if not batched:
-        write("%x", "%out", "1")
-    else:
+    call(False, "%x", "%out", "1")
+    if batched:
+        tile = BLOCKS * layout.lanes
         some = builder.put("icmp sgt i64 %n, 0")
         with builder.when(some), builder.loop("%n", 0, tile) as first:
             left = builder.put(f"sub i64 %n, {first}")
             more = builder.put(f"icmp sgt i64 {left}, {tile}")
             here = builder.put(f"select i1 {more}, i64 {tile}, i64 {left}")
-            over = builder.integer("add", here, layout.lanes - 1)
-            x = builder.at("%x", first)
-            call(True, x, str(builder.integer("sdiv", over, layout.lanes)))
-            write(x, builder.at("%out", first) if layout.keeps_each else "%out", here)
+            out = builder.at("%out", first) if layout.keeps_each else "%out"
+            call(True, builder.at("%x", first), out, here)
     return builder.function(f"void @{name}({', '.join(_PARAMETERS)}) nounwind", name)
 
 

@@ -108,9 +108,6 @@ class Vector:
     def __add__(self, other: Vector | float) -> Vector:
         return self._binary("fadd", self, other)
 
-    def __radd__(self, other: float) -> Vector:
-        return self._binary("fadd", other, self)
-
     def __sub__(self, other: Vector | float) -> Vector:
         return self._binary("fsub", self, other)
 
@@ -120,8 +117,7 @@ class Vector:
     def __mul__(self, other: Vector | float) -> Vector:
         return self._binary("fmul", self, other)
 
-    def __rmul__(self, other: float) -> Vector:
-        return self._binary("fmul", other, self)
+    __radd__, __rmul__ = __add__, __mul__
 
     def divided_by(self, other: Vector | float) -> Vector:
         return self._binary("fdiv", self, other)

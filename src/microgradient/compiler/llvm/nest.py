@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from microgradient.compiler.llvm.addresses import Addresses, Layout
+from microgradient.compiler.llvm.addresses import ARGUMENTS, Addresses, Layout
 from microgradient.compiler.llvm.builder import Function, Index, number
 from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
 from microgradient.compiler.llvm.lanes import Mask, Vector
 from microgradient.compiler.loops.nests import (
+    OUTPUT,
     Access,
     Gather,
     Literals,
@@ -19,20 +20,19 @@ from microgradient.compiler.loops.nests import (
     Statement,
 )
 
-ARGUMENTS = (
-    "ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
-    "ptr noalias %v, i64 %blocks"
-)
 Table = Callable[[Sequence[str], str], str]
 """Adds a constant table of LLVM constants of one type, and returns its name."""
 
 
 class NestFunction(Addresses):
-    """The function of a nest: its statements, in each turn and for each block."""
+    """The function of a nest: its statements, in each turn and for each block.
 
-    def __init__(self, layout: Layout, nest: Nest, table: Table) -> None:
+    ``accumulate`` adds outputs to what is there.
+    """
+
+    def __init__(self, layout: Layout, nest: Nest, table: Table, accumulate: bool) -> None:
         super().__init__(layout, layout.lanes if nest.varying else 1)
-        self._nest, self._table = nest, table
+        self._nest, self._table, self._accumulate = nest, table, accumulate
         self._turn: tuple[Index, ...] = ()
         self._block: Index = 0
         self._computed: list[Vector | Mask] = []
@@ -41,7 +41,7 @@ class NestFunction(Addresses):
     def function(self, name: str, hint: str) -> Function:
         with self.turns(self._nest.extents) as self._turn:
             if self._nest.varying:
-                with self.builder.loop("%blocks") as block:
+                with self.builder.loop(self.blocks) as block:
                     self._block = self._times(block, self.layout.lanes)
                     self._statements()
             else:
@@ -50,9 +50,11 @@ class NestFunction(Addresses):
 
     def _statements(self) -> None:
         for statement in self._nest.statements:
-            self._computed.append(self._result(statement))
-            if self.layout.buffers[statement.target.buffer].kept:
-                self._keep(self._computed[-1], statement.target)
+            result = self._result(statement)
+            self._computed.append(result)
+            buffer = statement.target.buffer
+            if buffer == OUTPUT or self.layout.buffers[buffer].kept:
+                self._keep(result, statement.target)
 
     def _result(self, statement: Statement) -> Vector | Mask:
         operands = statement.operands
@@ -62,7 +64,10 @@ class NestFunction(Addresses):
 
     def _keep(self, result: Vector | Mask, target: Access) -> None:
         kept = result.choose(1.0, 0.0) if isinstance(result, Mask) else result
-        self.lanes.store(kept, self.pointer(target, self._turn, self._block))
+        pointer = self.pointer(target, self._turn, self._block)
+        if target.buffer == OUTPUT and self._accumulate:
+            kept = self.lanes.load(pointer) + kept
+        self.lanes.store(kept, pointer)
 
     def _operand(self, operand: Operand) -> Vector | Mask:
         if isinstance(operand, Register):

@@ -1,14 +1,69 @@
-"""Sums over the examples of a batch: block by block in lanes, and the lanes at the end."""
+"""Outputs summed over a batch: block by block in lanes, and the lanes at the end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from microgradient.compiler.llvm.builder import Index
+from microgradient.compiler.llvm.addresses import ARGUMENTS, Addresses, Layout
+from microgradient.compiler.llvm.builder import Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
+from microgradient.compiler.loops.nests import Access, Literals, Nest
 
 Masked = Callable[[Vector], Vector]
 """Makes 0 of the lanes that no example fills."""
+
+
+class SumFunction(Addresses):
+    """The function that adds the numbers of ``%examples`` examples to outputs.
+
+    ``whole`` promises that they fill all lanes.
+    """
+
+    def __init__(self, layout: Layout, nest: Nest, whole: bool) -> None:
+        super().__init__(layout, layout.lanes)
+        self._nest, self._whole = nest, whole
+
+    def function(self, name: str) -> Function:
+        (statement,) = self._nest.statements
+        (x,) = statement.operands
+        if isinstance(x, Access) and not self.layout.is_uniform(x):
+            self._sum(x, statement.target)
+        else:
+            assert isinstance(x, (Access, Literals))
+            self._add_multiples(x, statement.target)
+        return self.builder.function(f"internal void @{name}({ARGUMENTS}) nounwind", name)
+
+    def _add_multiples(self, x: Access | Literals, out: Access) -> None:
+        """Add numbers that all examples share as many times as there are examples."""
+        one = Lanes(self.builder, 1)
+        count = one.vector("sitofp i64 %examples to double")
+        with self.turns(self._nest.extents) as turn:
+            if isinstance(x, Literals):
+                number = one.constant(x.numbers[0])
+            else:
+                number = one.load(self.pointer(x, turn))
+            add(number * count, self.pointer(out, turn))
+
+    def _sum(self, x: Access, out: Access) -> None:
+        """Sum as many outputs at once as there are lanes, which are added at the end."""
+        lanes, extents = self.lanes, self._nest.extents
+        turns: list[tuple[int, ...]] = [(i,) for i in range(*extents)] if extents else [()]
+        for first in range(0, len(turns), lanes.count):
+            some = turns[first : first + lanes.count]
+            totals = {turn: lanes.allocate() for turn in some}
+            for total in totals.values():
+                lanes.store(lanes.constant(0.0), total)
+
+            def add_block(
+                block: Index, masked: Masked, totals: dict[tuple[int, ...], str] = totals
+            ) -> None:
+                place = self._times(block, lanes.count)
+                for turn, total in totals.items():
+                    add(masked(self.load(x, turn, place)), total)
+
+            each_block(lanes, "%examples", add_block, whole=self._whole)
+            sums = [lanes.load(total) for total in totals.values()]
+            add_lanes(lanes, sums, self.pointer(out, some[0]), out.strides[0] if extents else 1)
 
 
 def each_block(

@@ -20,54 +20,24 @@ _LOG2E = 1 / log(2)
 _LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42fefa0000p-1"), float.fromhex("0x1.cf79abc9e3b3ap-40")
 _ROUNDER = 1.5 * 2.0**52  # adding it rounds to a whole number, whose bits then stand lowest
 
-_EXP = tuple(  # (expm1(r) - r) / r^2 for |r| <= log(2)/2
-    map(
-        float.fromhex,
-        [
-            "0x1.0000000000000p-1",
-            "0x1.5555555555555p-3",
-            "0x1.5555555555556p-5",
-            "0x1.11111111100dfp-7",
-            "0x1.6c16c16c162d6p-10",
-            "0x1.a01a01abe6323p-13",
-            "0x1.a01a01a6d7831p-16",
-            "0x1.71de0237484cdp-19",
-            "0x1.27e4db67ac2b0p-22",
-            "0x1.af4ddda1c08cdp-26",
-            "0x1.1f72fc83bcbc7p-29",
-        ],
-    )
+
+def _numbers(hexadecimal: str) -> tuple[float, ...]:
+    return tuple(map(float.fromhex, hexadecimal.split()))
+
+
+_EXP = _numbers(  # (expm1(r) - r) / r^2 for |r| <= log(2)/2
+    "0x1.0000000000000p-1 0x1.5555555555555p-3 0x1.5555555555556p-5 0x1.11111111100dfp-7 "
+    "0x1.6c16c16c162d6p-10 0x1.a01a01abe6323p-13 0x1.a01a01a6d7831p-16 0x1.71de0237484cdp-19 "
+    "0x1.27e4db67ac2b0p-22 0x1.af4ddda1c08cdp-26 0x1.1f72fc83bcbc7p-29"
 )
-_EXP_ALONE = tuple(  # the same, to 2^-54: enough where 1 is added
-    map(
-        float.fromhex,
-        [
-            "0x1.0000000000001p-1",
-            "0x1.5555555555556p-3",
-            "0x1.5555555553d68p-5",
-            "0x1.11111111109b5p-7",
-            "0x1.6c16c17889f3cp-10",
-            "0x1.a01a01a7c2f2cp-13",
-            "0x1.a019b914881bap-16",
-            "0x1.71de0db2eb873p-19",
-            "0x1.28917c9f3a495p-22",
-            "0x1.af389eea54156p-26",
-        ],
-    )
+_EXP_ALONE = _numbers(  # the same, to 2^-54: enough where 1 is added
+    "0x1.0000000000001p-1 0x1.5555555555556p-3 0x1.5555555553d68p-5 0x1.11111111109b5p-7 "
+    "0x1.6c16c17889f3cp-10 0x1.a01a01a7c2f2cp-13 0x1.a019b914881bap-16 0x1.71de0db2eb873p-19 "
+    "0x1.28917c9f3a495p-22 0x1.af389eea54156p-26"
 )
-_LOG = tuple(  # (2 atanh(s) - 2s) / s^3 in s^2, for |s| <= (sqrt(2)-1)/(sqrt(2)+1)
-    map(
-        float.fromhex,
-        [
-            "0x1.5555555555558p-1",
-            "0x1.99999999952e2p-2",
-            "0x1.2492492df14bcp-2",
-            "0x1.c71c62e57c3c4p-3",
-            "0x1.7462b4ac441afp-3",
-            "0x1.39fe604146b74p-3",
-            "0x1.2b584c6b42d60p-3",
-        ],
-    )
+_LOG = _numbers(  # (2 atanh(s) - 2s) / s^3 in s^2, for |s| <= (sqrt(2)-1)/(sqrt(2)+1)
+    "0x1.5555555555558p-1 0x1.99999999952e2p-2 0x1.2492492df14bcp-2 0x1.c71c62e57c3c4p-3 "
+    "0x1.7462b4ac441afp-3 0x1.39fe604146b74p-3 0x1.2b584c6b42d60p-3"
 )
 
 
