@@ -12,9 +12,9 @@ import microgradient as mg
 from microgradient import OPS, Op, Value, hessian, jvp, vjp
 from microgradient.check import check_op
 from microgradient.check.operations.operation_check import operation_report
-from microgradient.engine.op import FLOATS
+from microgradient.engine.arithmetic import FLOATS
 from mp import DIGITS, MP, ORACLES
-from rows import arity, exact_derivative, points, second_order_faults
+from rows import exact_derivative, points, second_order_faults
 
 ROWS = list(OPS.values())
 DIFFERENTIABLE_BY_ALL = [op for op in ROWS if op.name != "polygamma"]
@@ -23,7 +23,7 @@ DIFFERENTIABLE_BY_ALL = [op for op in ROWS if op.name != "polygamma"]
 @pytest.mark.parametrize("op", ROWS, ids=repr)
 def test_row_agrees_with_mpmath(op: Op) -> None:
     """Value and derivatives of mpmath's functions, which share nothing with the row."""
-    report = check_op(op, exact_value=ORACLES[op.name], operands=arity(op), points=100)
+    report = check_op(op, exact_value=ORACLES[op.name], points=100)
     assert max(a.spared for a in report.accuracy) < 2.6
 
 
@@ -37,7 +37,7 @@ def test_second_derivatives_agree_with_mpmath(op: Op) -> None:
 def test_planted_fault_in_the_value_is_found(op: Op) -> None:
     """In a partial: test_planted.py."""
     wrong = replace(op, fast=lambda *x: _relative(op.fast(*x), 1 + 1e-9))
-    report = operation_report(wrong, operands=arity(op), points=20)
+    report = operation_report(wrong, points=20)
     assert any(": value is up to" in fault for fault in report.faults)
 
 

@@ -31,7 +31,6 @@ from microgradient import OPS
 from microgradient.check import gradient_report
 from microgradient.check.operations.operation_check import operation_report
 from plants import plants
-from rows import arity
 
 ROOT = Path(__file__).parent.parent
 
@@ -80,7 +79,7 @@ def _operations(console: Console) -> bool:
         *("operation", "proof by sympy", "worst ulps: value", "derivatives", "condition off"),
         box=box.SIMPLE_HEAD,
     )
-    reports = [operation_report(op, operands=arity(op)) for op in OPS.values()]
+    reports = [operation_report(op) for op in OPS.values()]
     for report in reports:
         value, *derivatives = report.accuracy
         table.add_row(

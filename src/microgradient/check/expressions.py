@@ -14,11 +14,17 @@ from math import isfinite
 from random import Random
 from typing import Any, Protocol
 
-from microgradient.engine.op import OPS, Op
+from microgradient.engine.op import Op
 from microgradient.engine.op import Operand as Recorder
+from microgradient.engine.ops import OPS
 
-_LISTS = {"fsum": (2, 5), "prod": (2, 4), "logsumexp": (2, 5)}  # taken as one list: how many
-_PAIRS = {"softmax_cross_entropy": (4, 8), "dot": (2, 7)}  # as two
+_COUNTS = {  # of operands, for operations on sequences: from the fewest to the most
+    "fsum": (2, 5),
+    "prod": (2, 4),
+    "logsumexp": (2, 5),
+    "softmax_cross_entropy": (4, 8),
+    "dot": (2, 7),
+}
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 _OPERATORS = {
     "add": operator.add,
@@ -139,10 +145,10 @@ def _call(op: Op, texts: Sequence[str]) -> str:
     n = len(texts) // 2
     bare = [t[1:-1] if _bracketed(t) else t for t in texts]
     arguments = ", ".join(bare)
-    if op.name in _PAIRS:
+    if op.sequences == 2:
         parts = [f"[{', '.join(bare[:n])}]", f"[{', '.join(bare[n : 2 * n])}]", *bare[2 * n :]]
         arguments = ", ".join(parts)
-    elif op.name in _LISTS:
+    elif op.sequences == 1:
         arguments = f"[{arguments}]"
     prefix = "mg." if OPS.get(op.name) is op else ""
     return f"{prefix}{op.name}({arguments})"
@@ -220,9 +226,8 @@ def _fits(op: Op, x: float) -> bool:
 def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> tuple[Operand, ...]:
     """Return ``first`` and what else ``op`` takes: earlier results in its domain, or constants."""
     count = len(op.domain)
-    if op.name in _LISTS or op.name in _PAIRS:
-        fewest, most = (_LISTS | _PAIRS)[op.name]
-        count = choices.integer(fewest, most)
+    if op.sequences:
+        count = choices.integer(*_COUNTS.get(op.name, (op.sequences, len(op.domain))))
         count -= count % 2 if op.name == "softmax_cross_entropy" else 0
     operands: list[Operand] = [first]
     numbers = [values[first]]

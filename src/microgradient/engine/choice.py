@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from microgradient.engine import ops
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import OPS, Arithmetic, Symbol, Undecided
+from microgradient.engine.ops import OPS
+from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value, constant
 
 

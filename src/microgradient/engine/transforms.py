@@ -16,9 +16,10 @@ from typing import Any
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import Operand, Symbol
+from microgradient.engine.op import Operand
 from microgradient.engine.services.trees import Tree, leaves, matching_leaves, rebuild, tree_map
 from microgradient.engine.sweeps import adjoints, dependents, tangents
+from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 
 ArgNums = int | tuple[int, ...]

@@ -8,10 +8,12 @@ from operator import ge, gt, le, lt
 from typing import Any, Final, SupportsFloat, final
 
 from microgradient.engine import floats, ops
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, as_floats, shown
-from microgradient.engine.op import FLOATS, Op, Operand, Symbol
+from microgradient.engine.op import Op, Operand
 from microgradient.engine.services import anomaly, watching
+from microgradient.engine.symbol import Symbol
 
 _ONES = (1.0, 1.0)
 _ONE_MINUS_ONE = (1.0, -1.0)

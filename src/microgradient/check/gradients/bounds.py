@@ -12,9 +12,9 @@ from math import inf, isfinite
 from random import Random
 
 from microgradient.check.numbers.running_error import TINY, UNIT, local_error, partial_errors
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import shown
-from microgradient.engine.op import FLOATS
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
 

@@ -15,12 +15,13 @@ from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.branches import branches
 from microgradient.check.numbers.number_systems import exact
 from microgradient.check.numbers.taylor import AtKink, Series, series_arithmetic
-from microgradient.engine.op import FLOATS, Arithmetic, Op
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.op import Op
 from microgradient.engine.value import Value
 
 
 @cache
-def _series() -> Arithmetic:
+def _series() -> Arithmetic[Any]:
     return series_arithmetic(exact())
 
 

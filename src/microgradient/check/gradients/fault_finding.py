@@ -22,7 +22,7 @@ from microgradient.check.numbers.running_error import (
 )
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine import ops
-from microgradient.engine.op import OPS
+from microgradient.engine.ops import OPS
 from microgradient.engine.services.trees import Tree
 from microgradient.engine.value import Value
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from microgradient.engine.number import shown
-from microgradient.engine.op import OPS
+from microgradient.engine.ops import OPS
 
 _CONSTANTS = ("pi", "e", "tau", "inf", "nan")
 _OTHER_NAMES = {"fabs": "abs"}

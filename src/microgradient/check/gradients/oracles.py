@@ -11,8 +11,8 @@ from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.complex_numbers import Complex, complex_numbers, step_at
 from microgradient.check.numbers.number_systems import exact, floats, mpmath, rationals
 from microgradient.check.numbers.taylor import AtKink, Series, series_arithmetic
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.number import positive, shown
-from microgradient.engine.op import Arithmetic
 
 _HIGHEST = 100  # n! must fit a float, and each order costs a recursion
 
@@ -69,7 +69,7 @@ def complex_step(f: Callable[[Any], Any], x: float) -> float:
     return y.z.imag / h if type(y) is Complex else 0.0
 
 
-def _arithmetic_of(x: Any) -> Arithmetic:
+def _arithmetic_of(x: Any) -> Arithmetic[Any]:
     if isinstance(x, Fraction):
         return rationals()
     if type(x).__module__.startswith("mpmath"):

@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
-from microgradient.engine.op import Arithmetic
 from microgradient.engine.services.trees import Tree, leaves, rebuild
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
@@ -37,7 +37,7 @@ class Recording:
         self.order = topological_order(*self.outputs)
         self.active = dependents(self.order, self.inputs)
 
-    def replayed(self, m: Arithmetic, numbers: Mapping[Value, Any]) -> dict[Value, Any]:
+    def replayed(self, m: Arithmetic[Any], numbers: Mapping[Value, Any]) -> dict[Value, Any]:
         """Return every node's value in the arithmetic ``m``, with ``numbers`` for some leaves.
 
         The branches are those that were taken when the graph was recorded. Raises AttributeError

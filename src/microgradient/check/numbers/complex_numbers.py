@@ -14,7 +14,8 @@ from functools import cache, reduce
 from operator import add
 from typing import Any
 
-from microgradient.engine.op import Arithmetic
+from microgradient.check.numbers.number_systems import named_as_in
+from microgradient.engine.arithmetic import Arithmetic
 
 
 def step_at(x: float) -> float:
@@ -74,7 +75,7 @@ def _power(x: complex, p: complex) -> complex:
 
 
 @cache
-def complex_numbers() -> Arithmetic:
+def complex_numbers() -> Arithmetic[Any]:
     """Return the arithmetic of complex numbers: what cmath has, and what is built of it."""
 
     def function(name: str, f: Callable[..., complex]) -> Callable[..., Complex]:
@@ -86,9 +87,8 @@ def complex_numbers() -> Arithmetic:
 
         return applied
 
-    names = "exp log log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh"
     functions: dict[str, Callable[..., complex]] = {
-        **{name: getattr(cmath, name) for name in names.split()},
+        **named_as_in(cmath),
         "div": lambda x, y: x / y,
         "log2": lambda z: cmath.log(z) / math.log(2),
         "log1p": lambda z: complex(math.log1p(z.real), z.imag / (1 + z.real)),

@@ -13,7 +13,8 @@ from functools import cache, reduce
 from operator import add
 from typing import Any
 
-from microgradient.engine.op import FLOATS, Arithmetic
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.ops import OPS
 
 DIGITS = 50  # of the reference: far more than a condition number of 1e16 twice over takes away
 
@@ -23,10 +24,6 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
 
 
 _FAR = 2**2000  # beyond what any float leads to in one step
-_SAME_IN_MPMATH = (
-    "log log1p sqrt sin cos tan asin acos atan asinh acosh atanh atan2 hypot digamma "
-    "floor ceil sign"
-)
 _CHOICE: dict[str, Callable[..., Any]] = {
     "where": _chosen,
     "equal": lambda x, y: x == y,
@@ -35,16 +32,22 @@ _CHOICE: dict[str, Callable[..., Any]] = {
 
 
 @cache
-def floats() -> Arithmetic:
+def floats() -> Arithmetic[Any]:
     """Return the arithmetic of floats, with ``lift``."""
     return Arithmetic({**FLOATS.native, "lift": float})
+
+
+def named_as_in(library: Any) -> dict[str, Callable[..., Any]]:
+    """Return what ``library`` has under the names of the table's primitives."""
+    names = [name for name, op in OPS.items() if op.primitive and hasattr(library, name)]
+    return {name: getattr(library, name) for name in names}
 
 
 # --- mpmath: as many digits as one likes --------------------------------------------------------
 
 
 @cache
-def exact(digits: int = 2 * DIGITS) -> Arithmetic:
+def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
     """Return the arithmetic of mpmath's real numbers: 50 digits, with as many for cancellation.
 
     It has a context of its own: mpmath's global precision does not matter to it. Undefined results
@@ -72,8 +75,8 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic:
         """Return ``function`` with its limits far out, where mpmath would take for ever."""
         return lambda x: high if x > _FAR else low if x < -_FAR else function(x)
 
-    functions = {name: getattr(mp, name) for name in _SAME_IN_MPMATH.split()}
-    functions |= {
+    functions: dict[str, Callable[..., Any]] = {
+        **named_as_in(mp),
         "exp": bounded(mp.exp, mp.zero, mp.inf),
         "expm1": bounded(mp.expm1, -mp.one, mp.inf),
         "sinh": bounded(mp.sinh, -mp.inf, mp.inf),
@@ -124,7 +127,7 @@ def _rational_power(x: Fraction, p: Fraction) -> Fraction:
 
 
 @cache
-def rationals() -> Arithmetic:
+def rationals() -> Arithmetic[Any]:
     """Return the arithmetic of Fractions: + - * /, whole powers, and what is piecewise linear."""
     return Arithmetic(
         {

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from math import isfinite, ulp
 from typing import Any
 
-from microgradient.engine.op import FLOATS, OPS, Arithmetic, Op
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 from microgradient.engine.value import Value
 
 # What a row of the user's may raise in numbers that it was not written for.

@@ -13,13 +13,10 @@ from operator import add
 from typing import Any
 
 from microgradient.check.numbers.branches import branches
+from microgradient.check.numbers.number_systems import named_as_in
 from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
-from microgradient.engine.op import FLOATS, Arithmetic, Op
-
-_SAME_IN_SYMPY = (
-    "exp log sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 erf erfc "
-    "digamma polygamma"
-)
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.op import Op
 
 
 def prove(op: Op, points: Sequence[Sequence[float]]) -> str:
@@ -111,10 +108,9 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
     def sign(x: Any) -> Any:
         return where(x > 0, 1, where(x < 0, -1, 0))
 
-    functions: dict[str, Any] = {name: getattr(sp, name) for name in _SAME_IN_SYMPY.split()}
     m: Any = Arithmetic(
         {
-            **functions,
+            **named_as_in(sp),
             "lgamma": sp.loggamma,
             "expm1": lambda x: sp.exp(x) - 1,
             "log1p": lambda x: sp.log(1 + x),

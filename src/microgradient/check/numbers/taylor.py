@@ -13,7 +13,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from microgradient.engine.op import Arithmetic
+from microgradient.engine.arithmetic import Arithmetic
 
 
 class AtKink(Exception):
@@ -25,7 +25,7 @@ class Series:
 
     __slots__ = ("base", "coefficients")
 
-    def __init__(self, base: Arithmetic, coefficients: Sequence[Any]) -> None:
+    def __init__(self, base: Arithmetic[Any], coefficients: Sequence[Any]) -> None:
         self.base = base
         self.coefficients = list(coefficients)
 
@@ -108,11 +108,11 @@ _SLOPES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _two_over_root_pi(m: Arithmetic, u: Series) -> Any:
+def _two_over_root_pi(m: Arithmetic[Any], u: Series) -> Any:
     return m.div(2, m.sqrt(4 * m.atan(u.like(1)))).coefficients[0]
 
 
-def series_arithmetic(base: Arithmetic) -> Arithmetic:
+def series_arithmetic(base: Arithmetic[Any]) -> Arithmetic[Any]:
     """Return the arithmetic of series over ``base``, which must also have ``base.lift(number)``."""
 
     def integrated(first: Any, *terms: tuple[Series, Any]) -> Series:

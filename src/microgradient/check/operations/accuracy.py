@@ -11,8 +11,9 @@ from typing import Any
 from microgradient.check.gradients.exact_gradients import exact_partial
 from microgradient.check.numbers.number_systems import DIGITS, exact, mpmath
 from microgradient.check.numbers.taylor import AtKink
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.number import positive, shown
-from microgradient.engine.op import FLOATS, Op
+from microgradient.engine.op import Op
 
 _MORE_DIGITS = 3 * DIGITS  # a third for the step, a third for what the difference cancels
 
@@ -53,8 +54,13 @@ def intervals_of(op: Op, operands: int | None = None) -> list[tuple[float, float
             f"the domain of {op.name} must hold a finite interval (low, high) for each operand, "
             f"got {shown(op.domain)}"
         )
-    more = positive(operands, "operands") - len(op.domain) if operands is not None else 0
-    return [*op.domain, *[op.domain[-1]] * more]
+    count = len(op.domain) if operands is None else positive(operands, "operands")
+    return [interval_of(op, i) for i in range(count)]
+
+
+def interval_of(op: Op, i: int) -> tuple[float, float]:
+    """Return the interval of operand ``i``; the last one serves all further operands."""
+    return op.domain[min(i, len(op.domain) - 1)]
 
 
 def _between(rng: Random, low: float, high: float, small: bool) -> float:

@@ -11,8 +11,9 @@ from microgradient.check.gradients.exact_gradients import exact_partial
 from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
 from microgradient.check.numbers.symbolic import prove
 from microgradient.check.operations.accuracy import Accuracy, Reference, accuracies, sample
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.number import as_float, positive, shown
-from microgradient.engine.op import FLOATS, Op
+from microgradient.engine.op import Op
 
 _SPECIAL = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
 _OUTLIER = 100  # times the ulps allowed: beyond it a point is not inaccurate but wrong

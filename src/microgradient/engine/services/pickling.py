@@ -51,4 +51,15 @@ def _graph(rows: list[Value | _Row]) -> Value:
     return nodes[-1]
 
 
+def _by_name(op: Op) -> tuple[Callable[[str], Op], tuple[str]]:
+    if ops.NAMED.get(op.name) is not op:
+        raise TypeError(f"only the package's operations can be pickled, {op.name!r} is not one")
+    return _named, (op.name,)
+
+
+def _named(name: str) -> Op:
+    return ops.NAMED[name]
+
+
 copyreg.pickle(Value, _flattened)
+copyreg.pickle(Op, _by_name)

@@ -70,7 +70,7 @@ class Explanation:
     @property
     def value(self) -> float:
         """The derivative: the sum of the products."""
-        return ops.fsum(self.products)  # type: ignore[no-any-return]
+        return ops.fsum(self.products)
 
     @property
     def reverse_multiplications(self) -> int:
