@@ -79,11 +79,11 @@ def test_mpmath_numbers_give_as_many_digits_as_it_works_with():
 
 
 def test_what_is_beyond_a_number_system_is_said():
-    with pytest.raises(TypeError, match=r"Fractions do not reach that far.*'sin'"):
+    with pytest.raises(TypeError, match=r"Fractions do not support this.*'sin'"):
         dual_numbers(mg.sin, Fraction(1, 2))
     with pytest.raises(TypeError, match="not rational"):
         dual_numbers(lambda x: x**0.5, Fraction(1, 2))
-    with pytest.raises(TypeError, match=r"complex step does not reach.*'erf'"):
+    with pytest.raises(TypeError, match=r"complex step does not support.*'erf'"):
         complex_step(mg.erf, 0.5)
     with pytest.raises(ValueError, match="no derivative at 0"):
         dual_numbers(mg.abs, 0.0)
