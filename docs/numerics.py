@@ -32,9 +32,9 @@ def table() -> str:
 def row(report: OperationReport) -> str:
     value, *derivatives = report.accuracy
     return (
-        f"| {report.name} | {value.worst:.2f}, {value.most:.2f} | "
-        f"{max(a.worst for a in derivatives):.2f}, {max(a.most for a in derivatives):.2f} | "
-        f"{max(a.spared for a in report.accuracy):.2f} | {report.proof} |"
+        f"| {report.name} | {value.worst:.2f}, {value.p99:.2f} | "
+        f"{max(a.worst for a in derivatives):.2f}, {max(a.p99 for a in derivatives):.2f} | "
+        f"{max(a.conditioned_p99 for a in report.accuracy):.2f} | {report.proof} |"
     )
 
 

@@ -87,7 +87,7 @@ def _operations(console: Console) -> bool:
             report.proof,
             f"{value.worst:.2f}",
             f"{max(a.worst for a in derivatives):.2f}",
-            f"{max(a.spared for a in report.accuracy):.2f}",
+            f"{max(a.conditioned_p99 for a in report.accuracy):.2f}",
             style="red" if report.faults else "",
         )
     console.print(table)
@@ -95,7 +95,7 @@ def _operations(console: Console) -> bool:
         for fault in report.faults:
             console.print(f"[red]{fault}")
     proved = sum(report.proof.startswith("proved") for report in reports)
-    spared = max(a.spared for report in reports for a in report.accuracy)
+    spared = max(a.conditioned_p99 for report in reports for a in report.accuracy)
     console.print(
         f"Operations: {len(reports)}, proved: {proved}. 99 % of the points within {spared:.2f} "
         "ulps, the condition of the point taken off ('condition off')."

@@ -1,4 +1,4 @@
-"""Which branches a row takes: the outcomes of its choices, in the order in which they are made."""
+"""Which branches a row takes: the outcomes of its choices, in order."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def branches(op: Op, operands: Sequence[Any], base: Arithmetic[Any]) -> tuple[An
     )
     v = op.value(m, *operands)
     op.partials(m, v, *operands)
-    if op.name in ("floor", "ceil"):  # elsewhere, a device that does not show
+    if op.name in ("floor", "ceil"):  # inside other rows they only sharpen a formula
         made.append(float(v))
     return tuple(made)

@@ -1,8 +1,9 @@
-"""Complex numbers for the complex step: f(x + ih) = f(x) + ih f'(x) + O(h²), no difference.
+"""Complex numbers for the complex step: f(x + ih) = f(x) + ih f'(x) + O(h²).
 
-With h = 1e-200 the derivative is right to the last digits. It holds for analytic functions; abs,
-max and comparisons are taken by the real part, as the branch that the real function takes. Source:
-Squire and Trapp, Using Complex Variables to Estimate Derivatives of Real Functions, 1998.
+No difference is taken, so with h = 1e-200 the derivative is right to the last digits. This holds
+for analytic functions; abs, max and comparisons use the real part, and so take the branch that the
+real function takes. Source: Squire and Trapp, Using Complex Variables to Estimate Derivatives of
+Real Functions, 1998.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from microgradient.engine.arithmetic import Arithmetic
 
 
 def step_at(x: float) -> float:
-    """Return a step that is nothing beside x, and whose products do not underflow."""
+    """Return a step that vanishes beside x, but whose products do not underflow."""
     return 1e-200 if x == 0 or abs(x) > 1e-100 else abs(x) * 1e-100
 
 
@@ -68,15 +69,15 @@ def _of_real(function: Callable[[float], float], x: Complex) -> Complex:
 
 
 def _power(x: complex, p: complex) -> complex:
-    if p.imag == 0 and p.real == math.floor(p.real):  # Python's own turns polar beyond 100
+    if p.imag == 0 and p.real == math.floor(p.real):  # Python goes polar for exponents above 100
         slope = p.real * x.real ** (p.real - 1) if p.real else 0.0
         return complex(x.real**p.real, slope * x.imag)
     return cmath.exp(p * cmath.log(x))
 
 
 @cache
-def complex_numbers() -> Arithmetic[Any]:
-    """Return the arithmetic of complex numbers: what cmath has, and what is built of it."""
+def complex_numbers() -> Arithmetic[Complex]:
+    """Return the arithmetic of complex numbers: the functions of cmath, and those built on them."""
 
     def function(name: str, f: Callable[..., complex]) -> Callable[..., Complex]:
         def applied(*operands: Any) -> Complex:
