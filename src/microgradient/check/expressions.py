@@ -223,7 +223,7 @@ def _fits(op: Op, x: float) -> bool:
     return low <= x <= high and low < high and all(abs(x - k) > NEAR for k in op.kinks)
 
 
-def _operands(
+def _arguments(
     op: Op, first: int, values: Sequence[float], choices: Choices
 ) -> tuple[Argument, ...]:
     """Return the operands of ``op``: ``first``, then earlier results in its domain or constants."""

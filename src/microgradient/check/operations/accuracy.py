@@ -75,27 +75,27 @@ class Reference:
 
     def __init__(self, op: Op, value: Callable[..., Any] | None) -> None:
         self.op = op
-        self._own = value
+        self._exact_value = value
         self._m = exact()
 
     def value(self, x: Sequence[Any]) -> Any:
-        if self._own is None:
+        if self._exact_value is None:
             return self.op.value(self._m, *map(self._m.lift, x))
         with mpmath().workdps(_MORE_DIGITS):
-            return self._m.lift(self._own(*map(mpmath().mpf, x)))
+            return self._m.lift(self._exact_value(*map(mpmath().mpf, x)))
 
     def partial(self, x: Sequence[Any], i: int) -> Any:
-        return exact_partial(self.op, x, i) if self._own is None else self._difference(x, i)
+        return exact_partial(self.op, x, i) if self._exact_value is None else self._difference(x, i)
 
     def _difference(self, x: Sequence[Any], i: int) -> Any:
         """Return the derivative of a function of mpmath's global context, to 50 digits."""
-        assert self._own is not None
+        assert self._exact_value is not None
         mp = mpmath()
         with mp.workdps(_MORE_DIGITS):
             numbers = list(map(mp.mpf, x))
             h = mp.mpf(2) ** -160
             y = [
-                self._own(*numbers[:i], numbers[i] + k * h, *numbers[i + 1 :])
+                self._exact_value(*numbers[:i], numbers[i] + k * h, *numbers[i + 1 :])
                 for k in (-2, -1, 1, 2)
             ]
             near, far = (y[2] - y[1]) / (2 * h), (y[3] - y[0]) / (4 * h)
