@@ -1,7 +1,7 @@
-"""Rows with any number of operands: one node where a chain of binary operations would be 2n.
+"""Rows with any number of operands: one node in place of a chain of binary operations.
 
-A neuron is a ``dot`` and an activation, two nodes. Sums are rounded once (``m.fsum``), so that they
-do not depend on the order of their terms.
+A neuron is a ``dot`` and an activation: two nodes, not 2n + 1. Sums are rounded once (``m.fsum``),
+so they do not depend on the order of their terms.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ fsum = Op(
 
 
 def _prod_partials(m: Arithmetic[X], v: X, *xs: X) -> tuple[X, ...]:
-    """Multiply what stands before each factor by what stands behind it: right for zeros too."""
+    """Return the product of the factors before each one times those after it: right for zeros."""
     before = accumulate(xs[:-1], mul, initial=1.0)
     behind = list(accumulate(xs[:0:-1], mul, initial=1.0))[::-1]
     return tuple(map(mul, before, behind))
@@ -50,7 +50,7 @@ prod = Op(
 def _dot_operands(ws: Iterable[Any], xs: Iterable[Any], bias: Any = None) -> tuple[Any, ...]:
     ws, xs = tuple(ws), tuple(xs)
     if len(ws) != len(xs):
-        raise ValueError(f"dot expects two sequences of one length, got {len(ws)} and {len(xs)}")
+        raise ValueError(f"dot expects sequences of equal length, got {len(ws)} and {len(xs)}")
     return ws + xs if bias is None else (*ws, *xs, bias)
 
 
@@ -83,14 +83,14 @@ dot = Op(
 
 
 def _shifted(m: Arithmetic[X], xs: Sequence[X]) -> tuple[X, list[X]]:
-    """Return the largest operand c (0 where that is infinite) and every exp(x - c)."""
+    """Return the largest operand c (0 if that is infinite) and every exp(x - c)."""
     largest = reduce(m.maximum, map(m.detach, xs))
     c = m.where(m.equal(largest - largest, 0), largest, 0.0)
     return c, [m.exp(x - c) for x in xs]
 
 
 def _log_of_sum(m: Arithmetic[X], exponentials: Sequence[X]) -> X:
-    """One of the terms is exactly 1: taking it out leaves a small sum its digits."""
+    """Return the log of the sum; one term is 1, and without it a small sum keeps its digits."""
     return m.log1p(m.fsum([-1.0, *exponentials]))
 
 

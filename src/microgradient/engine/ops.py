@@ -1,12 +1,12 @@
 """The table: one row per operation. Everything else loops over the rows.
 
-Read a row as: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v``
-the result. A row never branches with Python's ``if``: that would freeze a choice in a graph.
+A row reads: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v`` the
+result. A row never branches with Python's ``if``: that would fix the choice in a graph.
 
-Policy (docs/conventions.md): at a kink the minimum-norm subgradient; ties of maximum and minimum
-share equally; where the result is nan, every local derivative is nan (applied by the caller, once).
+Policy (docs/conventions.md): at a kink, the minimum-norm subgradient; ties of maximum and minimum
+share equally; where the result is nan, every local derivative is nan (the caller sees to it).
 Derivative formulas are smooth where the function is, so that they can be differentiated again, and
-avoid cancellation: sigmoid' is s(x) s(-x), for s (1 - s) has no correct digit beyond x = 37.
+avoid cancellation: sigmoid' is s(x) s(-x), because s (1 - s) has no correct digit beyond x = 37.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ _NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
 
 
 def _gaussian(m: Arithmetic[X], x: X) -> X:
-    """exp(-x^2) without the error of rounding x^2, which is up to x^2 ulps (Cephes, expx2.c)."""
-    x = m.clip(x, -30.0, 30.0)  # beyond, the result is 0, and h - x may be inf - inf
+    """Return exp(-x^2) without the error of rounding x^2: up to x^2 ulps (Cephes, expx2.c)."""
+    x = m.clip(x, -30.0, 30.0)  # beyond, the result is 0, but h - x may be inf - inf
     h = m.floor(64 * x) * 0.015625
     return m.exp(-h * h) * m.exp((h - x) * (h + x))
 
@@ -107,7 +107,7 @@ erf = Op("erf", lambda m, v, x: (_ERF_SLOPE * _gaussian(m, x),))
 erfc = Op("erfc", lambda m, v, x: (-_ERF_SLOPE * _gaussian(m, x),))
 lgamma = Op("lgamma", lambda m, v, x: (m.digamma(x),), domain=((2.5, 50),))
 digamma = Op("digamma", lambda m, v, x: (m.polygamma(1.0, x),), domain=((2.0, 50),))
-polygamma = Op(  # the order n = 0, 1, 2, … is discrete: no derivative by it
+polygamma = Op(  # the order n = 0, 1, 2, … is discrete, so there is no derivative by it
     "polygamma", lambda m, v, n, x: (nan, m.polygamma(n + 1, x)), domain=((1, 1), (0.1, 50))
 )
 
@@ -216,7 +216,7 @@ minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x), domain=
 
 def _clip_operands(x: Any, low: Any = -inf, high: Any = inf) -> tuple[Any, Any, Any]:
     low, high = (b if isinstance(b, Operand) else as_float(b) for b in (low, high))
-    if (low > high) is True:  # of symbols it is not known yet
+    if (low > high) is True:  # not known yet for symbols
         raise ValueError(f"clip expects low <= high, got low = {low!r} and high = {high!r}")
     return x, low, high
 
@@ -241,9 +241,9 @@ FORMULAS.update((op.name, op.formula) for op in OPS.values() if not op.primitive
 
 # --- marks: what a node can be besides the result of a row ----------------------------------------
 
-constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number that became a leaf
+constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number made into a leaf
 argument = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)  # the variable of a transform
-passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, its function ended
+passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, after its function ended
 taken = Op("where", lambda m, v, x: (1.0,), lambda m, x: x)  # the branch that where() took
 
 NAMED: dict[str, Op] = OPS | {mark.name: mark for mark in (constant, argument, passed, taken)}
