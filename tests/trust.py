@@ -95,10 +95,10 @@ def _operations(console: Console) -> bool:
         for fault in report.faults:
             console.print(f"[red]{fault}")
     proved = sum(report.proof.startswith("proved") for report in reports)
-    spared = max(a.conditioned_p99 for report in reports for a in report.accuracy)
+    conditioned = max(a.conditioned_p99 for report in reports for a in report.accuracy)
     console.print(
-        f"Operations: {len(reports)}, proved: {proved}. 99 % of the points within {spared:.2f} "
-        "ulps, the condition of the point taken off ('condition off')."
+        f"Operations: {len(reports)}, proved: {proved}. With the condition of the point taken off "
+        f"('condition off'), 99 % of the points are within {conditioned:.2f} ulps."
     )
     return all(report.ok for report in reports)
 

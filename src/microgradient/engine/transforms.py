@@ -35,6 +35,15 @@ class Gradient(Protocol):
     def __call__(self, x: S, /, *args: Any, **kwargs: Any) -> S: ...
 
 
+class ValueAndGradient(Protocol):
+    """The value of a function, and its gradient as in ``Gradient``."""
+
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> tuple[float, float]: ...
+    @overload
+    def __call__(self, x: S, /, *args: Any, **kwargs: Any) -> tuple[Any, S]: ...
+
+
 @overload
 def grad(f: Callable[..., Any]) -> Gradient: ...
 @overload
@@ -60,6 +69,12 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> 
     return gradient
 
 
+@overload
+def value_and_grad(f: Callable[..., Any]) -> ValueAndGradient: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:

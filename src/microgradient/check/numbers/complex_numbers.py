@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable
 from functools import cache, reduce
 from operator import add
-from typing import Any
 
 from microgradient.check.numbers.number_systems import named_as_in
 from microgradient.engine.arithmetic import Arithmetic
@@ -35,16 +34,16 @@ class Complex:
     def __neg__(self) -> Complex:
         return Complex(-self.z)
 
-    def __add__(self, other: Any) -> Complex:
+    def __add__(self, other: Complex | float) -> Complex:
         return Complex(self.z + lifted(other).z)
 
-    def __sub__(self, other: Any) -> Complex:
+    def __sub__(self, other: Complex | float) -> Complex:
         return Complex(self.z - lifted(other).z)
 
-    def __rsub__(self, other: Any) -> Complex:
+    def __rsub__(self, other: Complex | float) -> Complex:
         return Complex(lifted(other).z - self.z)
 
-    def __mul__(self, other: Any) -> Complex:
+    def __mul__(self, other: Complex | float) -> Complex:
         a, b = self.z, lifted(other).z
         return Complex(
             complex(a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real)
@@ -53,15 +52,15 @@ class Complex:
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __lt__(self, other: Any) -> bool:
+    def __lt__(self, other: Complex | float) -> bool:
         return self.z.real < lifted(other).z.real
 
-    def __gt__(self, other: Any) -> bool:
+    def __gt__(self, other: Complex | float) -> bool:
         return self.z.real > lifted(other).z.real
 
 
-def lifted(x: Any) -> Complex:
-    return x if type(x) is Complex else Complex(complex(x))
+def lifted(x: Complex | float) -> Complex:
+    return x if isinstance(x, Complex) else Complex(complex(x))
 
 
 def _of_real(function: Callable[[float], float], x: Complex) -> Complex:
@@ -80,7 +79,7 @@ def complex_numbers() -> Arithmetic[Complex]:
     """Return the arithmetic of complex numbers: the functions of cmath, and those built on them."""
 
     def function(name: str, f: Callable[..., complex]) -> Callable[..., Complex]:
-        def applied(*operands: Any) -> Complex:
+        def applied(*operands: Complex | float) -> Complex:
             try:
                 return Complex(f(*[lifted(x).z for x in operands]))
             except (OverflowError, ValueError, ZeroDivisionError):
@@ -105,7 +104,7 @@ def complex_numbers() -> Arithmetic[Complex]:
         "ceil": lambda x: float(math.ceil(x)),
     }
 
-    def constant(f: Callable[[float], float]) -> Callable[[Any], Complex]:
+    def constant(f: Callable[[float], float]) -> Callable[[Complex | float], Complex]:
         return lambda x: _of_real(f, lifted(x))
 
     return Arithmetic(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite, ulp
-from typing import Any, Final
+from typing import Final
 
 from microgradient.engine.arithmetic import FLOATS, Arithmetic
 from microgradient.engine.op import Op
@@ -44,19 +44,19 @@ class Running:
     def __neg__(self) -> Running:
         return Running(-self.value, self.error)
 
-    def __add__(self, other: Any) -> Running:
+    def __add__(self, other: Running | float) -> Running:
         o = _lifted(other)
         value = self.value + o.value
         exact = value - self.value == o.value and value - o.value == self.value
         return Running(value, self.error + o.error + (0.0 if exact else _rounding(value)))
 
-    def __sub__(self, other: Any) -> Running:
+    def __sub__(self, other: Running | float) -> Running:
         return self + -_lifted(other)
 
-    def __rsub__(self, other: Any) -> Running:
+    def __rsub__(self, other: Running | float) -> Running:
         return _lifted(other) - self
 
-    def __mul__(self, other: Any) -> Running:
+    def __mul__(self, other: Running | float) -> Running:
         o = _lifted(other)
         value = self.value * o.value
         error = 0.0
@@ -71,16 +71,16 @@ class Running:
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __lt__(self, other: Any) -> bool:
+    def __lt__(self, other: Running | float) -> bool:
         return self.value < _lifted(other).value
 
-    def __gt__(self, other: Any) -> bool:
+    def __gt__(self, other: Running | float) -> bool:
         return self.value > _lifted(other).value
 
 
-def _lifted(x: Any) -> Running:
+def _lifted(x: Running | float) -> Running:
     """Return a constant of a row with its rounding error: 0.5 has none, log(2) has one."""
-    if type(x) is Running:
+    if isinstance(x, Running):
         return x
     number = float(x)
     simple = not isfinite(number) or (number * 2**20).is_integer()
@@ -94,7 +94,7 @@ def _rounding(value: float) -> float:
 def _function(op: Op) -> Callable[..., Running]:
     ulps = _ROUGH.get(op.name, 0.5 if op.name in _ROUNDED_ONCE else _LIBRARY)
 
-    def applied(*operands: Any) -> Running:
+    def applied(*operands: Running | float) -> Running:
         xs = [_lifted(x) for x in operands]
         numbers = [x.value for x in xs]
         value = op.fast(*numbers)
@@ -110,7 +110,7 @@ def _function(op: Op) -> Callable[..., Running]:
     return applied
 
 
-def _sum(terms: Sequence[Any]) -> Running:
+def _sum(terms: Sequence[Running | float]) -> Running:
     xs = [_lifted(x) for x in terms]
     value = FLOATS.fsum([x.value for x in xs])
     return Running(value, sum(x.error for x in xs) + _rounding(value))
