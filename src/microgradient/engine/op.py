@@ -34,11 +34,12 @@ class Op:
 
     ``partials(m, v, *x)`` returns one local derivative for each operand, given the result ``v``.
     ``value(m, *x)`` is the result; without it the operation is a primitive, which every arithmetic
-    must supply as ``m.<name>``. ``domain`` holds an interval for each operand; of an operation on
-    sequences, for as many operands as it is tested with. ``kinks`` are the points where a
+    must supply as ``m.<name>``. ``domain`` holds an interval for each operand (of an operation on
+    sequences, for as many operands as it is tested with). ``kinks`` are the points where a
     one-operand operation has no derivative. ``operands`` turns a call's arguments into the flat
-    operands, ``sequences`` says how many of the arguments are sequences: 2 for ``dot(ws, xs)``.
-    ``fast`` is the value over floats, where writing it out pays (a test holds both equal).
+    operands; ``sequences`` says how many of the arguments are sequences, such as 2 for
+    ``dot(ws, xs)``. ``fast`` is the value over floats, where a version by hand is worth it (a test
+    compares it with the formula).
 
     A row can be called: ``sin(0.5)`` is a float, ``sin(Value(0.5))`` a Value. Raises TypeError for
     anything that is neither, see ``as_float``.
@@ -62,8 +63,8 @@ class Op:
         if self.value is None:
             if self.name not in vars(FLOATS):
                 raise ValueError(
-                    f"operation {self.name!r} needs a formula: value=lambda m, x: …; only what "
-                    "engine/floats.py defines can go without"
+                    f"operation {self.name!r} needs a formula: value=lambda m, x: …; only the "
+                    "functions of engine/floats.py do without"
                 )
             self._fill(primitive=True, value=_primitive(self.name), fast=vars(FLOATS)[self.name])
         if self.fast is None:

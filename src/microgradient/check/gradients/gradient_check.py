@@ -104,11 +104,12 @@ def gradient_report(
         return handwritten_report(f, args, derivative, names)
     g, plain = f, None
     if namespace is not None:
-        g, plain = partial(f, **{namespace: FUNCTIONS}), partial(f, **{namespace: math})
-    if namespace is not None and any(isinstance(arg, Module) for arg in args):
-        raise ValueError("namespace= needs arguments that are numbers: a module has its functions")
-    if namespace is not None:
+        if any(isinstance(arg, Module) for arg in args):
+            raise ValueError(
+                "namespace= needs arguments that are numbers: a module has its functions"
+            )
         check_namespace(f, namespace)
+        g, plain = partial(f, **{namespace: FUNCTIONS}), partial(f, **{namespace: math})
     components: list[Component] = []
     notes = dict[str, None]()
     by: list[tuple[str, ...]] = [()]
