@@ -62,7 +62,8 @@ def row(op: Op) -> str:
         if op.symbol != op.name:
             infix = f" {op.symbol} ".join(names) if len(names) > 1 else op.symbol + names[0]
             call = f"{call}, `{infix}`"
-    domain = " × ".join(f"[{a:g}, {b:g}]" for a, b in op.domain)
+    intervals = op.domain[:1] if op.sequences else op.domain
+    domain = " × ".join(f"[{a:g}, {b:g}]" for a, b in intervals)
     kinks = "integers" if len(op.kinks) > 1 else ", ".join(f"{k:g}" for k in op.kinks)
     return f"| {call} | {derivatives} | {domain} | {kinks} |"
 

@@ -14,7 +14,7 @@ import mpmath
 from mpmath import mp, mpf
 
 from microgradient import OPS
-from microgradient.engine.op import Arithmetic
+from microgradient.engine.arithmetic import Arithmetic
 
 DIGITS = 60
 

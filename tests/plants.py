@@ -1,7 +1,7 @@
 """Errors to plant in the engine, each of which the checks must find: a test of the tests.
 
-A row's local derivatives wrong by a relative 1e-9, or in sign; an operator's own; and the sweeps
-changed at the places where back-propagation is usually got wrong.
+They are: local derivatives of a row or an operator wrong by a relative 1e-9 or in sign, and sweeps
+changed where back-propagation is usually implemented wrong.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -32,14 +33,14 @@ COMMON = tuple(OPS[name] for name in ("add", "mul", "sin", "tanh", "fsum"))
 
 @dataclass(frozen=True)
 class Plant:
-    """An error: its name, how to plant it for a while, and the rows it can be seen in."""
+    """An error: its name, a context manager that plants it, and the rows that show it."""
 
     name: str
     planted: Callable[[], Any]
     rows: tuple[Op, ...]
 
     def caught(self, tries: int = 300) -> str:
-        """Return what the checks say of it; "" if they do not notice."""
+        """Return what the checks report; "" if they find nothing."""
         for seed in range(tries):
             e = choose_expression(
                 RandomChoices(Random(seed)), rows=self.rows + COMMON if self.rows else ()
@@ -53,7 +54,7 @@ class Plant:
 
 
 def _told(e: Expression) -> str:
-    """Return what the campaign, and then check_gradient, say of a gradient; "" if all is well."""
+    """Return what the campaign, and then check_gradient, report for ``e``; "" if nothing."""
     try:
         told = campaign.gradient_faults(e)[0]
     except AtKink:
@@ -72,7 +73,7 @@ def uses(e: Expression, op: Op) -> bool:
 
 
 def wrong(x: Any, factor: float) -> Any:
-    """Return ``x`` times ``factor``; a derivative of 0 becomes as much too large."""
+    """Return ``x`` times ``factor``; a derivative of 0 becomes ``factor - 1``."""
     return x * factor if not (isinstance(x, float) and x == 0) else x + (factor - 1)
 
 
@@ -104,7 +105,7 @@ def wrong_operator(method: str, factor: float) -> Iterator[None]:
 
 @contextmanager
 def mutated(function: Any, old: str, new: str) -> Iterator[None]:
-    """Replace a piece of the source of ``function`` wherever it is called from."""
+    """Replace a piece of the source of ``function``, for every caller."""
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(old) == 1, f"{old!r} stands {source.count(old)} times in {function}"
     space = dict(function.__globals__, breadth_first=breadth_first)
@@ -120,7 +121,7 @@ def mutated(function: Any, old: str, new: str) -> Iterator[None]:
 
 
 def breadth_first(order: Sequence[Any]) -> list[Any]:
-    """Return the nodes by their distance from the result: the order in which adjoints are stale."""
+    """Return the nodes by their distance from the result, an order with incomplete adjoints."""
     found = [order[-1]]
     for node in found:
         found += [p for p in dict.fromkeys(node.parents) if p not in found]
@@ -177,39 +178,26 @@ MUTATIONS: dict[str, tuple[Any, str, str]] = {
 }
 
 
+OPERATORS = {
+    "add": "__add__",
+    "sub": "__sub__",
+    "mul": "__mul__",
+    "div": "__truediv__",
+    "pow": "__pow__",
+}
+
+
 def plants() -> list[Plant]:
     found = []
     for name, factor in FACTORS.items():
         for op in OPS.values():
-            if op.name in ("polygamma",):  # reached as the derivative of digamma, never alone
+            if op.name in OPERATORS:
+                planted = partial(wrong_operator, OPERATORS[op.name], factor)
+            elif op.name == "polygamma":  # reached as the derivative of digamma, never alone
                 continue
-
-            def row(op: Op = op, factor: float = factor) -> Any:
-                return wrong_row(op, factor)
-
-            if op.name not in ("add", "sub", "mul", "div", "pow"):
-                found.append(Plant(f"{op.name}, {name}", row, (op,)))
-        for op_name, method in {
-            "add": "__add__",
-            "sub": "__sub__",
-            "mul": "__mul__",
-            "div": "__truediv__",
-            "pow": "__pow__",
-        }.items():
-
-            def operator(method: str = method, factor: float = factor) -> Any:
-                return wrong_operator(method, factor)
-
-            found.append(Plant(f"{op_name}, {name}", operator, (OPS[op_name],)))
+            else:
+                planted = partial(wrong_row, op, factor)
+            found.append(Plant(f"{op.name}, {name}", planted, (op,)))
     for name, mutation in MUTATIONS.items():
-
-        def change(mutation: tuple[Any, str, str] = mutation) -> Any:
-            return mutated(*mutation)
-
-        found.append(Plant(name, change, ()))
+        found.append(Plant(name, partial(mutated, *mutation), ()))
     return found
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    yield

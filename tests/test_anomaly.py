@@ -54,7 +54,7 @@ def test_functional_gradient():
 def test_forward_mode_and_sums():
     with pytest.raises(FloatingPointError, match="sqrt"), detect_anomaly():
         mg.derivative(mg.sqrt)(0.0)
-    with pytest.raises(FloatingPointError, match="beyond a float"), detect_anomaly():
+    with pytest.raises(FloatingPointError, match="does not fit a float"), detect_anomaly():
         x = Value(0.0)
         (x * 1e308 + x * 1e308).backward()
 

@@ -79,6 +79,14 @@ def test_arrows_point_one_way():
             assert part_of(target) in ALLOWED[part] | entrance | {part}, (name, target)
 
 
+def test_no_imports_in_a_circle():
+    """Nor lazy ones, nor those for type checking: a circle is one idea in several files."""
+    known = modules()
+    found = arrows(known)
+    found["microgradient"] = set()  # it exports everything, and nothing imports that from it
+    assert circles(found) == []
+
+
 def test_a_circle_is_found(tmp_path):
     (tmp_path / "a.py").write_text("from p.b import x\n")
     (tmp_path / "b.py").write_text("def f():\n    from p.c import y\n")

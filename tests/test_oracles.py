@@ -16,9 +16,7 @@ from microgradient.check.numbers.taylor import Series, series_arithmetic
 from mp import ORACLES
 from rows import points
 
-UNARY = [op for op in OPS.values() if len(op.domain) == 1 and op.name in ORACLES]
-UNARY = [op for op in UNARY if op.name not in ("fsum", "prod", "dot", "logsumexp")]
-UNARY = [op for op in UNARY if op.name != "softmax_cross_entropy"]
+UNARY = [op for op in OPS.values() if len(op.domain) == 1]
 
 
 @pytest.mark.parametrize("op", UNARY, ids=repr)
@@ -81,11 +79,11 @@ def test_mpmath_numbers_give_as_many_digits_as_it_works_with():
 
 
 def test_what_is_beyond_a_number_system_is_said():
-    with pytest.raises(TypeError, match=r"Fractions do not reach that far.*'sin'"):
+    with pytest.raises(TypeError, match=r"Fractions do not support this.*'sin'"):
         dual_numbers(mg.sin, Fraction(1, 2))
     with pytest.raises(TypeError, match="not rational"):
         dual_numbers(lambda x: x**0.5, Fraction(1, 2))
-    with pytest.raises(TypeError, match=r"complex step does not reach.*'erf'"):
+    with pytest.raises(TypeError, match=r"complex step does not support.*'erf'"):
         complex_step(mg.erf, 0.5)
     with pytest.raises(ValueError, match="no derivative at 0"):
         dual_numbers(mg.abs, 0.0)

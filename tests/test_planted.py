@@ -1,5 +1,7 @@
 """A test of the tests: no error planted in a row, an operator or a sweep goes unnoticed."""
 
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -26,7 +28,7 @@ def test_planted_error_is_caught(plant):
 
 @pytest.mark.parametrize("plant", PLANTS[:3] + SWEEPS, ids=lambda plant: plant.name)
 def test_without_the_error_nothing_is_caught(plant):
-    plant = plants.Plant(plant.name, plants.nothing, plant.rows)
+    plant = plants.Plant(plant.name, nullcontext, plant.rows)
     assert plant.caught(tries=30) == ""
 
 

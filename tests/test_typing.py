@@ -19,6 +19,18 @@ model = nn.MLP(2, [3, 1], "tanh")
 error = (model([1.0, 2.0]) - 1) ** 2
 error.backward()
 grads: list[float | None] = [p.grad for p in model.parameters()]
+
+ws = [Value(0.5), Value(2.0)]
+neuron: Value = mg.dot(ws, [1.0, 2.0], Value(0.1)) + mg.fsum(ws) + mg.dot([1.0, 2.0], ws)
+total: float = mg.fsum([0.5, 1]) + mg.dot([1.0], [2.0]) + mg.leaky_relu(0.5, slope=0.1)
+entropy: Value = mg.softmax_cross_entropy(ws, 0)
+chosen: Value = mg.where(neuron > 0, neuron, 0.0)
+larger: Value = mg.maximum(1.0, neuron)
+number: float = mg.detach(neuron) + mg.where(total > 0, 1.0, 2.0)
+
+slope: float = mg.grad(plain)(3)
+slopes: list[float] = mg.grad(lambda xs: xs[0] * xs[1])([1.0, 2.0])
+node: Value = mg.grad(loss)(Value(0.5))
 """
 
 

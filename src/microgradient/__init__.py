@@ -8,8 +8,8 @@ from microgradient.compiler.program.program import Program as Program
 from microgradient.engine.choice import detach as detach
 from microgradient.engine.choice import where as where
 from microgradient.engine.graph import topological_order as topological_order
-from microgradient.engine.op import OPS as OPS
 from microgradient.engine.op import Op as Op
+from microgradient.engine.ops import OPS as OPS
 from microgradient.engine.ops import abs as abs
 from microgradient.engine.ops import acos as acos
 from microgradient.engine.ops import acosh as acosh

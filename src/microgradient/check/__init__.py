@@ -1,4 +1,4 @@
-"""Derivatives that prove themselves: checks, error bounds, independent oracles, random graphs."""
+"""Checks of derivatives: error bounds, independent methods, proofs of rows, random graphs."""
 
 from microgradient.check.gradients.bounds import condition as condition
 from microgradient.check.gradients.bounds import error_bound as error_bound
@@ -11,3 +11,6 @@ from microgradient.check.gradients.report import GradientReport as GradientRepor
 from microgradient.check.operations.operation_check import OperationError as OperationError
 from microgradient.check.operations.operation_check import OperationReport as OperationReport
 from microgradient.check.operations.operation_check import check_op as check_op
+
+for _error in (GradientError, OperationError):
+    _error.__module__ = __name__  # so that tracebacks show where to import it from

@@ -1,7 +1,7 @@
-"""Random expressions and graphs with sharing: data that can be called, and printed as Python.
+"""Random expressions with shared parts: data that can be called and printed as Python code.
 
-Built well inside every operation's domain and away from kinks, by choosing operands that fit, and
-not by throwing away what does not.
+They stay well inside every operation's domain and away from kinks, because operands are chosen to
+fit rather than rejected when they do not.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from math import isfinite
 from random import Random
 from typing import Any, Protocol
 
-from microgradient.engine.op import OPS, Op
-from microgradient.engine.op import Operand as Recorder
+from microgradient.engine.op import Op, Operand
+from microgradient.engine.ops import OPS
 
-_LISTS = {"fsum": (2, 5), "prod": (2, 4), "logsumexp": (2, 5)}  # taken as one list: how many
-_PAIRS = {"softmax_cross_entropy": (4, 8), "dot": (2, 7)}  # as two
+_COUNTS = {  # of operands, for operations on sequences: from the fewest to the most
+    "fsum": (2, 5),
+    "prod": (2, 4),
+    "logsumexp": (2, 5),
+    "softmax_cross_entropy": (4, 8),
+    "dot": (2, 7),
+}
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 _OPERATORS = {
     "add": operator.add,
@@ -27,15 +32,16 @@ _OPERATORS = {
     "div": operator.truediv,
     "pow": operator.pow,
 }
-_NEAR = 0.02  # of a kink: how far operands stay away from it
+NEAR = 0.02  # how far operands stay away from a kink or a tie
+TIED = ("maximum", "minimum", "clip")  # operations with a kink where operands are equal
 _LARGEST = 1e4
 
-Operand = int | float  # the place of an earlier result (inputs first), or a constant
-Step = tuple[Op | None, tuple[Operand, ...]]  # None: the result does not depend on it
+Argument = int | float  # the index of an earlier result (inputs first), or a constant
+Call = tuple[Op | None, tuple[Argument, ...]]  # no Op: the result does not depend on it
 
 
 class Choices(Protocol):
-    """Where an expression's choices come from: a random generator, or Hypothesis."""
+    """The source of an expression's choices: a random generator, or Hypothesis."""
 
     def integer(self, low: int, high: int) -> int: ...
     def number(self, low: float, high: float) -> float: ...
@@ -44,7 +50,7 @@ class Choices(Protocol):
 
 
 class RandomChoices:
-    """Choices by a ``random.Random``, for a million expressions where Hypothesis takes too long."""
+    """Choices by a ``random.Random``, for millions of expressions: Hypothesis takes too long."""
 
     def __init__(self, rng: Random) -> None:
         self.integer = rng.randint
@@ -59,9 +65,9 @@ class RandomChoices:
 
 
 class Expression:
-    """A function of some numbers, and a point to check it at: ``Expression(f, *inputs)``.
+    """A function of numbers, and a point to check it at: ``Expression(f, *inputs)``.
 
-    Its repr is Python code that makes it again, to be pasted into a test.
+    Its repr is Python code that can be pasted into a test.
     """
 
     def __init__(self, f: Callable[..., Any], *inputs: float) -> None:
@@ -78,10 +84,10 @@ class Expression:
 
 @dataclass(frozen=True)
 class StraightLine:
-    """A function of ``count`` numbers as steps, each an operation on inputs or earlier results."""
+    """A function of ``count`` numbers in steps, each an operation on inputs and earlier results."""
 
     count: int
-    steps: tuple[Step, ...]
+    steps: tuple[Call, ...]
 
     def __call__(self, *xs: Any) -> Any:
         values = list(xs)
@@ -91,8 +97,8 @@ class StraightLine:
         return values[-1]
 
     @cached_property
-    def live(self) -> list[Step]:
-        """The steps, with those that the result does not depend on left empty."""
+    def live(self) -> list[Call]:
+        """The steps, with an empty one in place of each that the result does not depend on."""
         first = self.count
         needed = {first + len(self.steps) - 1}
         for place in range(first + len(self.steps) - 1, first - 1, -1):
@@ -102,7 +108,7 @@ class StraightLine:
 
     @property
     def code(self) -> str:
-        """The expression as a Python lambda: results used twice are named, the others put in."""
+        """The expression as a Python lambda: results used twice are named, others are inlined."""
         first = self.count
         uses = [o for _, operands in self.live for o in operands if type(o) is int]
         texts = [f"x{i}" for i in range(first)]
@@ -122,11 +128,11 @@ class StraightLine:
 
 
 def applied(op: Op, operands: Sequence[Any]) -> Any:
-    """Return ``op`` of flat ``operands``, by the operator that its code is written with."""
+    """Return ``op`` of flat ``operands``, by the operator that its code uses."""
     if op.name in _INFIX:
         return _OPERATORS[op.name](*operands)
     for x in operands:
-        if isinstance(x, Recorder):
+        if isinstance(x, Operand):
             return x.record(op, operands)
     return op.fast(*operands)
 
@@ -139,17 +145,17 @@ def _call(op: Op, texts: Sequence[str]) -> str:
     n = len(texts) // 2
     bare = [t[1:-1] if _bracketed(t) else t for t in texts]
     arguments = ", ".join(bare)
-    if op.name in _PAIRS:
+    if op.sequences == 2:
         parts = [f"[{', '.join(bare[:n])}]", f"[{', '.join(bare[n : 2 * n])}]", *bare[2 * n :]]
         arguments = ", ".join(parts)
-    elif op.name in _LISTS:
+    elif op.sequences == 1:
         arguments = f"[{arguments}]"
     prefix = "mg." if OPS.get(op.name) is op else ""
     return f"{prefix}{op.name}({arguments})"
 
 
 def _bracketed(text: str) -> bool:
-    """Return whether one pair of brackets encloses all of ``text``."""
+    """Return whether a single pair of parentheses encloses all of ``text``."""
     if not text.startswith("(") or not text.endswith(")"):
         return False
     depth = 0
@@ -167,7 +173,7 @@ def choose_expression(
     choices: Choices, *, most_inputs: int = 3, most_steps: int = 12, rows: Sequence[Op] = ()
 ) -> Expression:
     """Return an expression of ``rows`` (the whole table by default) made by ``choices``."""
-    if rows:  # inputs that some of them take
+    if rows:  # inputs from the domains of the rows
         starts = [op.domain[0] for op in rows if op.domain[0][0] < op.domain[0][1]] or [(-2.0, 2.0)]
         values = [choices.number(*choices.pick(starts))]
         values += [
@@ -177,7 +183,7 @@ def choose_expression(
     else:
         rows, values = tuple(OPS.values()), choices.numbers(-2.0, 2.0, most_inputs)
     inputs = tuple(values)
-    steps: list[Step] = []
+    steps: list[Call] = []
     unused: list[int] = []
     for _ in range(choices.integer(1, most_steps)):
         op = choices.pick(rows)
@@ -186,22 +192,22 @@ def choose_expression(
         if not fitting:
             continue
         place = choices.pick(fresh if fresh and choices.integer(0, 2) else fitting)
-        operands = _operands(op, place, values, choices)
+        operands = _arguments(op, place, values, choices)
         result = op.fast(*[values[o] if type(o) is int else o for o in operands])
         if isfinite(result):
             unused = [u for u in unused if u not in operands] + [len(values)]
             steps.append((op, operands))
             values.append(result)
-    if not steps:  # none fitted: the first that does
+    if not steps:  # no operation fitted: take the first that does
         op = next((op for op in rows if _fits(op, values[0])), OPS["neg"])
-        steps.append((op, _operands(op, 0, values, choices)))
-    if len(unused) > 1:  # so that all of it counts
+        steps.append((op, _arguments(op, 0, values, choices)))
+    if len(unused) > 1:  # let the result depend on all of it
         steps.append((OPS["fsum"], tuple(unused)))
     return _with_used_inputs(inputs, steps)
 
 
-def _with_used_inputs(inputs: Sequence[float], steps: Sequence[Step]) -> Expression:
-    """Return the expression without the inputs that no step uses (but for one)."""
+def _with_used_inputs(inputs: Sequence[float], steps: Sequence[Call]) -> Expression:
+    """Return the expression without the inputs that no step uses, but with at least one."""
     used = {o for _, operands in steps for o in operands if type(o) is int and o < len(inputs)}
     kept = sorted(used) or [0]
     places = {place: i for i, place in enumerate(kept)}
@@ -214,27 +220,28 @@ def _with_used_inputs(inputs: Sequence[float], steps: Sequence[Step]) -> Express
 
 def _fits(op: Op, x: float) -> bool:
     low, high = op.domain[0]
-    return low <= x <= high and low < high and all(abs(x - k) > _NEAR for k in op.kinks)
+    return low <= x <= high and low < high and all(abs(x - k) > NEAR for k in op.kinks)
 
 
-def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> tuple[Operand, ...]:
-    """Return ``first`` and what else ``op`` takes: earlier results in its domain, or constants."""
+def _arguments(
+    op: Op, first: int, values: Sequence[float], choices: Choices
+) -> tuple[Argument, ...]:
+    """Return the operands of ``op``: ``first``, then earlier results in its domain or constants."""
     count = len(op.domain)
-    if op.name in _LISTS or op.name in _PAIRS:
-        fewest, most = (_LISTS | _PAIRS)[op.name]
-        count = choices.integer(fewest, most)
+    if op.sequences:
+        count = choices.integer(*_COUNTS.get(op.name, (op.sequences, len(op.domain))))
         count -= count % 2 if op.name == "softmax_cross_entropy" else 0
-    operands: list[Operand] = [first]
+    operands: list[Argument] = [first]
     numbers = [values[first]]
     for i in range(1, count):
         low, high = op.domain[min(i, len(op.domain) - 1)]
-        apart = numbers if op.name in ("maximum", "minimum", "clip") else []
+        apart = numbers if op.name in TIED else []
         fitting = [
             i
             for i, x in enumerate(values)
-            if low < x < high and all(abs(x - y) > _NEAR for y in apart)
+            if low < x < high and all(abs(x - y) > NEAR for y in apart)
         ]
-        operand: Operand
+        operand: Argument
         if low == high:
             operand = number = low
         elif fitting and choices.integer(0, 3):
@@ -242,8 +249,8 @@ def _operands(op: Op, first: int, values: Sequence[float], choices: Choices) -> 
             number = values[earlier]
         else:
             number = choices.number(low, high)
-            while any(abs(number - y) <= _NEAR for y in apart):
-                number += 3 * _NEAR
+            while any(abs(number - y) <= NEAR for y in apart):
+                number += 3 * NEAR
             operand = number
         operands.append(operand)
         numbers.append(number)

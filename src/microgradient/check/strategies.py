@@ -1,7 +1,7 @@
-"""Hypothesis strategies: operands, expressions and graphs, networks, training recipes.
+"""Hypothesis strategies for operands, expressions, networks and training recipes.
 
-They shrink to few inputs, few steps and round numbers, and print as Python code that can be pasted
-into a test. Needs Hypothesis: ``pip install 'microgradient[check]'``.
+Examples shrink to few inputs, few steps and round numbers, and print as Python code that can be
+pasted into a test. Needs Hypothesis: ``pip install 'microgradient[check]'``.
 
     from hypothesis import given
     from microgradient.check import check_gradient, strategies
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from microgradient.check.expressions import Expression, choose_expression
-from microgradient.check.operations.accuracy import intervals_of
+from microgradient.check.expressions import NEAR, TIED, Expression, choose_expression
+from microgradient.check.operations.accuracy import SPECIAL_NUMBERS, intervals_of
 from microgradient.engine.number import positive, shown
 from microgradient.engine.op import Op
 from microgradient.nn import losses, optimizers
@@ -35,14 +35,11 @@ except ImportError:
         "pip install 'microgradient[check]'"
     ) from None
 
-_TIED = ("maximum", "minimum", "clip")  # operands that are equal are on a kink
 _UPDATES: tuple[str | int, ...] = ("sweep", "presentation", 2)
-_NEAR = 0.02  # of a kink or a tie: how far operands stay away from it
-_FAR_OUT = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
 
 
 def numbers(low: float = -4.0, high: float = 4.0) -> st.SearchStrategy[float]:
-    """Return floats between ``low`` and ``high``, mostly with few digits, that shrink towards 0."""
+    """Return floats from ``low`` to ``high``, mostly with few digits, that shrink towards 0."""
     if not -inf < low < high < inf:
         raise ValueError(f"numbers expects finite low < high, got {low!r} and {high!r}")
     width = high - low
@@ -51,27 +48,27 @@ def numbers(low: float = -4.0, high: float = 4.0) -> st.SearchStrategy[float]:
 
 
 def special_numbers() -> st.SearchStrategy[float]:
-    """Return any float, special ones often: zeros, infinities, nan, smallest and largest."""
-    return st.sampled_from(_FAR_OUT) | st.floats()
+    """Return any float, often a special one: zero, infinity, nan, the smallest and largest."""
+    return st.sampled_from(SPECIAL_NUMBERS) | st.floats()
 
 
 def operands(op: Op, count: int | None = None) -> st.SearchStrategy[list[float]]:
-    """Return operands of ``op`` inside its domain and away from its kinks.
+    """Return lists of operands of ``op``, inside its domain and away from its kinks.
 
-    ``count`` is how many, for operations that take any number.
+    ``count`` is the number of operands, for an operation on sequences.
     """
     if not isinstance(op, Op):
         raise TypeError(f"operands expects an operation, such as mg.sin, got {shown(op)}")
     intervals = intervals_of(op, count)
 
     def spaced(xs: list[float]) -> list[float]:
-        """Move the first operand off a kink, and operands that tie apart, within the domain."""
+        """Move the first operand off a kink, and tied operands apart, within the domain."""
         kinks = list(op.kinks)
         for i, (low, high) in enumerate(intervals):
-            step = _NEAR if xs[i] < (low + high) / 2 else -_NEAR
-            while low < high and any(abs(xs[i] - kink) < _NEAR for kink in kinks):
+            step = NEAR if xs[i] < (low + high) / 2 else -NEAR
+            while low < high and any(abs(xs[i] - kink) < NEAR for kink in kinks):
                 xs[i] += step
-            kinks = xs[: i + 1] if op.name in _TIED else []
+            kinks = xs[: i + 1] if op.name in TIED else []
         return xs
 
     return st.tuples(*[numbers(a, b) if a < b else st.just(a) for a, b in intervals]).map(
@@ -80,7 +77,7 @@ def operands(op: Op, count: int | None = None) -> st.SearchStrategy[list[float]]
 
 
 class _Drawn:
-    """Choices that Hypothesis makes, and can shrink."""
+    """Choices that Hypothesis makes and can shrink."""
 
     def __init__(self, draw: Any) -> None:
         self._draw = draw
@@ -110,8 +107,8 @@ def expressions(
 ) -> Expression:
     """Return expressions with shared parts, each with a point to check it at.
 
-    ``rows`` are the operations to use: those of the table, unless you say which. Every operand lies
-    in its operation's domain, away from kinks.
+    ``rows`` are the operations to use, by default the whole table. Every operand lies in its
+    operation's domain, away from kinks.
     """
     table = () if rows is None else tuple(rows)
     for op in table:
@@ -120,7 +117,7 @@ def expressions(
         intervals_of(op)
     if rows is not None and not any(op.domain[0][0] < op.domain[0][1] for op in table):
         raise ValueError(
-            "rows must hold at least one operation with a first operand to choose, got none"
+            "rows must hold at least one operation whose first operand has an interval, got none"
         )
     positive(most_inputs, "most_inputs")
     positive(most_steps, "most_steps")
@@ -132,7 +129,7 @@ def expressions(
 def networks(
     most_inputs: int = 3, most_units: int = 4, most_layers: int = 3
 ) -> st.SearchStrategy[MLP]:
-    """Return small multi-layer perceptrons with one activation inside and one at the output."""
+    """Return small multi-layer perceptrons with random hidden and output activations."""
     return st.builds(
         MLP,
         st.integers(1, most_inputs),
@@ -145,7 +142,7 @@ def networks(
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """All that decides a training run: the same recipe gives the same weights, every time."""
+    """Everything that determines a training run: equal recipes give equal weights."""
 
     sizes: tuple[int, ...]
     activation: str
@@ -162,9 +159,9 @@ class TrainingRecipe:
         return MLP(self.sizes[0], [*self.sizes[1:], 1], self.activation, rng=self.seed)
 
     def train(self, network: MLP | None = None, *, backend: str = "eager") -> tuple[MLP, History]:
-        """Train ``network``, a fresh one by default, by the recipe; return it and its history.
+        """Train ``network``, by default a new one, and return it with its history.
 
-        ``backend`` is that of ``nn.train``.
+        ``backend`` is the one of ``nn.train``.
         """
         network = network or self.network()
         rule = getattr(optimizers, self.optimizer)(network.parameters(), self.rate)
@@ -183,7 +180,7 @@ class TrainingRecipe:
 
 @st.composite
 def recipes(draw: st.DrawFn, most_patterns: int = 4, most_sweeps: int = 5) -> TrainingRecipe:
-    """Return training recipes for small networks of one output."""
+    """Return training recipes for small networks with one output."""
     nin = draw(st.integers(1, 3))
     patterns = draw(st.integers(1, most_patterns))
     row = st.tuples(*[numbers(-1.0, 1.0)] * nin)

@@ -1,19 +1,32 @@
-"""What a row needs besides the table: to choose, to compare, to cut a derivative off."""
+"""What rows need besides the table: to choose, to compare, and to stop a derivative."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, SupportsFloat, TypeVar, overload
 
 from microgradient.engine import ops
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import OPS, Arithmetic, Symbol, Undecided
+from microgradient.engine.op import Operand
+from microgradient.engine.ops import OPS
+from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value, constant
 
+T = TypeVar("T", bound=Operand)
 
+
+@overload
+def where(condition: bool, x: T, y: T | float) -> T: ...
+@overload
+def where(condition: bool, x: float, y: T) -> T: ...
+@overload
+def where(condition: bool, x: float, y: float) -> float: ...
+@overload
+def where(condition: bool | Undecided, x: Any, y: Any) -> Any: ...
 def where(condition: bool | Undecided, x: Any, y: Any) -> Any:
-    """Return ``x`` where ``condition`` holds, else ``y``; a Value if either is one.
+    """Return ``x`` if ``condition`` holds, else ``y``; a Value if either is one.
 
-    Only the branch taken is recorded: the other one cannot put a nan into the gradient.
+    Only the branch taken is recorded, so the other one cannot put a nan into the gradient.
     Raises TypeError for a condition that is not a bool (compare: ``where(v > 0, …)``).
     """
     if isinstance(condition, Undecided):
@@ -31,6 +44,10 @@ def where(condition: bool | Undecided, x: Any, y: Any) -> Any:
     return as_float(branch)
 
 
+@overload
+def detach(x: Symbol) -> Any: ...
+@overload
+def detach(x: SupportsFloat) -> float: ...
 def detach(x: Any) -> Any:
     """Return the number of ``x`` as a constant: no derivative passes through it."""
     if isinstance(x, Symbol):
@@ -47,4 +64,4 @@ def equal(x: Any, y: Any) -> Any:
 
 
 GRAPH: Final = Arithmetic({**OPS, "where": where, "detach": detach, "equal": equal})
-"""The arithmetic of Values: its vocabulary is the table itself."""
+"""The arithmetic of Values: its functions are the rows of the table."""

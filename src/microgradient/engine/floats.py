@@ -1,8 +1,9 @@
-"""IEEE 754 arithmetic over Python floats: never an exception, never a complex number.
+"""IEEE 754 arithmetic over Python floats, without exceptions and complex numbers.
 
-Python's ``math`` raises where IEEE has a value: ``math.log(0)``, ``1 / 0``, ``math.exp(1000)``.
-Here these are -inf, inf and inf, and what is undefined is nan. One function for each primitive of
-the table in :mod:`~microgradient.engine.ops`; every other operation is built from these.
+Python's ``math`` raises where IEEE 754 has a value: ``math.log(0)``, ``1 / 0``, ``math.exp(1000)``.
+Here these are -inf, inf and inf, and undefined results are nan. There is one function for each
+primitive of the table in :mod:`~microgradient.engine.ops`; all other operations are built from
+these.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def log1p(x: float) -> float:
 
 
 def cbrt(x: float) -> float:
-    """One exact Newton step after ``math.cbrt``, which can be 2 ulps away."""
+    """Return the cube root: ``math.cbrt`` can be 2 ulps off, so take one exact Newton step more."""
     if x - x != 0 or x == 0:
         return x
     root = math.cbrt(x)
@@ -145,7 +146,7 @@ def detach(x: float) -> float:
 
 
 def fsum(xs: Iterable[float]) -> float:
-    """Return the sum, rounded once: the same on every Python and in every order of the terms.
+    """Return the sum, rounded once: it depends on neither the order of the terms nor on Python.
 
     (The built-in ``sum`` of floats rounds differently before and after Python 3.12.)
     """
@@ -159,14 +160,14 @@ def dot(ws: Sequence[float], xs: Sequence[float], bias: float = 0.0) -> float:
 def _fsum(terms: list[float]) -> float:
     try:
         return math.fsum(terms)
-    except (OverflowError, ValueError):  # an intermediate beyond the largest float, or inf - inf
+    except (OverflowError, ValueError):  # an intermediate sum overflows, or inf - inf
         total = 0.0
         for term in terms:
             total += term
         return total
 
 
-# Three rows whose formula costs several calls; each is held equal to its formula by a test.
+# Three rows whose formula takes several calls; a test compares each with its formula.
 
 
 def relu(x: float) -> float:

@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 
-class _Node(Protocol):
+class HasParents(Protocol):
+    """A node of a graph: anything hashable with ``parents``."""
+
     @property
-    def parents(self) -> Sequence[Any]: ...
+    def parents(self) -> Sequence[Self]: ...
 
 
-Node = TypeVar("Node", bound=_Node)
+Node = TypeVar("Node", bound=HasParents)
 
 
 def topological_order(*roots: Node) -> list[Node]:
-    """Return every node that ``roots`` depend on, and the roots, each after all of its parents.
+    """Return ``roots`` and every node that they depend on, each after all of its parents.
 
-    Why an order, and why not recurse from the root? A node used twice must receive both of its
-    contributions before it passes anything on; recursion would pass the first one on alone.
-    Depth-first with an explicit stack, so that depth is bounded by memory and not by Python's
-    recursion limit. Takes anything with ``parents``. Runs in O(nodes + edges); the order depends on
-    nothing but the graph.
+    Why an order, instead of recursion from the root? A node used twice must receive both
+    contributions before it passes anything on; recursion would pass on the first one alone.
+    The search is depth-first with an explicit stack, so memory limits the depth, not Python's
+    recursion limit. Takes anything with ``parents``. Runs in O(nodes + edges). The order depends
+    only on the graph.
     """
     order: list[Node] = []
     seen: set[Node] = set()
-    stack: list[Any] = list(reversed(roots))
+    stack: list[Node | None] = list(reversed(roots))
     push, put, see = stack.append, order.append, seen.add
     while stack:
         node = stack.pop()
-        if node is None:  # the mark above a node whose parents are all in the order by now
-            put(stack.pop())
+        if node is None:  # a mark: the parents of the node below it are all in the order
+            put(stack.pop())  # type: ignore[arg-type]  # never a mark
         elif node not in seen:
             see(node)
             push(node)
             push(None)
-            for parent in reversed(node.parents):  # the stack turns them round again
+            for parent in reversed(node.parents):  # the stack reverses them again
                 if parent not in seen:
                     if parent.parents:
                         push(parent)
-                    else:  # a leaf: most nodes of a network are, and need not wait on the stack
+                    else:  # a leaf, as most nodes of a network are: it need not go on the stack
                         see(parent)
                         put(parent)
     return order

@@ -1,7 +1,7 @@
-"""Rows with any number of operands: one node where a chain of binary operations would be 2n.
+"""Rows with any number of operands: one node in place of a chain of binary operations.
 
-A neuron is a ``dot`` and an activation, two nodes. Sums are rounded once (``m.fsum``), so that they
-do not depend on the order of their terms.
+A neuron is a ``dot`` and an activation: two nodes, not 2n + 1. Sums are rounded once (``m.fsum``),
+so they do not depend on the order of their terms.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from numbers import Integral
 from operator import add, mul
 from typing import Any
 
+from microgradient.engine.arithmetic import Arithmetic, X
 from microgradient.engine.op import Op
-
-M = Any
-X = Any
 
 fsum = Op(
     "fsum",
     lambda m, v, *xs: (1.0,) * len(xs),
     lambda m, *xs: m.fsum(xs),
+    domain=((-4.0, 4.0),) * 3,
     operands=lambda xs: tuple(xs),
+    sequences=1,
     primitive=True,
 )
 
 
-def _prod_partials(m: M, v: X, *xs: X) -> tuple[X, ...]:
-    """Multiply what stands before each factor by what stands behind it: right for zeros too."""
+def _prod_partials(m: Arithmetic[X], v: X, *xs: X) -> tuple[X, ...]:
+    """Return the product of the factors before each one times those after it: right for zeros."""
     before = accumulate(xs[:-1], mul, initial=1.0)
     behind = list(accumulate(xs[:0:-1], mul, initial=1.0))[::-1]
     return tuple(map(mul, before, behind))
@@ -38,18 +38,19 @@ prod = Op(
     "prod",
     _prod_partials,
     lambda m, *xs: reduce(mul, xs, 1.0),
+    domain=((0.5, 2.0),) * 3,
     operands=lambda xs: tuple(xs),
-    domain=((0.5, 2.0),),
+    sequences=1,
 )
 
 
 # --- dot ----------------------------------------------------------------------------------------
 
 
-def _dot_operands(ws: Iterable[X], xs: Iterable[X], bias: X = None) -> tuple[X, ...]:
+def _dot_operands(ws: Iterable[Any], xs: Iterable[Any], bias: Any = None) -> tuple[Any, ...]:
     ws, xs = tuple(ws), tuple(xs)
     if len(ws) != len(xs):
-        raise ValueError(f"dot expects two sequences of one length, got {len(ws)} and {len(xs)}")
+        raise ValueError(f"dot expects sequences of equal length, got {len(ws)} and {len(xs)}")
     return ws + xs if bias is None else (*ws, *xs, bias)
 
 
@@ -58,56 +59,70 @@ def _halves(operands: Sequence[X]) -> tuple[Sequence[X], Sequence[X], Sequence[X
     return operands[:n], operands[n : 2 * n], operands[2 * n :]
 
 
-def _dot(m: M, *operands: X) -> X:
+def _dot(m: Arithmetic[X], *operands: X) -> X:
     ws, xs, bias = _halves(operands)
     return m.fsum([*map(mul, ws, xs), *bias])
 
 
-def _dot_partials(m: M, v: X, *operands: X) -> tuple[X, ...]:
+def _dot_partials(m: Arithmetic[X], v: X, *operands: X) -> tuple[X | float, ...]:
     ws, xs, bias = _halves(operands)
     return (*xs, *ws, *(1.0 for _ in bias))
 
 
-dot = Op("dot", _dot_partials, _dot, operands=_dot_operands)
+dot = Op(
+    "dot",
+    _dot_partials,
+    _dot,
+    domain=((-4.0, 4.0),) * 5,
+    operands=_dot_operands,
+    sequences=2,
+)
 
 
 # --- softmax ------------------------------------------------------------------------------------
 
 
-def _shifted(m: M, xs: Sequence[X]) -> tuple[X, list[X]]:
-    """Return the largest operand c (0 where that is infinite) and every exp(x - c)."""
+def _shifted(m: Arithmetic[X], xs: Sequence[X]) -> tuple[X, list[X]]:
+    """Return the largest operand c (0 if that is infinite) and every exp(x - c)."""
     largest = reduce(m.maximum, map(m.detach, xs))
     c = m.where(m.equal(largest - largest, 0), largest, 0.0)
     return c, [m.exp(x - c) for x in xs]
 
 
-def _log_of_sum(m: M, exponentials: Sequence[X]) -> X:
-    """One of the terms is exactly 1: taking it out leaves a small sum its digits."""
+def _log_of_sum(m: Arithmetic[X], exponentials: Sequence[X]) -> X:
+    """Return the log of the sum; one term is 1, and without it a small sum keeps its digits."""
     return m.log1p(m.fsum([-1.0, *exponentials]))
 
 
-def _logsumexp(m: M, *xs: X) -> X:
+def _logsumexp(m: Arithmetic[X], *xs: X) -> X:
     c, exponentials = _shifted(m, xs)
     return c + _log_of_sum(m, exponentials)
 
 
-def _logsumexp_partials(m: M, v: X, *xs: X) -> tuple[X, ...]:
+def _logsumexp_partials(m: Arithmetic[X], v: X, *xs: X) -> tuple[X, ...]:
     _, exponentials = _shifted(m, xs)
     total = m.fsum(exponentials)
     return tuple(m.div(e, total) for e in exponentials)
 
 
-def _logsumexp_operands(xs: Iterable[X]) -> tuple[X, ...]:
+def _logsumexp_operands(xs: Iterable[Any]) -> tuple[Any, ...]:
     operands = tuple(xs)
     if not operands:
         raise ValueError("logsumexp expects at least one operand, got an empty sequence")
     return operands
 
 
-logsumexp = Op("logsumexp", _logsumexp_partials, _logsumexp, operands=_logsumexp_operands)
+logsumexp = Op(
+    "logsumexp",
+    _logsumexp_partials,
+    _logsumexp,
+    domain=((-4.0, 4.0),) * 3,
+    operands=_logsumexp_operands,
+    sequences=1,
+)
 
 
-def _cross_entropy_operands(logits: Iterable[X], target: X) -> tuple[X, ...]:
+def _cross_entropy_operands(logits: Iterable[Any], target: Any) -> tuple[Any, ...]:
     logits = tuple(logits)
     if isinstance(target, Integral) and not isinstance(target, bool):
         target = int(target)
@@ -125,7 +140,7 @@ def _cross_entropy_operands(logits: Iterable[X], target: X) -> tuple[X, ...]:
     return (*logits, *target)
 
 
-def _cross_entropy(m: M, *operands: X) -> X:
+def _cross_entropy(m: Arithmetic[X], *operands: X) -> X:
     logits, target, _ = _halves(operands)
     c, exponentials = _shifted(m, logits)
     log_total = _log_of_sum(m, exponentials)
@@ -134,7 +149,7 @@ def _cross_entropy(m: M, *operands: X) -> X:
     )
 
 
-def _cross_entropy_partials(m: M, v: X, *operands: X) -> tuple[X, ...]:
+def _cross_entropy_partials(m: Arithmetic[X], v: X, *operands: X) -> tuple[X, ...]:
     logits, target, _ = _halves(operands)
     c, exponentials = _shifted(m, logits)
     total, log_total, mass = m.fsum(exponentials), _log_of_sum(m, exponentials), m.fsum(target)
@@ -151,6 +166,7 @@ softmax_cross_entropy = Op(
     "softmax_cross_entropy",
     _cross_entropy_partials,
     _cross_entropy,
-    domain=((0.1, 2.0),),
+    domain=((0.1, 2.0),) * 4,
     operands=_cross_entropy_operands,
+    sequences=2,
 )

@@ -1,4 +1,4 @@
-"""What counts as a number: the one gate that every float passes on its way into a graph."""
+"""What counts as a number: every number passes this check before it enters a graph."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numbers import Real
 from typing import Any, SupportsFloat, cast
 
 _HINTS = {
-    "Value": "it is a Value already; a leaf with the same number is Value(v.data)",
+    "Value": "it is a Value already; write Value(v.data) for a leaf with the same number",
     "bool": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "bool_": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "complex": "write z.real and z.imag as two Values",
     "str": "write float(text)",
-    "NoneType": "a gradient, for one, is None until a reverse sweep reaches its node",
+    "NoneType": "a gradient, for example, is None until a reverse sweep reaches its node",
     "ndarray": "map over it: [Value(x) for x in array.flat]",
     "list": "map over it: [Value(x) for x in items]",
     "tuple": "map over it: [Value(x) for x in items]",
@@ -27,9 +27,9 @@ _FLOAT = {float}
 def as_float(x: object) -> float:
     """Return ``x`` as a Python float.
 
-    Accepted: int, float, Fraction, Decimal, every other ``numbers.Real`` (NumPy scalars among
-    them) and 0-d arrays. Raises TypeError for bool, complex, str, None, containers and the rest,
-    OverflowError for a number beyond the range of a float; both say what to write instead.
+    Accepts int, float, Fraction, Decimal, every other ``numbers.Real`` (including NumPy scalars)
+    and 0-d arrays. Raises TypeError for anything else (bool, complex, str, None, containers, …)
+    and OverflowError for a number that does not fit a float; both say what to write instead.
     """
     if type(x) is float:
         return x
@@ -43,7 +43,7 @@ def as_float(x: object) -> float:
         if number - number == 0 or x != x or x == number:
             return number
         raise OverflowError(
-            f"a number must fit a float (at most about 1.8e308), got {_kind(x)} beyond it; "
+            f"a number must fit a float (at most about 1.8e308), got a larger {_kind(x)}; "
             "scale it, or write math.inf"
         )
     if getattr(x, "shape", None) == () and getattr(getattr(x, "dtype", None), "kind", "") in "iuf":
@@ -52,25 +52,25 @@ def as_float(x: object) -> float:
 
 
 def as_floats(xs: Iterable[object]) -> tuple[float, ...]:
-    """Return each of ``xs`` as a Python float, as ``as_float`` does."""
+    """Return ``xs`` as Python floats, each converted as by ``as_float``."""
     numbers = tuple(xs)
-    if set(map(type, numbers)) <= _FLOAT:  # nearly always, and half the time of asking each
+    if set(map(type, numbers)) <= _FLOAT:  # nearly always, and twice as fast
         return cast("tuple[float, ...]", numbers)
     return tuple(map(as_float, numbers))
 
 
 def positive(n: object, what: str) -> int:
-    """Return ``n``, a whole number of at least 1; ValueError for anything else."""
+    """Return ``n``; raise ValueError unless it is a whole number of at least 1."""
     if type(n) is not int or n < 1:
         raise ValueError(f"{what} must be a whole number of at least 1, got {shown(n)}")
     return n
 
 
 def shown(x: object, limit: int = 60) -> str:
-    """Return the type and a bounded repr of ``x``, for an error message."""
+    """Return the type and a shortened repr of ``x``, for an error message."""
     try:
         text = repr(x)
-    except Exception:  # some repr fails: the message about it must not
+    except Exception:  # a repr may fail, but the error message must not
         text = "(not printable)"
     return f"{_kind(x)} {text if len(text) <= limit else text[: limit - 1] + '…'}"
 

@@ -1,12 +1,12 @@
 """The table: one row per operation. Everything else loops over the rows.
 
-Read a row as: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v``
-the result. A row never branches with Python's ``if``: that would freeze a choice in a graph.
+A row reads: name, local derivatives, value. ``m`` is the arithmetic, ``x`` the operands, ``v`` the
+result. A row never branches with Python's ``if``: that would fix the choice in a graph.
 
-Policy (docs/conventions.md): at a kink the minimum-norm subgradient; ties of maximum and minimum
-share equally; where the result is nan, every local derivative is nan (applied by the caller, once).
+Policy (docs/conventions.md): at a kink, the minimum-norm subgradient; ties of maximum and minimum
+share equally; where the result is nan, every local derivative is nan (the caller sees to it).
 Derivative formulas are smooth where the function is, so that they can be differentiated again, and
-avoid cancellation: sigmoid' is s(x) s(-x), for s (1 - s) has no correct digit beyond x = 37.
+avoid cancellation: sigmoid' is s(x) s(-x), because s (1 - s) has no correct digit beyond x = 37.
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ from math import inf, nan
 from typing import Any
 
 from microgradient.engine import floats, nary
+from microgradient.engine.arithmetic import FORMULAS, Arithmetic, X
 from microgradient.engine.number import as_float
-from microgradient.engine.op import NAMED, OPS, Op, Operand
-
-M = Any  # an Arithmetic
-X = Any  # an operand: float, Value, mpf, …
+from microgradient.engine.op import Op, Operand
 
 _LN2, _LN10, _SQRT_HALF = math.log(2), math.log(10), math.sqrt(0.5)
 _WIDE = ((-50.0, 50.0),)
@@ -40,7 +38,7 @@ neg = Op("neg", lambda m, v, x: (-1.0,), lambda m, x: -x, "-")
 abs = Op("abs", lambda m, v, x: (m.sign(x),), kinks=(0,))
 
 
-def _pow_partials(m: M, v: X, x: X, p: X) -> tuple[X, X]:
+def _pow_partials(m: Arithmetic[X], v: X, x: X, p: X) -> tuple[X, X]:
     by_base = m.where(m.equal(p, 0), 0.0, p * m.pow(x, p - 1))
     at_zero = m.where(p < 0, -inf, 0.0)
     return by_base, m.where(x > 0, v * m.log(x), m.where(m.equal(x, 0), at_zero, nan))
@@ -77,7 +75,7 @@ acosh = Op(
 atanh = Op("atanh", lambda m, v, x: (m.div(1, (1 - x) * (1 + x)),), domain=_UNIT)
 
 
-def _atan2_partials(m: M, v: X, y: X, x: X) -> tuple[X, X]:
+def _atan2_partials(m: Arithmetic[X], v: X, y: X, x: X) -> tuple[X, X]:
     h = m.hypot(y, x)
     return m.div(m.div(x, h), h), -m.div(m.div(y, h), h)
 
@@ -85,7 +83,7 @@ def _atan2_partials(m: M, v: X, y: X, x: X) -> tuple[X, X]:
 atan2 = Op("atan2", _atan2_partials, domain=((-4, 4), (0.1, 4)))
 
 
-def _hypot_partials(m: M, v: X, x: X, y: X) -> tuple[X, X]:
+def _hypot_partials(m: Arithmetic[X], v: X, x: X, y: X) -> tuple[X, X]:
     at_origin = m.equal(v, 0)
     return m.where(at_origin, 0.0, m.div(x, v)), m.where(at_origin, 0.0, m.div(y, v))
 
@@ -98,9 +96,9 @@ _ERF_SLOPE = 2 / math.sqrt(math.pi)
 _NORMAL_PEAK = 1 / math.sqrt(2 * math.pi)
 
 
-def _gaussian(m: M, x: X) -> X:
-    """exp(-x^2) without the error of rounding x^2, which is up to x^2 ulps (Cephes, expx2.c)."""
-    x = m.clip(x, -30.0, 30.0)  # beyond, the result is 0, and h - x may be inf - inf
+def _gaussian(m: Arithmetic[X], x: X) -> X:
+    """Return exp(-x^2) without the error of rounding x^2: up to x^2 ulps (Cephes, expx2.c)."""
+    x = m.clip(x, -30.0, 30.0)  # beyond, the result is 0, but h - x may be inf - inf
     h = m.floor(64 * x) * 0.015625
     return m.exp(-h * h) * m.exp((h - x) * (h + x))
 
@@ -109,43 +107,43 @@ erf = Op("erf", lambda m, v, x: (_ERF_SLOPE * _gaussian(m, x),))
 erfc = Op("erfc", lambda m, v, x: (-_ERF_SLOPE * _gaussian(m, x),))
 lgamma = Op("lgamma", lambda m, v, x: (m.digamma(x),), domain=((2.5, 50),))
 digamma = Op("digamma", lambda m, v, x: (m.polygamma(1.0, x),), domain=((2.0, 50),))
-polygamma = Op(  # the order n = 0, 1, 2, … is discrete: no derivative by it
+polygamma = Op(  # the order n = 0, 1, 2, … is discrete, so there is no derivative by it
     "polygamma", lambda m, v, n, x: (nan, m.polygamma(n + 1, x)), domain=((1, 1), (0.1, 50))
 )
 
 # --- activations --------------------------------------------------------------------------------
 
 
-def _sigmoid(m: M, x: X) -> X:
+def _sigmoid(m: Arithmetic[X], x: X) -> X:
     t = m.exp(m.where(x > 0, -x, x))
     return m.div(m.where(x > 0, 1.0, t), 1 + t)
 
 
-def _softplus(m: M, x: X) -> X:
+def _softplus(m: Arithmetic[X], x: X) -> X:
     return m.where(x > 0, x + m.log1p(m.exp(-x)), m.log1p(m.exp(x)))
 
 
-def _gelu(m: M, x: X) -> X:
+def _gelu(m: Arithmetic[X], x: X) -> X:
     return 0.5 * x * m.erfc(-x * _SQRT_HALF)
 
 
-def _gelu_partials(m: M, v: X, x: X) -> tuple[X]:
+def _gelu_partials(m: Arithmetic[X], v: X, x: X) -> tuple[X]:
     return (0.5 * m.erfc(-x * _SQRT_HALF) + _NORMAL_PEAK * x * _gaussian(m, x * _SQRT_HALF),)
 
 
-def _silu_partials(m: M, v: X, x: X) -> tuple[X]:
+def _silu_partials(m: Arithmetic[X], v: X, x: X) -> tuple[X]:
     return (m.sigmoid(x) * (1 + x * m.sigmoid(-x)),)
 
 
-def _softsign_partials(m: M, v: X, x: X) -> tuple[X]:
+def _softsign_partials(m: Arithmetic[X], v: X, x: X) -> tuple[X]:
     return (m.div(1, (1 + m.abs(x)) * (1 + m.abs(x))),)
 
 
-def _leaky_partials(m: M, v: X, x: X, slope: X) -> tuple[X, X]:
+def _leaky_partials(m: Arithmetic[X], v: X, x: X, slope: X) -> tuple[X, X]:
     return m.where(x > 0, 1.0, slope), m.where(x > 0, 0.0, x)
 
 
-def _elu_partials(m: M, v: X, x: X, alpha: X) -> tuple[X, X]:
+def _elu_partials(m: Arithmetic[X], v: X, x: X, alpha: X) -> tuple[X, X]:
     return m.where(x > 0, 1.0, alpha * m.exp(x)), m.where(x > 0, 0.0, m.expm1(x))
 
 
@@ -200,12 +198,12 @@ ceil = Op("ceil", lambda m, v, x: (0.0,), kinks=_INTEGERS)
 step = Op("step", lambda m, v, x: (0.0,), kinks=(0,))
 
 
-def _larger_partials(m: M, v: X, x: X, y: X) -> tuple[X, X]:
+def _larger_partials(m: Arithmetic[X], v: X, x: X, y: X) -> tuple[X, X]:
     share = m.where(x > y, 1.0, m.where(y > x, 0.0, 0.5))
     return share, 1 - share
 
 
-def _clip_partials(m: M, v: X, x: X, low: X, high: X) -> tuple[X, X, X]:
+def _clip_partials(m: Arithmetic[X], v: X, x: X, low: X, high: X) -> tuple[X, X, X]:
     at_high = m.where(x > high, 1.0, 0.0)
     at_low = m.where(x < low, 1.0 - at_high, 0.0)
     inside = m.where(x > low, m.where(x < high, 1.0, 0.0), 0.0)
@@ -216,9 +214,9 @@ maximum = Op("maximum", _larger_partials, domain=_PAIR)
 minimum = Op("minimum", lambda m, v, x, y: _larger_partials(m, v, y, x), domain=_PAIR)
 
 
-def _clip_operands(x: X, low: X = -inf, high: X = inf) -> tuple[X, X, X]:
+def _clip_operands(x: Any, low: Any = -inf, high: Any = inf) -> tuple[Any, Any, Any]:
     low, high = (b if isinstance(b, Operand) else as_float(b) for b in (low, high))
-    if (low > high) is True:  # of symbols it is not known yet
+    if (low > high) is True:  # not known yet for symbols
         raise ValueError(f"clip expects low <= high, got low = {low!r} and high = {high!r}")
     return x, low, high
 
@@ -236,14 +234,17 @@ clip = Op(
 fsum, prod, dot = nary.fsum, nary.prod, nary.dot
 logsumexp, softmax_cross_entropy = nary.logsumexp, nary.softmax_cross_entropy
 
-OPS.update((row.name, row) for row in list(globals().values()) if isinstance(row, Op))
-NAMED.update(OPS)
+OPS: dict[str, Op] = {op.name: op for op in list(globals().values()) if isinstance(op, Op)}
+"""The table, in the order of its rows."""
+
+FORMULAS.update((op.name, op.formula) for op in OPS.values() if not op.primitive)
 
 # --- marks: what a node can be besides the result of a row ----------------------------------------
 
-constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number that became a leaf
+constant = Op("constant", lambda m, v: (), lambda m: nan)  # a number made into a leaf
 argument = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)  # the variable of a transform
-passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, its function ended
+passed = Op("passed", lambda m, v, x: (1.0,), lambda m, x: x)  # the same, after its function ended
 taken = Op("where", lambda m, v, x: (1.0,), lambda m, x: x)  # the branch that where() took
 
-NAMED.update((mark.name, mark) for mark in (constant, argument, passed, taken))
+NAMED: dict[str, Op] = OPS | {mark.name: mark for mark in (constant, argument, passed, taken)}
+"""Every operation of this package by name: those that can be pickled; other modules add theirs."""

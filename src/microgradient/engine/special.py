@@ -7,14 +7,14 @@ from math import inf, nan
 
 # Bernoulli numbers B2, B4, … (Abramowitz and Stegun, table 23.2).
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
-_MANY = 100  # terms to sum one by one left of 0, before symmetry is worth its cancellation
-_LARGE = 16.0  # beyond it, eight terms of the asymptotic series reach the last bit
+_MANY = 100  # terms left of 0 to sum directly; beyond, symmetry is worth its cancellation
+_LARGE = 16.0  # above this, eight terms of the asymptotic series are accurate to the last bit
 
 
 def digamma(x: float) -> float:
     """Return the logarithmic derivative of the gamma function; nan at the poles 0, -1, -2, …
 
-    Reflection, recurrence and asymptotic series: Abramowitz and Stegun 6.3.7, 6.3.5 and 6.3.18.
+    By reflection, recurrence and the asymptotic series: Abramowitz and Stegun 6.3.7, 6.3.5, 6.3.18.
     """
     if x != x or x == -inf or (x <= 0 and x == math.floor(x)):
         return nan
@@ -48,12 +48,12 @@ def polygamma(n: float, x: float) -> float:
     zeta = _hurwitz_zeta(int(n) + 1, x)
     try:
         return sign * math.gamma(n + 1) * zeta
-    except OverflowError:  # n! is beyond a float, the product need not be
+    except OverflowError:  # n! overflows, but the product need not
         return sign * zeta if zeta in (0, inf) else sign * _scaled_up(n, zeta)
 
 
 def _scaled_up(n: float, zeta: float) -> float:
-    """Return n! zeta by logarithms: right to about n ulps."""
+    """Return n! zeta by logarithms, accurate to about n ulps."""
     try:
         return math.copysign(math.exp(math.lgamma(n + 1) + math.log(abs(zeta))), zeta)
     except OverflowError:
@@ -68,8 +68,8 @@ def _power(q: float, s: int) -> float:
 
 
 def _hurwitz_zeta(s: int, q: float) -> float:
-    """Return the sum of 1/(q+k)^s over k >= 0, for s >= 2 and q no pole (Euler-Maclaurin)."""
-    if q < -_MANY:  # the sum over all integers has period 1; take away the part to the left of q
+    """Return the sum of 1/(q+k)^s over k >= 0, for s >= 2 and q not a pole (Euler-Maclaurin)."""
+    if q < -_MANY:  # the sum over all integers has period 1; subtract the part left of q
         fraction = q - math.floor(q)
         left = _hurwitz_zeta(s, 1 - fraction) - _hurwitz_zeta(s, 1 - q)
         return _hurwitz_zeta(s, fraction) + (left if s % 2 == 0 else -left)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from math import nan
-from typing import Any
+from typing import Any, Literal, cast, overload
 
 from microgradient.engine.choice import GRAPH
+from microgradient.engine.op import Op
 from microgradient.engine.ops import fsum
 from microgradient.engine.services import anomaly, watching
+from microgradient.engine.value import Value
 
 
-def dependents(order: Iterable[Any], inputs: Iterable[Any]) -> set[Any]:
-    """Return the nodes of ``order`` through which the result depends on ``inputs``."""
+def dependents(order: Iterable[Value], inputs: Iterable[Value]) -> set[Value]:
+    """Return the nodes of ``order`` that depend on ``inputs``, and ``inputs``."""
     active = set(inputs)
     for node in order:
         if not active.isdisjoint(node.parents):
@@ -21,15 +23,27 @@ def dependents(order: Iterable[Any], inputs: Iterable[Any]) -> set[Any]:
     return active
 
 
+@overload
 def adjoints(
-    order: Sequence[Any], seeds: Mapping[Any, Any], active: set[Any], *, as_graph: bool
-) -> dict[Any, Any]:
+    order: Sequence[Value],
+    seeds: Mapping[Value, float],
+    active: set[Value],
+    *,
+    as_graph: Literal[False],
+) -> dict[Value, float]: ...
+@overload
+def adjoints(
+    order: Sequence[Value], seeds: Mapping[Value, Any], active: set[Value], *, as_graph: bool
+) -> dict[Value, Any]: ...
+def adjoints(
+    order: Sequence[Value], seeds: Mapping[Value, Any], active: set[Value], *, as_graph: bool
+) -> dict[Value, Any]:
     """Return the adjoint of every active node that ``seeds`` reach: the reverse sweep.
 
-    ``order`` is a topological order, ``seeds`` the adjoints of the outputs. With ``as_graph`` the
-    local derivatives are recomputed as Values, and so the adjoints are Values that can be
-    differentiated again; otherwise they are the floats captured when the nodes were made.
-    Mutates no node. Source: Griewank and Walther, Evaluating Derivatives, section 3.2.
+    ``order`` is a topological order, ``seeds`` are the adjoints of the outputs. With ``as_graph``
+    the local derivatives are recomputed as Values, so the adjoints are Values that can be
+    differentiated again; otherwise they are the floats stored when the nodes were made. Mutates
+    no node. Source: Griewank and Walther, Evaluating Derivatives, section 3.2.
     """
     result = dict(seeds)
     for node in reversed(order):
@@ -44,9 +58,21 @@ def adjoints(
     return result
 
 
+@overload
 def tangents(
-    order: Sequence[Any], seeds: Mapping[Any, Any], active: set[Any], *, as_graph: bool
-) -> dict[Any, Any]:
+    order: Sequence[Value],
+    seeds: Mapping[Value, float],
+    active: set[Value],
+    *,
+    as_graph: Literal[False],
+) -> dict[Value, float]: ...
+@overload
+def tangents(
+    order: Sequence[Value], seeds: Mapping[Value, Any], active: set[Value], *, as_graph: bool
+) -> dict[Value, Any]: ...
+def tangents(
+    order: Sequence[Value], seeds: Mapping[Value, Any], active: set[Value], *, as_graph: bool
+) -> dict[Value, Any]:
     """Return the tangent of every active node, given those of the inputs: the forward sweep."""
     result = dict(seeds)
     for node in order:
@@ -63,18 +89,18 @@ def tangents(
     return result
 
 
-def local_derivatives(node: Any, as_graph: bool) -> Sequence[Any]:
-    """Return the partials of ``node``: as captured, or again as functions of its parents."""
+def local_derivatives(node: Value, as_graph: bool) -> Sequence[float | Value]:
+    """Return the partials of ``node`` as stored, or recomputed as functions of its parents."""
     if not as_graph:
-        return node.partials  # type: ignore[no-any-return]
+        return node.partials
     if node.data != node.data:
         return [nan] * len(node.parents)
     with watching.paused() if watching.open_blocks else nullcontext():
-        return node.op.partials(GRAPH, node, *node.parents)  # type: ignore[no-any-return]
+        return cast(Op, node.op).partials(GRAPH, node, *node.parents)
 
 
 def times(x: Any, y: Any) -> Any:
-    """Return ``x * y`` without a node for a factor of exactly 1."""
+    """Return ``x * y``, without making a node if a factor is exactly 1."""
     if type(y) is float and y == 1.0:
         return x
     return y if type(x) is float and x == 1.0 else x * y

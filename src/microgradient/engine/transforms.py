@@ -1,36 +1,63 @@
 """Functions of functions: gradients and other derivatives in JAX's calling style.
 
-Each records one evaluation of ``f`` on fresh nodes and sweeps over that graph. Nothing is mutated
-and there is no global trace, so these nest and run in threads. Floats in give floats out. A Value
-in gives Values out, which can be differentiated again; so does an outer transform's variable that
-``f`` merely closes over. An inner derivative cannot see an outer one's variable as its own: it
-differentiates by the nodes that it made itself.
+Each transform records one evaluation of ``f`` on fresh nodes and sweeps over that graph. Nothing is
+mutated and there is no global trace, so transforms nest and run in threads. For floats they return
+floats. For Values they return Values, which can be differentiated again; the same holds if ``f``
+closes over the variable of an outer transform. An inner transform differentiates only by the nodes
+that it made, so it cannot confuse them with an outer one's variable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import Operand, Symbol
+from microgradient.engine.op import Operand
 from microgradient.engine.services.trees import Tree, leaves, matching_leaves, rebuild, tree_map
 from microgradient.engine.sweeps import adjoints, dependents, tangents
+from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 
 ArgNums = int | tuple[int, ...]
+S = TypeVar("S")  # a number, a Value, or nested lists, tuples and dicts of them
 
 
+class Gradient(Protocol):
+    """The gradient by the first argument, which has the structure of that argument."""
+
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> float: ...
+    @overload
+    def __call__(self, x: S, /, *args: Any, **kwargs: Any) -> S: ...
+
+
+class ValueAndGradient(Protocol):
+    """The value of a function, and its gradient as in ``Gradient``."""
+
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> tuple[float, float]: ...
+    @overload
+    def __call__(self, x: S, /, *args: Any, **kwargs: Any) -> tuple[Any, S]: ...
+
+
+@overload
+def grad(f: Callable[..., Any]) -> Gradient: ...
+@overload
+def grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]: ...
 def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that computes the gradient of ``f``, which must return one number.
 
     The gradient has the structure of the argument ``argnums``: a number, or nested lists, tuples
-    and dicts of numbers; for several ``argnums``, a tuple of such. With ``has_aux``, ``f`` returns
-    ``(number, anything)`` and the result is ``(gradient, anything)``. Reverse mode: the cost does
-    not depend on the number of inputs. Raises TypeError if ``f`` returns no number.
+    and dicts of numbers. For several ``argnums`` it is a tuple of gradients. With ``has_aux``,
+    ``f`` returns ``(number, anything)`` and the result is ``(gradient, anything)``. Uses reverse
+    mode: the cost does not depend on the number of inputs. Raises TypeError unless ``f`` returns
+    one number.
     """
     both = value_and_grad(f, argnums, has_aux)
 
@@ -42,12 +69,18 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> 
     return gradient
 
 
+@overload
+def value_and_grad(f: Callable[..., Any]) -> ValueAndGradient: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]: ...
 def value_and_grad(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
     """Return a function that computes ``(f(...), gradient)``; see :func:`grad`.
 
-    With ``has_aux`` the result is ``((number, anything), gradient)``.
+    With ``has_aux`` it computes ``((number, anything), gradient)``.
     """
 
     @wraps(f)
@@ -65,7 +98,7 @@ def value_and_grad(
 def derivative(f: Callable[[Any], Any], order: int = 1) -> Callable[[Any], Any]:
     """Return the ``order``-th derivative of ``f``, a function of one number (forward mode).
 
-    ``f`` may return a nested structure; the result then has the same structure.
+    ``f`` may return a nested structure; its derivative has the same structure.
     """
     if not isinstance(order, int) or order < 0:
         raise ValueError(f"derivative expects an order of 0, 1, 2, …, got {order!r}")
@@ -80,9 +113,10 @@ def derivative(f: Callable[[Any], Any], order: int = 1) -> Callable[[Any], Any]:
 
 
 def vjp(f: Callable[..., Any], *primals: Tree) -> tuple[Any, Callable[[Tree], tuple[Any, ...]]]:
-    """Return ``f(*primals)`` and the function from a cotangent of it to one for each primal.
+    """Return ``f(*primals)``, and the function that pulls a cotangent back to the primals.
 
-    The cotangent has the structure of the output. Reverse mode: vector times Jacobian.
+    That function takes a cotangent with the structure of the output, and returns a tuple with one
+    cotangent for each primal: vector times Jacobian, in reverse mode.
     """
     run = _Recording(f, primals, {}, tuple(range(len(primals))))
     run.check_output("vjp")
@@ -99,7 +133,8 @@ def jvp(
 ) -> tuple[Any, Any]:
     """Return ``f(*primals)`` and its derivative in the direction ``tangents``.
 
-    One tangent for each primal, of the same structure. Forward mode: Jacobian times vector.
+    ``tangents`` holds one tangent for each primal, of the same structure. The derivative is the
+    Jacobian times the tangents, in forward mode.
     """
     directions = [_number(x) for x in matching_leaves(tuple(tangents), tuple(primals), "tangents")]
     run = _Recording(f, primals, {}, tuple(range(len(primals))))
@@ -108,11 +143,11 @@ def jvp(
 
 
 def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
-    """Return a function that computes every derivative of every output of ``f``.
+    """Return a function that computes the derivatives of every output of ``f`` by every input.
 
-    The result has the structure of the output, and in place of each of its numbers the structure
-    of the argument (as in JAX): for lists, ``jacobian(f)(x)[i][j]`` is d f(x)[i] / d x[j].
-    Sweeps forward when there are fewer inputs than outputs, else in reverse.
+    The result has the structure of the output, with the structure of the argument in place of each
+    number, as in JAX: for lists, ``jacobian(f)(x)[i][j]`` is d f(x)[i] / d x[j]. Uses forward mode
+    if there are fewer inputs than outputs, else reverse mode.
     """
 
     @wraps(f)
@@ -133,8 +168,8 @@ def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
 def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
     """Return a function that computes all second derivatives of ``f``, which returns one number.
 
-    For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j]; in general the structure
-    of ``jacobian(grad(f))``.
+    For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j]; in general the result has
+    the structure of ``jacobian(grad(f))``.
     """
     return jacobian(grad(f, argnums), argnums)
 
@@ -142,19 +177,19 @@ def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Any:
     """Return the Hessian of ``f`` at ``primals`` times ``tangents``, without forming the Hessian.
 
-    One tangent for each primal, of the same structure; so is the result (a tuple if there are
-    several primals). Forward over reverse.
+    ``tangents`` holds one tangent for each primal, of the same structure. The result has the
+    structure of the primal, or is a tuple for several primals. Uses forward over reverse mode.
     """
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     return jvp(grad(f, argnums), primals, tangents)[1]
 
 
 class _Recording:
-    """One evaluation of ``f`` on nodes of its own, ready to be swept over.
+    """One evaluation of ``f`` on fresh nodes, ready to be swept over.
 
-    While ``f`` runs, these nodes bear the mark ``argument``. A node with that mark found in a
-    finished recording is therefore the variable of a transform around this one, which will want to
-    differentiate the result: then the sweeps must make Values.
+    While ``f`` runs, these nodes carry the mark ``argument``. So a node that carries it in a
+    finished recording is the variable of an enclosing transform, which will differentiate the
+    result: then the sweeps must make Values.
     """
 
     def __init__(
@@ -177,7 +212,7 @@ class _Recording:
         finally:
             for x in self.inputs:
                 if type(x) is Value:
-                    x.op = ops.passed if x.parents else None  # no longer a variable: f has ended
+                    x.op = ops.passed if x.parents else None  # f has ended: no variable any more
         results = leaves(self.output)
         self._symbol = next((x for x in (*given, *results) if isinstance(x, Symbol)), None)
         self._order = topological_order(*(y for y in results if type(y) is Value))
@@ -187,7 +222,7 @@ class _Recording:
         )
 
     def check_output(self, transform: str) -> None:
-        """Raise TypeError unless the output is made of numbers: anything else has no derivative."""
+        """Raise TypeError unless the output consists of numbers."""
         for y in leaves(self.output):
             try:
                 _number(y)
@@ -198,7 +233,7 @@ class _Recording:
                 ) from None
 
     def reverse(self, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
-        """Return the adjoint of each input, given results with their adjoints."""
+        """Return the adjoint of each input, given pairs of a result and its adjoint."""
         if self._symbol is not None:
             return self._symbol.adjoints(self.inputs, seeds)
         total: dict[Value, Any] = {}
@@ -218,11 +253,12 @@ class _Recording:
         return [self._lifted(tangent.get(y, 0.0) if type(y) is Value else 0.0) for y in results]
 
     def like_inputs(self, numbers: list[Any]) -> Any:
+        """Return ``numbers``, one for each input, in the structure of the arguments."""
         trees = rebuild(self._arguments, iter(numbers))
         return trees[0] if self._single else tuple(trees)
 
     def result(self, y: Any) -> Any:
-        """Return a number of the output: bare, unless somebody may differentiate it again."""
+        """Return a number of the output, as a float unless it may be differentiated again."""
         return y.data if type(y) is Value and not self._nested else y
 
     def _lifted(self, x: Any) -> Any:
@@ -230,7 +266,7 @@ class _Recording:
 
 
 def _variable(x: Any) -> Any:
-    """Return a fresh node to differentiate by, with the number of ``x``."""
+    """Return a fresh node with the number of ``x``, to differentiate by."""
     if isinstance(x, Operand):
         return x.record(ops.argument, (x,))
     variable = Value(x)

@@ -8,10 +8,12 @@ from operator import ge, gt, le, lt
 from typing import Any, Final, SupportsFloat, final
 
 from microgradient.engine import floats, ops
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, as_floats, shown
-from microgradient.engine.op import FLOATS, Op, Operand, Symbol
+from microgradient.engine.op import Op, Operand
 from microgradient.engine.services import anomaly, watching
+from microgradient.engine.symbol import Symbol
 
 _ONES = (1.0, 1.0)
 _ONE_MINUS_ONE = (1.0, -1.0)
@@ -22,7 +24,7 @@ def _method(op: Op) -> Callable[[Value], Value]:
     function, partials_of = op.fast, op.partials
 
     def method(self: Value) -> Value:
-        if type(self) is not Value:  # a Symbol, handed to the method as a function
+        if type(self) is not Value:  # a Symbol, where the method was passed as a function
             return self.record(op, (self,))
         x = self._data
         data = function(x)
@@ -30,13 +32,13 @@ def _method(op: Op) -> Callable[[Value], Value]:
         return new_node(data, op, (self,), partials)  # type: ignore[arg-type]
 
     method.__name__ = op.name
-    method.__qualname__ = f"Value.{op.name}"  # so that a module with an activation can be pickled
+    method.__qualname__ = f"Value.{op.name}"  # by which pickle finds it in a module's activation
     method.__doc__ = f"Return {op.name}(self); see the row in engine/ops.py."
     return method
 
 
-def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any], bool]:
-    def method(self: Value, other: Any) -> bool:
+def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, SupportsFloat], bool]:
+    def method(self: Value, other: SupportsFloat) -> bool:
         if isinstance(other, Symbol):
             return NotImplemented  # type: ignore[no-any-return]
         return compare(self._data, _number(other))
@@ -48,16 +50,17 @@ def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Any
 class Value(Operand):
     """A node of a computation graph: one number, and where it came from.
 
-    ``data``     the number, always a float; assigning converts, and refuses what is no real number
+    ``data``     the number, always a float; an assigned number is converted to one
     ``grad``     d(result)/d(this node), or None until a reverse sweep has reached the node
     ``op``       the row of the table that made it; None for a leaf that the user made
-    ``parents``  the nodes it was computed from, in order, a node used twice standing there twice
-    ``partials`` d(this node)/d(parent) for each parent, as numbers, captured when the node was made
+    ``parents``  the nodes it was computed from, in order; a node used twice appears twice
+    ``partials`` d(this node)/d(parent) for each parent, computed when the node was made
     ``label``    a name for drawings and messages, or None
 
-    Operators and methods make new nodes; ``backward`` fills in ``grad``. A graph holds no cycles:
-    it is freed as soon as its last node is dropped. ``==`` and hash are identity, ``<`` and its
-    kin compare the numbers. Raises TypeError or OverflowError for data that is no real number.
+    Operators and methods make new nodes; ``backward`` fills in ``grad``. A graph has no reference
+    cycles, so it is freed as soon as its result is dropped. ``==`` and hash are identity; ``<``,
+    ``<=``, ``>`` and ``>=`` compare the numbers. Raises TypeError unless ``data`` is a real number,
+    OverflowError if it does not fit a float.
     """
 
     __slots__ = ("_data", "grad", "label", "op", "parents", "partials")
@@ -84,9 +87,9 @@ class Value(Operand):
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the ``grad`` of every leaf that ``self`` depends on.
 
-        Nodes between, and ``self``, get their own derivative afresh: two calls double the leaves'
-        gradients and nothing else. Every contribution of a node used twice is added (the chain
-        rule sums over paths), which is why the order must be topological.
+        The ``grad`` of the other nodes is computed anew, so calling this twice doubles the
+        gradients of the leaves and nothing else. The chain rule sums over paths: in topological
+        order, a node used twice has received both contributions before it passes anything on.
         """
         order = topological_order(self)
         for node in order:
@@ -101,9 +104,9 @@ class Value(Operand):
         if watching.open_blocks:
             anomaly.check_adjoints(order, {node: node.grad for node in order})
 
-    # --- the operators, spelled out for speed; a test holds them equal to their rows --------------
+    # --- operators, written out for speed; a test compares them with their rows -----------------
 
-    def __add__(self, other: Any) -> Value:
+    def __add__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value:
             if isinstance(other, Symbol):
                 return NotImplemented
@@ -111,7 +114,7 @@ class Value(Operand):
         data = self._data + other._data
         return new_node(data, ops.add, (self, other), _ONES if data == data else _NANS)
 
-    def __sub__(self, other: Any) -> Value:
+    def __sub__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value:
             if isinstance(other, Symbol):
                 return NotImplemented
@@ -119,7 +122,7 @@ class Value(Operand):
         data = self._data - other._data
         return new_node(data, ops.sub, (self, other), _ONE_MINUS_ONE if data == data else _NANS)
 
-    def __mul__(self, other: Any) -> Value:
+    def __mul__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value:
             if isinstance(other, Symbol):
                 return NotImplemented
@@ -128,7 +131,7 @@ class Value(Operand):
         data = x * y
         return new_node(data, ops.mul, (self, other), (y, x) if data == data else _NANS)
 
-    def __truediv__(self, other: Any) -> Value:
+    def __truediv__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value:
             if isinstance(other, Symbol):
                 return NotImplemented
@@ -141,10 +144,10 @@ class Value(Operand):
             data, ops.div, (self, other), (1 / y, -(data / y)) if data == data else _NANS
         )
 
-    def __pow__(self, other: Any) -> Value:
+    def __pow__(self, other: SupportsFloat) -> Value:
         if isinstance(other, Operand):
             return self.record(ops.pow, (self, other))
-        exponent = constant(other)  # a constant: the derivative by it is never asked for
+        exponent = constant(other)  # nobody asks for the derivative by a constant
         x, p = self._data, exponent._data
         data = floats.pow(x, p)
         if data != data:
@@ -158,23 +161,23 @@ class Value(Operand):
     def __pos__(self) -> Value:
         return self
 
-    def __radd__(self, other: Any) -> Value:
+    def __radd__(self, other: SupportsFloat) -> Value:
         return constant(other) + self
 
-    def __rsub__(self, other: Any) -> Value:
+    def __rsub__(self, other: SupportsFloat) -> Value:
         return constant(other) - self
 
-    def __rmul__(self, other: Any) -> Value:
+    def __rmul__(self, other: SupportsFloat) -> Value:
         return constant(other) * self
 
-    def __rtruediv__(self, other: Any) -> Value:
+    def __rtruediv__(self, other: SupportsFloat) -> Value:
         return constant(other) / self
 
-    def __rpow__(self, other: Any) -> Value:
+    def __rpow__(self, other: SupportsFloat) -> Value:
         return constant(other) ** self
 
     def record(self, op: Op, operands: Sequence[Any]) -> Value:
-        """Return the node of ``op`` on ``operands``, numbers among them becoming constants."""
+        """Return the node of ``op`` on ``operands``; numbers among them become constants."""
         try:
             parents = tuple([x if type(x) is Value else constant(x) for x in operands])
         except TypeError:
@@ -200,17 +203,17 @@ class Value(Operand):
     __ge__ = _comparison(ge)
 
     def __bool__(self) -> bool:
-        raise TypeError("a Value has no truth of its own; write `v.data != 0`, or compare: `v > 0`")
+        raise TypeError("a Value is not a bool; write `v.data != 0`, or compare: `v > 0`")
 
     def __float__(self) -> float:
         raise TypeError(
-            "float(v) and the functions of math would drop the gradient; write "
+            "float(v) and the functions of math would lose the gradient; write "
             "`microgradient.sin(v)` for `math.sin(v)`, or `v.data` for the bare number"
         )
 
     __int__ = __float__
 
-    # --- printing and copying, without recursion (for pickling: engine/services/pickling.py) ------
+    # --- printing and copying, without recursion (pickling: engine/services/pickling.py) ---------
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label is not None else ""
@@ -243,19 +246,19 @@ class Value(Operand):
     silu, softsign = map(_method, (ops.silu, ops.softsign))
     sign, floor, ceil, step = map(_method, (ops.sign, ops.floor, ops.ceil, ops.step))
 
-    def leaky_relu(self, slope: Any = 0.01) -> Value:
+    def leaky_relu(self, slope: SupportsFloat = 0.01) -> Value:
         return self.record(ops.leaky_relu, (self, slope))
 
-    def elu(self, alpha: Any = 1.0) -> Value:
+    def elu(self, alpha: SupportsFloat = 1.0) -> Value:
         return self.record(ops.elu, (self, alpha))
 
-    def clip(self, low: Any = -inf, high: Any = inf) -> Value:
+    def clip(self, low: SupportsFloat = -inf, high: SupportsFloat = inf) -> Value:
         return ops.clip(self, low, high)
 
-    def maximum(self, other: Any) -> Value:
+    def maximum(self, other: SupportsFloat) -> Value:
         return self.record(ops.maximum, (self, other))
 
-    def minimum(self, other: Any) -> Value:
+    def minimum(self, other: SupportsFloat) -> Value:
         return self.record(ops.minimum, (self, other))
 
 
@@ -276,22 +279,29 @@ def new_node(data: float, op: Op, parents: tuple[Value, ...], partials: tuple[fl
 
 
 def constant(x: object) -> Value:
-    """Return the number ``x`` as a leaf that is marked as a constant, as an operator does."""
+    """Return the number ``x`` as a leaf marked as a constant, as operators do."""
     return new_node(x if type(x) is float else as_float(x), ops.constant, (), ())
 
 
-def _number(x: Any) -> float:
+def _number(x: SupportsFloat) -> float:
     return x._data if type(x) is Value else as_float(x)
 
 
 def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
-    if node.op is ops.argument:  # the variable of a running transform has no double
+    if node.op is ops.argument:  # a copy of a running transform's variable would not be it
         return node
     return rebuilt(node._data, node.grad, node.label, node.op, parents, node.partials)
 
 
-def rebuilt(data: Any, grad: Any, label: Any, op: Any, parents: Any, partials: Any) -> Value:
-    """Return a node with these contents: for copies, which record nothing."""
+def rebuilt(
+    data: float,
+    grad: float | None,
+    label: str | None,
+    op: Op | None,
+    parents: tuple[Value, ...],
+    partials: tuple[float, ...],
+) -> Value:
+    """Return a node with these contents, as a copy needs it: nothing is watched."""
     node = Value(data, label)
     node.grad, node.op, node.parents, node.partials = grad, op, parents, partials
     return node

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from microgradient.engine.op import NAMED, Op
-from microgradient.engine.ops import softmax_cross_entropy
+from microgradient.engine.op import Op
+from microgradient.engine.ops import NAMED, softmax_cross_entropy
 
 M = Any
 X = Any

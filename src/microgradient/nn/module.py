@@ -9,7 +9,7 @@ from typing import Any
 
 from microgradient.engine import ops
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import Symbol
+from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 from microgradient.nn.initializers import Initializer, initializer_of, uniform, zeros
 from microgradient.nn.weighted_sum import numbers_of, weighted_sum

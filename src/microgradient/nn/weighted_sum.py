@@ -24,7 +24,7 @@ def weighted_sum(
     """
     factors = numbers_of(weights)
     if factors is None or numbers is None:
-        return ops.dot(weights, inputs, bias)  # type: ignore[no-any-return]
+        return ops.dot(weights, inputs, bias)
     data = dot(factors, numbers, bias._data)
     parents = (*weights, *inputs, bias)
     partials = (*numbers, *factors, 1.0) if data == data else (nan,) * len(parents)

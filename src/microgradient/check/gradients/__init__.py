@@ -1,1 +1,1 @@
-"""Gradients checked against independent derivatives, with bounds of rounding errors."""
+"""Gradients compared with independent derivatives, within bounds of rounding errors."""

@@ -1,8 +1,8 @@
-"""How wrong a result or a gradient can be: bounds from one more reverse sweep.
+"""How wrong a result or a gradient can be: bounds from another reverse sweep.
 
-The first reverse sweep ever written down bounded accumulated rounding errors (Linnainmaa, The
-representation of the cumulative rounding error of an algorithm, 1970): the error that each
-operation makes, times the derivative of the result by what it made.
+The first published reverse sweep bounded accumulated rounding errors (Linnainmaa, The
+representation of the cumulative rounding error of an algorithm, 1970): the error of each operation
+times the derivative of the final result by the operation's result.
 """
 
 from __future__ import annotations
@@ -12,27 +12,28 @@ from math import inf, isfinite
 from random import Random
 
 from microgradient.check.numbers.running_error import TINY, UNIT, local_error, partial_errors
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import shown
-from microgradient.engine.op import FLOATS
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
 
 _SAMPLES = 4
-_MAGNIFIED = 1024.0  # moves are this much larger than errors: those are lost in the next rounding
-_SAFETY = 8.0  # times the largest of four samples: see docs/numerics.md for what was measured
+_MAGNIFIED = 1024.0  # times the error: moves as small as errors vanish in the next rounding
+_SAFETY = 8.0  # times the largest of four samples; docs/numerics.md has the measurements
 
 
 def error_bound(y: Value) -> float:
     """Return a first-order bound of the accumulated rounding error of ``y.data``.
 
-    The sum over all nodes of |dy/dv| times the error that computing v from its operands adds.
-    Leaves count as exact. Inf or nan where a derivative is. Raises TypeError for no Value.
-    Source: Linnainmaa 1970 and 1976; Griewank and Walther, Evaluating Derivatives, section 3.4.
+    The bound is the sum over all nodes v of |dy/dv| times the error of computing v from its
+    operands. Leaves count as exact. The result is inf or nan if a derivative is. Raises TypeError
+    unless ``y`` is a Value. Source: Linnainmaa 1970 and 1976; Griewank and Walther, Evaluating
+    Derivatives, section 3.4.
     """
     _check(y)
     if not isfinite(y.data):
-        return abs(y.data)  # inf, or nan: there is no bound
+        return abs(y.data)  # inf or nan: no bound exists
     order = topological_order(y)
     adjoint = adjoints(order, {y: 1.0}, set(order), as_graph=False)
     total = 0.0
@@ -45,9 +46,10 @@ def error_bound(y: Value) -> float:
 def condition(y: Value, x: Value | Sequence[Value] | None = None) -> float:
     """Return the relative condition number of ``y``: the sum of |x dy/dx / y| over the inputs.
 
-    A relative error of e in the inputs becomes one of up to about condition × e in the result.
-    ``x`` is a node, several nodes, or None for all leaves but constants. Inf where ``y`` is 0 and
-    depends on an input that is not. Source: Higham, Accuracy and Stability, section 1.6.
+    A relative error e in the inputs causes one of up to about condition × e in the result. ``x`` is
+    a node, a sequence of nodes, or None for all leaves except constants. The result is inf where
+    ``y`` is 0 and depends on a nonzero input. Source: Higham, Accuracy and Stability of Numerical
+    Algorithms, section 1.6.
     """
     _check(y)
     order = topological_order(y)
@@ -69,10 +71,11 @@ def gradient_error_bounds(
 ) -> list[float]:
     """Return, for each of ``inputs``, a bound of the rounding error of d output / d input.
 
-    Two parts. What the reverse sweep itself rounds: a second sweep over absolute values, which
-    counts along every path the error of each local derivative, each product and each addition. And
-    what wrong intermediate values do to the local derivatives: the largest change of the gradient
-    in four evaluations whose every intermediate is moved at random, in proportion to its error.
+    The bound has two parts. The first is what the reverse sweep rounds: a second sweep over
+    absolute values counts the errors of every local derivative, product and addition along every
+    path. The second is the effect of inexact intermediate values on the local derivatives: the
+    largest change of the gradient over four evaluations in which every intermediate value is moved
+    at random, in proportion to its error.
     """
     swept = _sweep_errors(order, output)
     spread = _spread(order, output, inputs)
@@ -88,7 +91,7 @@ def _sweep_errors(order: Sequence[Value], output: Value) -> dict[Value, float]:
         a, e = size[node], error[node]
         for parent, partial, wrong in zip(node.parents, node.partials, partial_errors(node)):
             if partial != partial:
-                continue  # no derivative is claimed: the order of a polygamma
+                continue  # no derivative exists: by the order of polygamma
             w = abs(partial)
             term = a * w
             if parent in size:
@@ -102,7 +105,7 @@ def _sweep_errors(order: Sequence[Value], output: Value) -> dict[Value, float]:
 
 
 def _spread(order: Sequence[Value], output: Value, inputs: Sequence[Value]) -> list[float]:
-    """Return how far the gradient moves; both ends are computed here, so no error widens it."""
+    """Return how far the gradient moves, from evaluations that do not use the gradient to check."""
     errors = {node: local_error(node) for node in order if node.parents}
     here = _perturbed_adjoints(order, output, dict.fromkeys(errors, 0.0), Random(0))
     worst = [0.0] * len(inputs)
@@ -118,7 +121,7 @@ def _spread(order: Sequence[Value], output: Value, inputs: Sequence[Value]) -> l
 def _perturbed_adjoints(
     order: Sequence[Value], output: Value, errors: Mapping[Value, float], rng: Random
 ) -> dict[Value, float]:
-    """Return the adjoints of the graph with every intermediate moved in proportion to its error."""
+    """Return the adjoints with every intermediate value moved in proportion to its error."""
     values: dict[Value, float] = {}
     adjoint = {output: 1.0}
     partials: dict[Value, Sequence[float]] = {}

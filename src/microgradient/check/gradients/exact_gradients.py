@@ -1,8 +1,8 @@
-"""A recorded graph differentiated in 50 digits, by rules that are not the table's.
+"""A recorded graph differentiated in 50 digits, without the table's partials.
 
-Values come from the rows' own formulas in mpmath, local derivatives from Taylor series of those,
-and the sum over paths from a reverse sweep written here. Only what the engine rounds, or gets
-wrong, can differ.
+Values come from the rows' own formulas in mpmath, local derivatives from Taylor series of those
+formulas, and the sum over paths from a separate reverse sweep. So any difference from the engine's
+gradient is a rounding error of the engine, or a mistake.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.branches import branches
 from microgradient.check.numbers.number_systems import exact
 from microgradient.check.numbers.taylor import AtKink, Series, series_arithmetic
-from microgradient.engine.op import FLOATS, Arithmetic, Op
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.op import Op
 from microgradient.engine.value import Value
 
 
 @cache
-def _series() -> Arithmetic:
+def _series() -> Arithmetic[Any]:
     return series_arithmetic(exact())
 
 
 def exact_partial(op: Op, operands: Sequence[Any], i: int) -> Any:
     """Return the derivative of ``op`` by operand ``i``, in 50 digits, from its value alone.
 
-    Raises AtKink where there is none, AttributeError or TypeError where the formula of ``op`` uses
-    what mpmath's arithmetic lacks.
+    Raises AtKink where it does not exist, AttributeError or TypeError where the formula of ``op``
+    uses a function that mpmath's arithmetic lacks.
     """
     base = exact()
     numbers: list[Any] = [base.lift(x) for x in operands]
@@ -42,7 +43,10 @@ def exact_partial(op: Op, operands: Sequence[Any], i: int) -> Any:
 
 
 def exact_gradient(recording: Recording, output: Value) -> dict[Value, Any]:
-    """Return the adjoint of every active node for ``output``, in 50 digits; raises as above."""
+    """Return the adjoint of every active node for ``output``, in 50 digits.
+
+    Raises what ``exact_partial`` raises.
+    """
     base = exact()
     values = recording.replayed(base, {})
     adjoint: dict[Value, Any] = {output: base.lift(1)}
@@ -58,10 +62,9 @@ def exact_gradient(recording: Recording, output: Value) -> dict[Value, Any]:
 
 
 def branches_differ(recording: Recording) -> bool:
-    """Return whether rounding put a piecewise operation on another side than exact numbers would.
+    """Return whether some operation takes another branch in floats than in exact numbers.
 
-    Then the point is as near to a kink as its own rounding error, and 50 digits say nothing about
-    it.
+    If so, the point is closer to a kink than its own rounding error, and 50 digits do not apply.
     """
     values = recording.replayed(exact(), {})
     for node in recording.order:

@@ -1,7 +1,7 @@
-"""Where a gradient went wrong: the smallest part of the graph whose derivative is not right.
+"""Where a gradient went wrong: the smallest part of the graph whose derivative is wrong.
 
-In this order: a local derivative that is not that of its operation; a number that f computed from
-its inputs behind the graph's back; a graph that changes with the input; the sweep itself.
+Looked for in this order: a wrong local derivative; a number that f computes from its inputs outside
+the graph; a graph that changes with the input; the sweep itself.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, ulp
 
-from microgradient.check.gradients.differences import Stencil
 from microgradient.check.gradients.exact_gradients import exact_partial
+from microgradient.check.gradients.finite_differences import Stencil
 from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.number_systems import exact
 from microgradient.check.numbers.running_error import (
@@ -22,16 +22,16 @@ from microgradient.check.numbers.running_error import (
 )
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine import ops
-from microgradient.engine.op import OPS
+from microgradient.engine.ops import OPS
 from microgradient.engine.services.trees import Tree
 from microgradient.engine.value import Value
 
-NOT_EXACT = (*NOT_IN_THIS_ARITHMETIC, ImportError)  # a formula beyond mpmath, or no mpmath
+NOT_EXACT = (*NOT_IN_THIS_ARITHMETIC, ImportError)  # mpmath cannot evaluate it, or is missing
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A value, or a local derivative, that is not that of its operation."""
+    """A node whose value, or a local derivative, is wrong for its operation."""
 
     node: Value
     operand: int | None  # None: the value itself
@@ -49,19 +49,19 @@ class Fault:
         elif len(self.node.parents) > 1:
             which = f"local derivative by operand {self.operand}"
         text = (
-            f"the smallest failing sub-graph is one node, {call}: its {which} is "
+            f"the smallest failing subgraph is one node, {call}: its {which} is "
             f"{self.got!r}, expected {self.expected!r} ± {self.bound:.1g}"
         )
         if OPS.get(name) is self.node.op:
-            return text + "; the row in the table, or a Value's partials, have been changed"
+            return text + "; the row of the table, or the node's partials, have been changed"
         return f"{text}; check the row with check_op({name})"
 
 
 def local_faults(recording: Recording) -> Iterator[Fault]:
-    """Yield every value, and every local derivative, that is not that of its operation.
+    """Yield every wrong value, and every wrong local derivative, of the nodes.
 
-    Measured against mpmath at the operands as they are, where the formula allows it, else against
-    finite differences of the operation alone. Kinks are left to the caller.
+    Each is compared with mpmath at the node's own operands, or with finite differences of the
+    operation alone if mpmath cannot evaluate its formula. Kinks are skipped.
     """
     for node in recording.order:
         if not node.parents or node.op is None or node.op in (ops.argument, ops.passed, ops.taken):
@@ -77,7 +77,7 @@ def local_faults(recording: Recording) -> Iterator[Fault]:
             except AtKink:
                 continue
             if not isfinite(expected) or errors[i] != errors[i]:
-                continue  # there is nothing to hold it against, or no bound
+                continue  # nothing to compare with, or no bound
             bound += 2 * errors[i] + 4 * max(ulp(got), ulp(expected))
             if abs(got - expected) > bound:
                 yield Fault(node, i, got, expected, bound)
@@ -117,18 +117,18 @@ def _expected(node: Value, i: int, got: float) -> tuple[float, float]:
 
 
 def first_nan(recording: Recording) -> str | None:
-    """Return which node's local derivatives are the first to be nan, in words."""
+    """Return which node is the first with a local derivative that is nan, in words."""
     for node in recording.order:
         if node in recording.active and node.op is not None and any(map(isnan, node.partials)):
             call = ", ".join(repr(p.data) for p in node.parents)
-            return f"the first local derivatives that are nan are those of {node.op.name}({call})"
+            return f"the first nan among local derivatives is at {node.op.name}({call})"
     return None
 
 
 def hidden_dependence(
     f: Callable[..., Tree], args: Sequence[Tree], input_index: int, names: Sequence[str]
 ) -> str | None:
-    """Return what in the graph of ``f`` changes with an input but is not connected to it."""
+    """Return, in words, what changes with an input without being connected to it in the graph."""
     here = Recording(f, args)
     for sign in (1, -1):
         numbers = [x.data for x in here.inputs]
@@ -145,18 +145,18 @@ def hidden_dependence(
 def _difference(here: Recording, there: Recording, name: str) -> str | None:
     if [node.op for node in here.order] != [node.op for node in there.order]:
         return (
-            f"the graph of f changes with {name}: a branch of its Python code depends on it, and "
-            "is not differentiated through; choose with where(condition, a, b)"
+            f"the graph of f changes with {name}: a branch in its Python code depends on it, and "
+            "branches are not differentiated; write where(condition, a, b)"
         )
     for node, moved in zip(here.order, there.order):
         if not node.parents and node not in here.inputs and node.data != moved.data:
             users = [user for user in here.order if node in user.parents]
             where = f" (an operand of {users[0].op.name})" if users and users[0].op else ""
             return (
-                f"the number {node.data!r}{where} is computed from {name}, but not connected to "
-                "it: `.data`, `detach` or float arithmetic cut it off"
+                f"the number {node.data!r}{where} is computed from {name} but not connected to it "
+                "in the graph: `.data`, `detach` or float arithmetic cut it off"
             )
     for node, moved in zip(here.order, there.order):
         if node not in here.active and node.data != moved.data:
-            return f"the node {node!r} changes with {name}, but does not depend on it in the graph"
+            return f"the node {node!r} changes with {name} but does not depend on it in the graph"
     return None

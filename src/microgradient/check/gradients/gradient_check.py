@@ -10,7 +10,7 @@ from math import inf, isfinite, isnan, nan
 from typing import Any
 
 from microgradient.check.gradients.bounds import error_bound, gradient_error_bounds
-from microgradient.check.gradients.differences import Stencil, quiet
+from microgradient.check.gradients.component import DIFFERENCES, Component, derivative_name
 from microgradient.check.gradients.exact_gradients import branches_differ, exact_gradient
 from microgradient.check.gradients.fault_finding import (
     NOT_EXACT,
@@ -18,21 +18,18 @@ from microgradient.check.gradients.fault_finding import (
     hidden_dependence,
     local_faults,
 )
+from microgradient.check.gradients.finite_differences import Stencil, nan_for_errors
+from microgradient.check.gradients.handwritten_derivative import handwritten_report
 from microgradient.check.gradients.namespace import FUNCTIONS, check_namespace
-from microgradient.check.gradients.own_derivative import own_derivative_report
 from microgradient.check.gradients.recording import (
     Recording,
+    check_values,
     input_names,
+    leaves_in,
     numbers_in,
     with_number,
 )
-from microgradient.check.gradients.report import (
-    DIFFERENCES,
-    Component,
-    GradientError,
-    GradientReport,
-    derivative_name,
-)
+from microgradient.check.gradients.report import GradientError, GradientReport
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine.number import shown
 from microgradient.engine.services.trees import Tree, leaves
@@ -53,22 +50,22 @@ def check_gradient(
 ) -> GradientReport:
     """Raise GradientError unless the derivatives of ``f`` at ``args`` are right; return the report.
 
-    ``f`` takes numbers, or nested lists, tuples and dicts of them, and returns the same; also a
-    module of ``nn``, of whose parameters the derivatives are then checked (order 1). Every
-    derivative up to ``order`` (1, 2 or 3) that reverse mode gives is held against forward mode,
-    against finite differences, and against 50 digits where mpmath is installed (extra ``check``).
-    Each tolerance is a bound of the errors of this very case: see docs/numerics.md. At a kink the
+    ``f`` takes and returns numbers, or nested lists, tuples and dicts of numbers. An argument may
+    also be a module of ``nn``: the derivatives by its parameters are then checked (order 1). Every
+    derivative up to ``order`` (1, 2 or 3) that reverse mode gives is compared with forward mode,
+    with finite differences, and with 50 digits if mpmath is installed (extra ``check``). Each
+    tolerance is a bound of the errors of this particular case, see docs/numerics.md. At a kink the
     derivative must lie between the slopes from both sides. GradientError names the smallest failing
-    part of the graph and holds the report; ``report.plot()`` draws the U of the step sizes.
+    part of the graph and holds the report; ``report.plot()`` plots the error over the step size.
 
-    ``derivative`` is a derivative of your own, to be checked instead: ``f`` and it then take and
-    return plain floats, and ``f`` need not know this package. It returns the structure of the
-    argument, or a tuple of such for several, as ``grad`` does.
+    ``derivative`` is a handwritten derivative to check instead: then ``f`` and ``derivative`` take
+    and return plain floats, and ``f`` need not use this package. It returns the structure of the
+    argument, or a tuple of structures for several arguments, as ``grad`` does.
 
-    ``namespace`` names a keyword parameter by which ``f`` takes its functions, as in
-    ``def f(x, math=math)``: differences then use Python's own, gradients this package's.
+    ``namespace`` names the keyword parameter through which ``f`` receives its functions, as in
+    ``def f(x, math=math)``: differences then use Python's functions, gradients this package's.
 
-    Raises ValueError where f is not finite, TypeError where it does not return numbers.
+    Raises ValueError where ``f`` is not finite, TypeError if it does not return numbers.
     """
     report = gradient_report(f, *args, order=order, derivative=derivative, namespace=namespace)
     if not report.ok:
@@ -92,29 +89,27 @@ def gradient_report(
         raise TypeError("check_gradient needs the point: check_gradient(f, x, …), got no argument")
     names = input_names(f, args)
     if not names:
-        raise ValueError("there is no number in the arguments to differentiate by")
-    passed = {
-        x
-        for a in args
-        for x in (a.parameters() if isinstance(a, Module) else leaves(a))
-        if type(x) is Value
-    }
-    args = tuple(with_number(args, 0, numbers_in(args)[0]))  # Values as numbers, in copies
+        raise ValueError("the arguments contain no number to differentiate by")
+    passed = {x for x in leaves_in(args) if type(x) is Value}
+    args = tuple(with_number(args, 0, numbers_in(args)[0]))  # copies, with numbers for Values
     if any(isinstance(arg, Module) for arg in args) and (order > 1 or derivative is not None):
         raise ValueError(
-            "a module's parameters are checked at order 1; for more, give f their numbers in a list"
+            "a module's parameters are checked at order 1; for more, give f their numbers as a list"
         )
     if derivative is not None:
         if order != 1:
-            raise ValueError("a derivative of your own is checked at order 1; check it in its turn")
-        return own_derivative_report(f, args, derivative, names)
+            raise ValueError(
+                "a handwritten derivative is checked at order 1; for more, check derivative itself"
+            )
+        return handwritten_report(f, args, derivative, names)
     g, plain = f, None
     if namespace is not None:
-        g, plain = partial(f, **{namespace: FUNCTIONS}), partial(f, **{namespace: math})
-    if namespace is not None and any(isinstance(arg, Module) for arg in args):
-        raise ValueError("namespace= goes with numbers; a module brings its functions along")
-    if namespace is not None:
+        if any(isinstance(arg, Module) for arg in args):
+            raise ValueError(
+                "namespace= needs arguments that are numbers: a module has its functions"
+            )
         check_namespace(f, namespace)
+        g, plain = partial(f, **{namespace: FUNCTIONS}), partial(f, **{namespace: math})
     components: list[Component] = []
     notes = dict[str, None]()
     by: list[tuple[str, ...]] = [()]
@@ -122,8 +117,8 @@ def gradient_report(
         check = _Check(g, plain, args, names, by)
         if not passed.isdisjoint(check.recording.order):
             raise ValueError(
-                "f uses a Value or module that was passed to check, but not by its argument: f "
-                "gets a copy, so write it as a function of what it is given"
+                "f uses a Value or module that was passed to the check, but not as its argument: "
+                "f gets a copy, so write it as a function of its arguments"
             )
         components += check.components()
         wrong = next((c for c in components if c.faults), None)
@@ -138,8 +133,8 @@ def gradient_report(
 class _Check:
     """The derivatives of one function, which may itself be a derivative, at one point.
 
-    ``plain`` evaluates it on floats, if that is another function. ``by`` says, for every output of
-    a derivative, which inputs it was differentiated by already.
+    ``plain`` evaluates it on floats, if that takes another function. ``by`` lists, for every output
+    of a derivative, the inputs by which it has been differentiated already.
     """
 
     def __init__(
@@ -169,16 +164,16 @@ class _Check:
         return tuple(self._notes)
 
     def fault(self, first: Component | None) -> str:
-        """Return the smallest failing part of the graph in words; ``first`` is a wrong result."""
+        """Return the smallest failing part of the graph, given a wrong derivative, in words."""
         if self.wrong is not None or first is None:
             return str(self.wrong)
         if isnan(first.reverse) and (told := first_nan(self.recording)):
             return told
         hidden = hidden_dependence(self.f, self.args, self.names.index(first.input), self.names)
         return hidden or (
-            "every local derivative is that of its operation: the fault is in the sum over paths, "
-            "f is not a function of its arguments alone, or, if only finite differences object, "
-            "they are fooled by a structure finer than their steps"
+            "every local derivative is right: the fault is in the sum over paths, or f depends on "
+            "more than its arguments, or, if only finite differences disagree, f has structure "
+            "finer than their steps"
         )
 
     def _recorded(self, numbers: Sequence[float]) -> Recording:
@@ -189,22 +184,15 @@ class _Check:
                 raise
             raise TypeError(
                 f"{fault}; or check f as a function of plain floats with derivative=…, or let it "
-                "take its functions by a keyword parameter and name that in namespace=…"
+                "receive its functions through a keyword parameter and name that in namespace=…"
             ) from None
 
     def _check_values(self) -> None:
         point = [x.data for x in self.recording.inputs]
         if not all(map(isfinite, point)):
             raise ValueError(f"the point must be finite, got {shown(point)}")
-        values = [y.data for y in self.recording.outputs]
-        if not all(map(isfinite, values)):
-            raise ValueError(f"f is not finite at this point: {shown(values)}; check it elsewhere")
-        again = [y.data for y in self._recorded(numbers_in(self.args)).outputs]
-        if values != again:
-            raise ValueError(
-                f"f gives different results for the same arguments ({shown(values)}, then "
-                f"{shown(again)}); a derivative needs a function: fix its random numbers and state"
-            )
+        again = self._recorded(numbers_in(self.args))
+        check_values([y.data for y in self.recording.outputs], [y.data for y in again.outputs])
 
     def _row(self, j: int) -> Iterator[Component]:
         """Yield the derivatives of output ``j`` by every input."""
@@ -231,10 +219,10 @@ class _Check:
             yield self._overruled(component, i)
 
     def _overruled(self, component: Component, i: int) -> Component:
-        """Return ``component`` without the objection of differences that are alone with it.
+        """Return ``component`` with finite differences overruled if they alone disagree.
 
-        50 digits say that the graph is differentiated rightly; if the graph is all there is of f
-        near the point, differences were fooled: by a kink or a scale too small for them to see.
+        50 digits confirm that the graph is differentiated correctly. If f is the same graph near
+        the point, the differences were misled by a kink or by structure finer than their steps.
         """
         alone = component.faults == (DIFFERENCES,) and component.exact is not None
         if not alone or hidden_dependence(self.f, self.args, i, self.names):
@@ -258,7 +246,7 @@ class _Check:
     def _exact(
         self, output: Value, reverse: Sequence[float], rounding: Sequence[float]
     ) -> list[float] | None:
-        """Return the derivatives in 50 digits; None, with a note, where they do not apply."""
+        """Return the derivatives in 50 digits; None, with a note, if they do not apply."""
         try:
             adjoint = exact_gradient(self.recording, output)
             exact = [float(adjoint.get(x, 0.0)) for x in self.recording.inputs]
@@ -266,20 +254,18 @@ class _Check:
             if not close and branches_differ(self.recording):
                 raise AtKink
         except AtKink:
-            self._notes[
-                "Without 50 digits: the point lies on a kink, where a derivative is a convention"
-            ] = None
+            self._notes[_AT_KINK] = None
             return None
         except NOT_EXACT as fault:
-            self._notes[f"Without 50 digits, as a formula does not run in them: {fault}"] = None
+            self._notes[f"Without 50 digits: mpmath cannot evaluate a formula: {fault}"] = None
             return None
         return exact
 
     def _value(self, i: int, j: int, t: float) -> float:
-        """Return output ``j`` with input ``i`` set to ``t``; nan where f has none."""
+        """Return output ``j`` with input ``i`` set to ``t``; nan where f has no value."""
         if self.plain is not None:
             plain = self.plain
-            return quiet(lambda t: leaves(plain(*with_number(self.args, i, t)))[j])(t)
+            return nan_for_errors(lambda t: leaves(plain(*with_number(self.args, i, t)))[j])(t)
         if (i, t) not in self._moved:
             moved = self._at(i, t)
             self._moved[i, t] = [y.data for y in moved.outputs] if moved else []

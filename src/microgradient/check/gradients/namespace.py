@@ -1,4 +1,4 @@
-"""The functions of this package in the place of Python's ``math``."""
+"""This package's functions as a namespace, in place of Python's ``math``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from microgradient.engine.number import shown
-from microgradient.engine.op import OPS
+from microgradient.engine.ops import OPS
 
 _CONSTANTS = ("pi", "e", "tau", "inf", "nan")
 _OTHER_NAMES = {"fabs": "abs"}
 
 
 class Functions:
-    """``sin``, ``exp``, ``pi`` and so on, for numbers and Values alike."""
+    """``sin``, ``exp``, ``pi`` and so on, for numbers and Values."""
 
     def __getattr__(self, name: str) -> Any:
         if name in _CONSTANTS:
@@ -39,6 +39,6 @@ def check_namespace(f: Callable[..., Any], namespace: object) -> None:
         return
     if namespace not in names[1:]:
         raise TypeError(
-            "namespace must name a keyword parameter of f, by which it takes its functions, as in "
-            f"def f(x, math=math); got {shown(namespace)}, f has {', '.join(names)}"
+            "namespace must name the keyword parameter through which f receives its functions, as "
+            f"in def f(x, math=math); got {shown(namespace)}, but f has {', '.join(names)}"
         )

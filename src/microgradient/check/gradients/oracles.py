@@ -1,4 +1,4 @@
-"""Derivatives by means that share nothing with the two sweeps, to hold them against."""
+"""Derivatives by methods that share nothing with the sweeps, to compare them with."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.complex_numbers import Complex, complex_numbers, step_at
 from microgradient.check.numbers.number_systems import exact, floats, mpmath, rationals
 from microgradient.check.numbers.taylor import AtKink, Series, series_arithmetic
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.number import positive, shown
-from microgradient.engine.op import Arithmetic
 
-_HIGHEST = 100  # n! must fit a float, and each order costs a recursion
+_HIGHEST = 100  # n! must fit a float, and each order adds a level of recursion
 
 
 def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     """Return [f(x), f'(x), …] up to the given order, by dual numbers (truncated Taylor series).
 
-    ``f`` takes one number and returns one, and is written with this package's operations. A
-    Fraction ``x`` gives exact Fractions (of the graph, whose own constants are floats), for + - *
-    /, whole powers and what is piecewise linear; an mpmath number gives as many digits as mpmath
-    works with; anything else floats. Branches are those that ``f`` takes at ``x``. Raises
-    ValueError at a kink, TypeError for an operation beyond the numbers asked for. Source: Griewank
-    and Walther, Evaluating Derivatives, chapter 13.
+    ``f`` takes one number, returns one, and is written with this package's operations. If ``x`` is
+    a Fraction the results are exact Fractions (of the graph, whose constants are floats); this
+    works for + - * /, integer powers and piecewise linear operations. If ``x`` is an mpmath number
+    they have mpmath's working precision; otherwise they are floats. Branches are those that ``f``
+    takes at ``x``. Raises ValueError at a kink, TypeError for an operation that these numbers do
+    not support. Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
     """
     if positive(order, "order") > _HIGHEST:
         raise ValueError(f"order must be at most {_HIGHEST}, got {order}")
@@ -41,7 +41,7 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     except ZeroDivisionError:
         raise ValueError(f"f divides by zero at {x!r}") from None
     except AttributeError as fault:
-        raise TypeError(f"{_kind(x)} do not reach that far: {fault}") from None
+        raise TypeError(f"{_kind(x)} do not support this: {fault}") from None
     coefficients = variable.like(values[recording.outputs[0]]).coefficients
     result = [c * base.lift(factorial(k)) for k, c in enumerate(coefficients)]
     if isinstance(x, Fraction) and not all(isinstance(c, Fraction) for c in result):
@@ -50,11 +50,11 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
 
 
 def complex_step(f: Callable[[Any], Any], x: float) -> float:
-    """Return f'(x) as Im f(x + ih) / h for h = 1e-200: no difference, and so no cancellation.
+    """Return f'(x) as Im f(x + ih) / h for h = 1e-200: without a difference, so no cancellation.
 
-    ``f`` takes one number and returns one, and is written with this package's operations; those
-    that Python's ``cmath`` lacks (erf, lgamma and kin) raise TypeError. Comparisons, abs and
-    maximum go by the real part. Source: Squire and Trapp 1998.
+    ``f`` takes one number, returns one, and is written with this package's operations; those that
+    Python's ``cmath`` lacks (erf, lgamma and the like) raise TypeError. Comparisons, abs and
+    maximum use the real part. Source: Squire and Trapp 1998.
     """
     recording = _one_to_one(f, x)
     h = step_at(recording.inputs[0].data)
@@ -62,14 +62,14 @@ def complex_step(f: Callable[[Any], Any], x: float) -> float:
     try:
         values = recording.replayed(complex_numbers(), {recording.inputs[0]: z})
     except AttributeError as fault:
-        raise TypeError(f"the complex step does not reach that far: {fault}") from None
+        raise TypeError(f"the complex step does not support this: {fault}") from None
     y = values[recording.outputs[0]]
     if recording.outputs[0].data != recording.outputs[0].data:
-        return nan  # beyond the real domain, where cmath would go on
+        return nan  # outside the real domain, where cmath still has a value
     return y.z.imag / h if type(y) is Complex else 0.0
 
 
-def _arithmetic_of(x: Any) -> Arithmetic:
+def _arithmetic_of(x: Any) -> Arithmetic[Any]:
     if isinstance(x, Fraction):
         return rationals()
     if type(x).__module__.startswith("mpmath"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.graph import topological_order
-from microgradient.engine.number import as_float
-from microgradient.engine.op import Arithmetic
+from microgradient.engine.number import as_float, shown
 from microgradient.engine.services.trees import Tree, leaves, rebuild
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
@@ -19,9 +20,10 @@ from microgradient.nn.module import Module
 class Recording:
     """One evaluation of ``f`` on fresh leaves: ``inputs``, ``outputs`` and the graph in between.
 
-    ``args`` are numbers, nested lists, tuples and dicts of them, or modules, of which ``f`` gets a
-    copy: their parameters are inputs. ``active`` are the nodes that
-    depend on the inputs. Raises TypeError if ``f`` returns anything but numbers.
+    ``args`` are numbers, nested lists, tuples and dicts of numbers, or modules; ``f`` gets a copy
+    of a module, whose parameters are inputs. ``order`` holds the nodes in topological order,
+    ``active`` those that depend on the inputs. Raises TypeError if ``f`` returns anything but
+    numbers, ValueError if it returns none.
     """
 
     def __init__(
@@ -33,15 +35,15 @@ class Recording:
         fresh, self.inputs = _fresh(args, numbers_in(args) if numbers is None else numbers)
         self.outputs = [y if type(y) is Value else Value(_number(y)) for y in leaves(f(*fresh))]
         if not self.outputs:
-            raise ValueError("f returns no number at all: there is nothing to differentiate")
+            raise ValueError("f returns no numbers, so there is nothing to differentiate")
         self.order = topological_order(*self.outputs)
         self.active = dependents(self.order, self.inputs)
 
-    def replayed(self, m: Arithmetic, numbers: Mapping[Value, Any]) -> dict[Value, Any]:
+    def replayed(self, m: Arithmetic[Any], numbers: Mapping[Value, Any]) -> dict[Value, Any]:
         """Return every node's value in the arithmetic ``m``, with ``numbers`` for some leaves.
 
-        The branches are those that were taken when the graph was recorded. Raises AttributeError
-        for an operation whose formula uses what ``m`` lacks.
+        Branches are those taken when the graph was recorded. Raises AttributeError for an operation
+        whose formula uses a function that ``m`` lacks.
         """
         values: dict[Value, Any] = {}
         for node in self.order:
@@ -54,33 +56,48 @@ class Recording:
         return values
 
 
-def numbers_in(args: Sequence[Tree]) -> list[Any]:
-    """Return the numbers that ``args`` hold, in order: the inputs of a function of them."""
-    found = [x for a in args for x in (a.parameters() if isinstance(a, Module) else leaves(a))]
-    return [x.data if type(x) is Value else as_float(x) for x in found]
+def check_values(values: Sequence[float], again: Sequence[float]) -> None:
+    """Raise ValueError unless the values of f are finite, and the same when computed again."""
+    if not all(map(isfinite, values)):
+        raise ValueError(f"f is not finite at this point: {shown(values)}; check it elsewhere")
+    if values != again:
+        raise ValueError(
+            f"f gives different results for the same arguments ({shown(values)}, then "
+            f"{shown(again)}); only a function has a derivative: fix its random numbers and state"
+        )
+
+
+def leaves_in(args: Sequence[Tree]) -> list[Any]:
+    """Return the numbers and Values in ``args``, and the parameters of its modules, in order."""
+    return [x for a in args for x in (a.parameters() if isinstance(a, Module) else leaves(a))]
+
+
+def numbers_in(args: Sequence[Tree]) -> list[float]:
+    """Return the numbers that ``args`` hold, in order."""
+    return [x.data if type(x) is Value else as_float(x) for x in leaves_in(args)]
 
 
 def with_number(args: Sequence[Tree], index: int, number: float) -> list[Tree]:
-    """Return a copy of ``args`` with one of their numbers replaced, and no Value among them."""
+    """Return a copy of ``args`` with one number replaced, and every Value as its number."""
     numbers = numbers_in(args)
     numbers[index] = number
     return _rebuilt(args, numbers)
 
 
-def _rebuilt(args: Sequence[Tree], numbers: Sequence[Any]) -> list[Tree]:
+def _rebuilt(args: Sequence[Tree], numbers: Sequence[float]) -> list[Tree]:
     given = iter(numbers)
     return [_copy(a, given) if isinstance(a, Module) else rebuild(a, given) for a in args]
 
 
-def _copy(module: Module, numbers: Iterator[Any]) -> Module:
+def _copy(module: Module, numbers: Iterator[float]) -> Module:
     twin = copy.deepcopy(module)
     for parameter, number in zip(twin.parameters(), numbers):
         parameter.data, parameter.grad = number, None
     return twin
 
 
-def _fresh(args: Sequence[Tree], numbers: Sequence[Any]) -> tuple[list[Tree], list[Value]]:
-    """Return ``args`` made of fresh nodes with these numbers, and the nodes."""
+def _fresh(args: Sequence[Tree], numbers: Sequence[float]) -> tuple[list[Tree], list[Value]]:
+    """Return ``args`` rebuilt from fresh nodes with these numbers, and the nodes."""
     given, made, inputs = iter(numbers), list[Tree](), list[Value]()
     for arg in args:
         if isinstance(arg, Module):
@@ -93,7 +110,7 @@ def _fresh(args: Sequence[Tree], numbers: Sequence[Any]) -> tuple[list[Tree], li
     return made, inputs
 
 
-def _number(y: Any) -> float:
+def _number(y: object) -> float:
     try:
         return as_float(y)
     except TypeError as fault:
@@ -104,7 +121,7 @@ def _number(y: Any) -> float:
 
 
 def input_names(f: Callable[..., Any], args: Sequence[Tree]) -> list[str]:
-    """Return a name for every number in ``args``, such as ``x``, ``p['w'][1]``."""
+    """Return a name for every number in ``args``, such as ``x`` or ``p['w'][1]``."""
     try:
         names = [
             p.name

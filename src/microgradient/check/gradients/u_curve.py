@@ -1,17 +1,17 @@
-"""The U: the error of central differences over the step size."""
+"""The U curve: the error of central differences over the step size."""
 
 from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
 
-from microgradient.check.gradients.report import Component
+from microgradient.check.gradients.component import Component
 
 _CURVE, _BOUND, _LINE = "#0072b2", "#d55e00", "#666666"  # colour-blind safe (Okabe and Ito)
 
 
 def _shown_in_notebooks(figure_class: Any) -> Any:
-    """Return the class with a picture that needs no `%matplotlib inline`."""
+    """Return a subclass that notebooks display without `%matplotlib inline`."""
 
     class Shown(figure_class):  # type: ignore[misc]  # Any
         def _repr_png_(self) -> bytes:
@@ -23,7 +23,11 @@ def _shown_in_notebooks(figure_class: Any) -> Any:
 
 
 def figure(component: Component) -> Any:
-    """Return a matplotlib Figure of the U of one component."""
+    """Return a matplotlib Figure of the U curve of one component.
+
+    Raises ImportError, saying what to install, without matplotlib; ValueError where no central
+    difference is finite.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -31,19 +35,17 @@ def figure(component: Component) -> Any:
             "plot needs matplotlib; install it with: pip install 'microgradient[plot]'"
         ) from None
     wanted = component.exact if component.exact is not None else component.slope.low
-    steps = component.stencil.curve()
-    if not steps:
-        raise ValueError(f"there is no central difference of {component.name} here to draw")
+    curve = component.stencil.curve()
+    if not curve:
+        raise ValueError(f"no central difference of {component.name} is finite here, so no curve")
     drawing = _shown_in_notebooks(Figure)(figsize=(6.4, 4.0), layout="constrained")
     axes = drawing.add_subplot()
-    floor = 1e-18 * max(
-        1.0, abs(wanted)
-    )  # a difference that is exactly right, on a logarithmic axis
-    errors = [max(abs(step.slope - wanted), floor) for step in steps]
-    h = [step.h for step in steps]
+    floor = 1e-18 * max(1.0, abs(wanted))  # where a logarithmic axis shows an error of zero
+    errors = [max(abs(d.slope - wanted), floor) for d in curve]
+    h = [d.h for d in curve]
     axes.loglog(h, errors, "o-", color=_CURVE, markersize=3, label="central difference")
     axes.loglog(
-        h, [s.rounding for s in steps], "--", color=_LINE, linewidth=1, label="rounding, at most"
+        h, [d.rounding for d in curve], "--", color=_LINE, linewidth=1, label="rounding, at most"
     )
     slope = component.slope
     if slope.kind == "smooth":

@@ -1,1 +1,1 @@
-"""Other numbers to evaluate a recorded graph in: 50 digits, Fractions, series, bounds, formulas."""
+"""Other numbers to evaluate rows and graphs in: 50 digits, Fractions, series, error bounds, …"""

@@ -1,14 +1,16 @@
-"""Which branches a row takes: the outcomes of its choices, in the order in which they are made."""
+"""Which branches a row takes: the outcomes of its choices, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from microgradient.engine.op import Arithmetic, Op
+from microgradient.engine.arithmetic import Arithmetic
+from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 
 
-def branches(op: Op, operands: Sequence[Any], base: Arithmetic) -> tuple[Any, ...]:
+def branches(op: Op, operands: Sequence[Any], base: Arithmetic[Any]) -> tuple[Any, ...]:
     """Return the outcomes of all choices that evaluating ``op`` on ``operands`` makes."""
     made: list[Any] = []
 
@@ -34,7 +36,7 @@ def branches(op: Op, operands: Sequence[Any], base: Arithmetic) -> tuple[Any, ..
     m = Arithmetic(
         {
             **base.native,
-            **{name: sided(name) for name in ("abs", "sign", "step", "cbrt")},
+            **{n: sided(n) for n, op in OPS.items() if op.primitive and op.kinks == (0,)},
             "where": where,
             "maximum": larger,
             "minimum": smaller,
@@ -42,6 +44,6 @@ def branches(op: Op, operands: Sequence[Any], base: Arithmetic) -> tuple[Any, ..
     )
     v = op.value(m, *operands)
     op.partials(m, v, *operands)
-    if op.name in ("floor", "ceil"):  # elsewhere, a device that does not show
+    if op.name in ("floor", "ceil"):  # inside other rows they only sharpen a formula
         made.append(float(v))
     return tuple(made)

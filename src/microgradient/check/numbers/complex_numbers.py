@@ -1,8 +1,9 @@
-"""Complex numbers for the complex step: f(x + ih) = f(x) + ih f'(x) + O(h²), no difference.
+"""Complex numbers for the complex step: f(x + ih) = f(x) + ih f'(x) + O(h²).
 
-With h = 1e-200 the derivative is right to the last digits. It holds for analytic functions; abs,
-max and comparisons are taken by the real part, as the branch that the real function takes. Source:
-Squire and Trapp, Using Complex Variables to Estimate Derivatives of Real Functions, 1998.
+No difference is taken, so with h = 1e-200 the derivative is right to the last digits. This holds
+for analytic functions; abs, max and comparisons use the real part, and so take the branch that the
+real function takes. Source: Squire and Trapp, Using Complex Variables to Estimate Derivatives of
+Real Functions, 1998.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import math
 from collections.abc import Callable
 from functools import cache, reduce
 from operator import add
-from typing import Any
 
-from microgradient.engine.op import Arithmetic
+from microgradient.check.numbers.number_systems import named_as_in
+from microgradient.engine.arithmetic import Arithmetic
 
 
 def step_at(x: float) -> float:
-    """Return a step that is nothing beside x, and whose products do not underflow."""
+    """Return a step that vanishes beside x, but whose products do not underflow."""
     return 1e-200 if x == 0 or abs(x) > 1e-100 else abs(x) * 1e-100
 
 
@@ -33,16 +34,16 @@ class Complex:
     def __neg__(self) -> Complex:
         return Complex(-self.z)
 
-    def __add__(self, other: Any) -> Complex:
+    def __add__(self, other: Complex | float) -> Complex:
         return Complex(self.z + lifted(other).z)
 
-    def __sub__(self, other: Any) -> Complex:
+    def __sub__(self, other: Complex | float) -> Complex:
         return Complex(self.z - lifted(other).z)
 
-    def __rsub__(self, other: Any) -> Complex:
+    def __rsub__(self, other: Complex | float) -> Complex:
         return Complex(lifted(other).z - self.z)
 
-    def __mul__(self, other: Any) -> Complex:
+    def __mul__(self, other: Complex | float) -> Complex:
         a, b = self.z, lifted(other).z
         return Complex(
             complex(a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real)
@@ -51,15 +52,15 @@ class Complex:
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __lt__(self, other: Any) -> bool:
+    def __lt__(self, other: Complex | float) -> bool:
         return self.z.real < lifted(other).z.real
 
-    def __gt__(self, other: Any) -> bool:
+    def __gt__(self, other: Complex | float) -> bool:
         return self.z.real > lifted(other).z.real
 
 
-def lifted(x: Any) -> Complex:
-    return x if type(x) is Complex else Complex(complex(x))
+def lifted(x: Complex | float) -> Complex:
+    return x if isinstance(x, Complex) else Complex(complex(x))
 
 
 def _of_real(function: Callable[[float], float], x: Complex) -> Complex:
@@ -67,18 +68,18 @@ def _of_real(function: Callable[[float], float], x: Complex) -> Complex:
 
 
 def _power(x: complex, p: complex) -> complex:
-    if p.imag == 0 and p.real == math.floor(p.real):  # Python's own turns polar beyond 100
+    if p.imag == 0 and p.real == math.floor(p.real):  # Python goes polar for exponents above 100
         slope = p.real * x.real ** (p.real - 1) if p.real else 0.0
         return complex(x.real**p.real, slope * x.imag)
     return cmath.exp(p * cmath.log(x))
 
 
 @cache
-def complex_numbers() -> Arithmetic:
-    """Return the arithmetic of complex numbers: what cmath has, and what is built of it."""
+def complex_numbers() -> Arithmetic[Complex]:
+    """Return the arithmetic of complex numbers: the functions of cmath, and those built on them."""
 
     def function(name: str, f: Callable[..., complex]) -> Callable[..., Complex]:
-        def applied(*operands: Any) -> Complex:
+        def applied(*operands: Complex | float) -> Complex:
             try:
                 return Complex(f(*[lifted(x).z for x in operands]))
             except (OverflowError, ValueError, ZeroDivisionError):
@@ -86,9 +87,8 @@ def complex_numbers() -> Arithmetic:
 
         return applied
 
-    names = "exp log log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh"
     functions: dict[str, Callable[..., complex]] = {
-        **{name: getattr(cmath, name) for name in names.split()},
+        **named_as_in(cmath),
         "div": lambda x, y: x / y,
         "log2": lambda z: cmath.log(z) / math.log(2),
         "log1p": lambda z: complex(math.log1p(z.real), z.imag / (1 + z.real)),
@@ -104,7 +104,7 @@ def complex_numbers() -> Arithmetic:
         "ceil": lambda x: float(math.ceil(x)),
     }
 
-    def constant(f: Callable[[float], float]) -> Callable[[Any], Complex]:
+    def constant(f: Callable[[float], float]) -> Callable[[Complex | float], Complex]:
         return lambda x: _of_real(f, lifted(x))
 
     return Arithmetic(

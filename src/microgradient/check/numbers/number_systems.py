@@ -1,7 +1,7 @@
-"""The arithmetics that a recorded graph can be evaluated in again, beside floats.
+"""The arithmetics in which a recorded graph can be evaluated again.
 
-Each gives the primitives of the table over other numbers; every other row follows from its formula.
-``lift`` turns a float into such a number, without rounding it.
+Each supplies the primitives of the table for another kind of number; every other row follows from
+its formula. ``lift`` converts a float to such a number without rounding.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ from functools import cache, reduce
 from operator import add
 from typing import Any
 
-from microgradient.engine.op import FLOATS, Arithmetic
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.ops import OPS
 
-DIGITS = 50  # of the reference: far more than a condition number of 1e16 twice over takes away
+DIGITS = 50  # far more than are lost to a condition number of 1e16, even twice
 
 
 def _chosen(condition: Any, x: Any, y: Any) -> Any:
     return x if condition else y
 
 
-_FAR = 2**2000  # beyond what any float leads to in one step
-_SAME_IN_MPMATH = (
-    "log log1p sqrt sin cos tan asin acos atan asinh acosh atanh atan2 hypot digamma "
-    "floor ceil sign"
-)
+_FAR = 2**2000  # beyond the result of any one operation on floats
 _CHOICE: dict[str, Callable[..., Any]] = {
     "where": _chosen,
     "equal": lambda x, y: x == y,
@@ -35,20 +32,26 @@ _CHOICE: dict[str, Callable[..., Any]] = {
 
 
 @cache
-def floats() -> Arithmetic:
+def floats() -> Arithmetic[float]:
     """Return the arithmetic of floats, with ``lift``."""
     return Arithmetic({**FLOATS.native, "lift": float})
+
+
+def named_as_in(library: Any) -> dict[str, Callable[..., Any]]:
+    """Return what ``library`` has under the names of the table's primitives."""
+    names = [name for name, op in OPS.items() if op.primitive and hasattr(library, name)]
+    return {name: getattr(library, name) for name in names}
 
 
 # --- mpmath: as many digits as one likes --------------------------------------------------------
 
 
 @cache
-def exact(digits: int = 2 * DIGITS) -> Arithmetic:
-    """Return the arithmetic of mpmath's real numbers: 50 digits, with as many for cancellation.
+def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
+    """Return the arithmetic of mpmath's real numbers: 50 digits, and 50 more for cancellation.
 
-    It has a context of its own: mpmath's global precision does not matter to it. Undefined results
-    are nan. Raises ImportError, saying what to install, without mpmath.
+    It has its own context, independent of mpmath's global precision. Undefined results are nan.
+    Raises ImportError, saying what to install, without mpmath.
     """
     mp = mpmath().MPContext()
     mp.dps = digits
@@ -69,11 +72,11 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic:
         return mp.mpf(x) / y
 
     def bounded(function: Callable[[Any], Any], low: Any, high: Any) -> Callable[[Any], Any]:
-        """Return ``function`` with its limits far out, where mpmath would take for ever."""
+        """Return ``function`` with its limits for huge operands, where mpmath never finishes."""
         return lambda x: high if x > _FAR else low if x < -_FAR else function(x)
 
-    functions = {name: getattr(mp, name) for name in _SAME_IN_MPMATH.split()}
-    functions |= {
+    functions: dict[str, Callable[..., Any]] = {
+        **named_as_in(mp),
         "exp": bounded(mp.exp, mp.zero, mp.inf),
         "expm1": bounded(mp.expm1, -mp.one, mp.inf),
         "sinh": bounded(mp.sinh, -mp.inf, mp.inf),
@@ -104,7 +107,7 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic:
 
 
 def mpmath() -> Any:
-    """Return the module mpmath; ImportError that says what to install where it is missing."""
+    """Return the module mpmath; raise ImportError, saying what to install, without it."""
     try:
         import mpmath
     except ImportError:
@@ -119,13 +122,13 @@ def mpmath() -> Any:
 
 def _rational_power(x: Fraction, p: Fraction) -> Fraction:
     if p.denominator != 1:
-        raise TypeError(f"{x} ** {p} is not rational; take a whole exponent")
+        raise TypeError(f"{x} ** {p} is not rational; write an integer exponent")
     return x**p.numerator
 
 
 @cache
-def rationals() -> Arithmetic:
-    """Return the arithmetic of Fractions: + - * /, whole powers, and what is piecewise linear."""
+def rationals() -> Arithmetic[Any]:
+    """Return the arithmetic of Fractions: + - * /, integer powers, piecewise linear operations."""
     return Arithmetic(
         {
             **_CHOICE,
@@ -147,5 +150,5 @@ def rationals() -> Arithmetic:
 def _rational(x: Any) -> Any:
     try:
         return Fraction(x)
-    except (OverflowError, ValueError):  # an infinite bound, as clip has, may still be compared
+    except (OverflowError, ValueError):  # an infinite bound, as of clip, can still be compared
         return x

@@ -1,8 +1,7 @@
-"""A row proved by sympy: that its local derivatives are the derivatives of its value.
+"""A proof by sympy that the local derivatives of a row are the derivatives of its value.
 
-A row that chooses (``m.where``) is a smooth formula on each of its branches. Which there are is
-found by trying points of the domain; for each, the difference of the two formulas is simplified to
-0.
+A row that chooses (``m.where``) is a smooth formula on each branch. The branches are found by
+trying points of the domain; on each, sympy must simplify the difference of the formulas to 0.
 """
 
 from __future__ import annotations
@@ -13,20 +12,17 @@ from operator import add
 from typing import Any
 
 from microgradient.check.numbers.branches import branches
+from microgradient.check.numbers.number_systems import named_as_in
 from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
-from microgradient.engine.op import FLOATS, Arithmetic, Op
-
-_SAME_IN_SYMPY = (
-    "exp log sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh atan2 erf erfc "
-    "digamma polygamma"
-)
+from microgradient.engine.arithmetic import FLOATS, Arithmetic
+from microgradient.engine.op import Op
 
 
 def prove(op: Op, points: Sequence[Sequence[float]]) -> str:
-    """Return "proved" and on how many branches, "refuted: …" or "not decided: …", for ``op``.
+    """Return "proved, … branches", "refuted: …" or "not decided: …" for the row ``op``.
 
-    ``points`` are operands in its domain: the branches taken at them are the ones that are proved.
-    Raises ImportError, saying what to install, without sympy.
+    ``points`` are operands in its domain; the branches taken there are the ones proved. Raises
+    ImportError, saying what to install, without sympy.
     """
     sp = _sympy()
     cases: dict[tuple[Any, ...], Sequence[float]] = {}
@@ -51,12 +47,12 @@ def _prove_case(sp: Any, op: Op, point: Sequence[float]) -> str | None:
     for i, (x, partial) in enumerate(zip(symbols, op.partials(m, v, *symbols))):
         low, high = op.domain[min(i, len(op.domain) - 1)]
         if low == high:
-            continue  # an operand that only takes one number
+            continue  # the operand is a fixed number
         residual = _exact_numbers(sp, (sp.diff(v, x) - partial).subs(m.detached))
         at = dict(zip(symbols, map(sp.Rational, map(str, point))))
         number = complex(residual.subs(at).evalf(30)).real
         size = abs(complex(sp.sympify(partial).subs(m.detached).subs(at).evalf(30)))
-        if abs(number) > 1e-14 * size:  # a number beyond recognition may be off by a rounding
+        if abs(number) > 1e-14 * size:  # an unrecognised constant may differ by a rounding
             return f"refuted: by operand {i} at {list(point)} the row is off by {-number:.3g}"
         if abs(number) <= 1e-20 * size and _is_zero(sp, residual):
             continue
@@ -75,7 +71,7 @@ def _is_zero(sp: Any, residual: Any) -> bool:
 
 
 def _exact_numbers(sp: Any, expression: Any) -> Any:
-    """Return ``expression`` with its floats as what they stand for: 0.693… as log(2)."""
+    """Return ``expression`` with the constants that its floats stand for: log(2) for 0.693…"""
     known = [sp.log(2), sp.log(10), sp.sqrt(2), sp.sqrt(sp.pi), sp.sqrt(2 * sp.pi), sp.pi]
     known += [1 / c for c in known]
     stands_for = {}
@@ -87,7 +83,7 @@ def _exact_numbers(sp: Any, expression: Any) -> Any:
 
 
 def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
-    """Return the arithmetic of formulas that chooses as at ``point``, and the operands' symbols."""
+    """Return the arithmetic of formulas that branches as at ``point``, and symbols to use in it."""
     symbols = [
         sp.Symbol(f"x{i}", positive=True) if x > 0 else sp.Symbol(f"x{i}", real=True)
         for i, x in enumerate(point)
@@ -103,7 +99,7 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
         return sp.sympify(x if holds(condition) else y)
 
     def fixed(x: Any) -> Any:
-        """Return a symbol in the place of ``x`` that no derivative passes through."""
+        """Return a symbol that stands for ``x`` and that no derivative passes through."""
         symbol = sp.Symbol(f"c{len(detached)}", real=True)
         detached[symbol] = sp.sympify(x)
         return symbol
@@ -111,10 +107,9 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
     def sign(x: Any) -> Any:
         return where(x > 0, 1, where(x < 0, -1, 0))
 
-    functions: dict[str, Any] = {name: getattr(sp, name) for name in _SAME_IN_SYMPY.split()}
     m: Any = Arithmetic(
         {
-            **functions,
+            **named_as_in(sp),
             "lgamma": sp.loggamma,
             "expm1": lambda x: sp.exp(x) - 1,
             "log1p": lambda x: sp.log(1 + x),
@@ -134,7 +129,7 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
             "fsum": lambda xs: reduce(add, xs, sp.Integer(0)),
             "where": where,
             "equal": lambda x, y: sp.Eq(x, y),
-            "detach": lambda x: x,  # the value's derivative, whatever the row means to cut off
+            "detach": lambda x: x,  # the derivative is the value's, whatever the row cuts off
         }
     )
     m.detached = detached

@@ -1,9 +1,9 @@
 """Truncated Taylor series as numbers: derivatives of any order from values alone.
 
 A series x0 + x1 t + … + xn tⁿ is a dual number of order n. Its functions follow from differential
-equations (for v = exp(u): v' = v u'), and so share no formula with the rows of the table, whose
-``partials`` they are here to check. The coefficients may be floats, Fractions or mpmath's numbers.
-Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
+equations (for v = exp(u): v' = v u'), so they share no formula with the rows of the table, whose
+``partials`` they check. The coefficients may be floats, Fractions or mpmath numbers. Source:
+Griewank and Walther, Evaluating Derivatives, chapter 13.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from microgradient.engine.op import Arithmetic
+from microgradient.engine.arithmetic import Arithmetic
 
 
 class AtKink(Exception):
-    """The point lies on a kink or a jump, where the function has no Taylor series."""
+    """Raised at a kink or a jump, where the function has no Taylor series."""
 
 
 class Series:
-    """The coefficients of a truncated series, and the arithmetic that they are numbers of."""
+    """The coefficients of a truncated series, and the arithmetic of these coefficients."""
 
     __slots__ = ("base", "coefficients")
 
-    def __init__(self, base: Arithmetic, coefficients: Sequence[Any]) -> None:
+    def __init__(self, base: Arithmetic[Any], coefficients: Sequence[Any]) -> None:
         self.base = base
         self.coefficients = list(coefficients)
 
@@ -79,8 +79,8 @@ class Series:
         return not self < other
 
 
-# v' = slope(u) u', written from v's differential equation; m computes with series one term shorter.
-_SLOPES: dict[str, Callable[[Any, Any], Any]] = {
+# v' = slope(u) u', from v's differential equation; m computes with series one term shorter.
+_SLOPES: dict[str, Callable[[Arithmetic[Series], Series], Series]] = {
     "exp": lambda m, u: m.exp(u),
     "expm1": lambda m, u: m.exp(u),
     "log": lambda m, u: m.div(1, u),
@@ -108,11 +108,11 @@ _SLOPES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def _two_over_root_pi(m: Arithmetic, u: Series) -> Any:
+def _two_over_root_pi(m: Arithmetic[Series], u: Series) -> Any:
     return m.div(2, m.sqrt(4 * m.atan(u.like(1)))).coefficients[0]
 
 
-def series_arithmetic(base: Arithmetic) -> Arithmetic:
+def series_arithmetic(base: Arithmetic[Any]) -> Arithmetic[Series]:
     """Return the arithmetic of series over ``base``, which must also have ``base.lift(number)``."""
 
     def integrated(first: Any, *terms: tuple[Series, Any]) -> Series:
@@ -122,13 +122,13 @@ def series_arithmetic(base: Arithmetic) -> Arithmetic:
             total = base.lift(0)
             for u, slope in terms:
                 for j in range(1, k + 1):
-                    if u.coefficients[j] != 0:  # what does not move needs no slope, finite or not
+                    if u.coefficients[j] != 0:  # else the slope need not be finite
                         total += base.lift(j) * u.coefficients[j] * slope.coefficients[k - j]
             v.append(base.div(total, base.lift(k)))
         return Series(base, v)
 
     def function(name: str, rule: Callable[..., Series]) -> Callable[..., Any]:
-        """Return m.<name>: ``rule`` for series that move, the base's own function for the rest."""
+        """Return m.<name>: ``rule`` for series that vary, the base's own function for constants."""
 
         def applied(*operands: Any) -> Any:
             model = next((x for x in operands if type(x) is Series), None)
@@ -183,7 +183,7 @@ def series_arithmetic(base: Arithmetic) -> Arithmetic:
     def flat(name: str) -> Callable[[Series], Series]:
         def rule(u: Series) -> Series:
             if name in ("sign", "step") and u.coefficients[0] == 0:
-                raise AtKink(name)  # floor and ceil serve rows as a device where they do not show
+                raise AtKink(name)  # not for floor and ceil: in rows they only sharpen a formula
             return u.like(getattr(base, name)(u.coefficients[0]))
 
         return rule

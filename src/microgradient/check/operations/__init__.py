@@ -1,1 +1,1 @@
-"""Rows of the table checked: proved, and measured in units in the last place."""
+"""Checks of the rows of the table: proofs, and accuracy in units in the last place."""

@@ -1,42 +1,44 @@
-"""How accurate a row is: distances from 50 digits in units in the last place."""
+"""The accuracy of a row: distances from 50 digits, in units in the last place (ulps)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite, isnan, ulp
+from math import ceil, inf, isfinite, isnan, nan, ulp
 from random import Random
 from typing import Any
 
 from microgradient.check.gradients.exact_gradients import exact_partial
 from microgradient.check.numbers.number_systems import DIGITS, exact, mpmath
 from microgradient.check.numbers.taylor import AtKink
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.number import positive, shown
-from microgradient.engine.op import FLOATS, Op
+from microgradient.engine.op import Op
 
-_MORE_DIGITS = 3 * DIGITS  # a third for the step, a third for what the difference cancels
+SPECIAL_NUMBERS = (0.0, -0.0, 1.0, -1.0, inf, -inf, nan, 5e-324, 1.7e308)
+_MORE_DIGITS = 3 * DIGITS  # a third for the step, a third for cancellation in the difference
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How far the value, or one local derivative, was from the exact one, in ulps.
+    """How far the value, or one local derivative, is from the exact one, in ulps.
 
-    ``spared`` is the distance that 99 % of the points keep, once the conditioning of the point is
-    taken off: rounding the operands alone costs as many ulps as the condition number. ``farthest``
-    is the same of the worst point.
+    ``worst`` is the largest distance, found ``at`` these operands; 99 % of the points are within
+    ``p99``. The conditioned distances are divided by one plus the condition number of the point,
+    because rounding the operands alone costs as many ulps as the condition number.
     """
 
     what: str
     points: int
     worst: float
     at: tuple[float, ...]
-    most: float
-    spared: float
-    farthest: float
+    p99: float
+    conditioned_p99: float
+    conditioned_worst: float
 
 
 def sample(op: Op, points: int, operands: int | None = None) -> Iterator[list[float]]:
-    """Yield operands of ``op`` in its domain and off its kinks, the same in every run."""
+    """Yield operands of ``op`` in its domain, the same in every run."""
     rng = Random(op.name)
     intervals = intervals_of(op, operands)
     for k in range(points):
@@ -44,7 +46,7 @@ def sample(op: Op, points: int, operands: int | None = None) -> Iterator[list[fl
 
 
 def intervals_of(op: Op, operands: int | None = None) -> list[tuple[float, float]]:
-    """Return an interval for each operand; ValueError for a domain that is none."""
+    """Return an interval for each operand; raise ValueError for an invalid domain."""
     if not op.domain or not all(
         len(pair) == 2 and isfinite(pair[0]) and isfinite(pair[1]) and pair[0] <= pair[1]
         for pair in op.domain
@@ -53,12 +55,17 @@ def intervals_of(op: Op, operands: int | None = None) -> list[tuple[float, float
             f"the domain of {op.name} must hold a finite interval (low, high) for each operand, "
             f"got {shown(op.domain)}"
         )
-    more = positive(operands, "operands") - len(op.domain) if operands is not None else 0
-    return [*op.domain, *[op.domain[-1]] * more]
+    count = len(op.domain) if operands is None else positive(operands, "operands")
+    return [interval_of(op, i) for i in range(count)]
+
+
+def interval_of(op: Op, i: int) -> tuple[float, float]:
+    """Return the interval of operand ``i``; the last one serves all further operands."""
+    return op.domain[min(i, len(op.domain) - 1)]
 
 
 def _between(rng: Random, low: float, high: float, small: bool) -> float:
-    """Return a number in the interval; a ``small`` one is of any size down to a thousandth."""
+    """Return a number in the interval; a ``small`` one is up to a thousand times smaller."""
     x = rng.uniform(low, high)
     return x * 10 ** -rng.uniform(0, 3) if small and low < 0 < high else x
 
@@ -68,27 +75,27 @@ class Reference:
 
     def __init__(self, op: Op, value: Callable[..., Any] | None) -> None:
         self.op = op
-        self._own = value
+        self._exact_value = value
         self._m = exact()
 
     def value(self, x: Sequence[Any]) -> Any:
-        if self._own is None:
+        if self._exact_value is None:
             return self.op.value(self._m, *map(self._m.lift, x))
         with mpmath().workdps(_MORE_DIGITS):
-            return self._m.lift(self._own(*map(mpmath().mpf, x)))
+            return self._m.lift(self._exact_value(*map(mpmath().mpf, x)))
 
     def partial(self, x: Sequence[Any], i: int) -> Any:
-        return exact_partial(self.op, x, i) if self._own is None else self._difference(x, i)
+        return exact_partial(self.op, x, i) if self._exact_value is None else self._difference(x, i)
 
     def _difference(self, x: Sequence[Any], i: int) -> Any:
-        """Return the derivative of a function of mpmath's global context, right to 50 digits."""
-        assert self._own is not None
+        """Return the derivative of a function of mpmath's global context, to 50 digits."""
+        assert self._exact_value is not None
         mp = mpmath()
         with mp.workdps(_MORE_DIGITS):
             numbers = list(map(mp.mpf, x))
             h = mp.mpf(2) ** -160
             y = [
-                self._own(*numbers[:i], numbers[i] + k * h, *numbers[i + 1 :])
+                self._exact_value(*numbers[:i], numbers[i] + k * h, *numbers[i + 1 :])
                 for k in (-2, -1, 1, 2)
             ]
             near, far = (y[2] - y[1]) / (2 * h), (y[3] - y[0]) / (4 * h)
@@ -113,9 +120,9 @@ def accuracies(reference: Reference, places: Sequence[Sequence[float]]) -> Itera
     op, n = reference.op, len(places[0])
     yield _accuracy("value", op.fast, reference.value, reference, places)
     for i in range(n):
-        low, high = op.domain[min(i, len(op.domain) - 1)]
+        low, high = interval_of(op, i)
         if low == high:
-            continue  # an operand that only takes one number has no derivative to ask for
+            continue  # the operand is a fixed number: no derivative by it
         what = "derivative" if n == 1 else f"by operand {i}"
 
         def got(*x: float, i: int = i) -> Any:
@@ -138,35 +145,35 @@ def _accuracy(
     for x in places:
         try:
             distance = _ulps(got(*x), wanted(x))
-            found.append((distance, _spared(distance, reference, wanted, x), tuple(x)))
+            found.append((distance, _conditioned(distance, reference, wanted, x), tuple(x)))
         except AtKink:
             continue
     if not found:
         return Accuracy(what, 0, 0.0, (), 0.0, 0.0, 0.0)
     worst, at = max((distance, x) for distance, _, x in found)
     last = ceil(0.99 * len(found)) - 1
-    most, spared = (
+    p99, conditioned_p99 = (
         sorted(column)[last] for column in ([f[0] for f in found], [f[1] for f in found])
     )
-    return Accuracy(what, len(found), worst, at, most, spared, max(f[1] for f in found))
+    return Accuracy(what, len(found), worst, at, p99, conditioned_p99, max(f[1] for f in found))
 
 
-def _spared(
+def _conditioned(
     distance: float,
     reference: Reference,
     wanted: Callable[[Sequence[Any]], Any],
     x: Sequence[float],
 ) -> float:
-    """Return the distance over one plus the condition number (asked for where it matters)."""
+    """Return the distance over one plus the condition number, if it is above 2 ulps."""
     return distance if distance <= 2 else distance / (1 + reference.condition(wanted, x))
 
 
 def _ulps(got: Any, wanted: Any) -> float:
     number = float(wanted)
     if not isinstance(got, (int, float)):
-        return float("inf")  # told of as what it is, at the special values
+        return inf  # the check of special values names the type
     if isnan(number) or isnan(got):
-        return 0.0 if isnan(number) and isnan(got) else float("inf")
+        return 0.0 if isnan(number) and isnan(got) else inf
     if not isfinite(number):
-        return 0.0 if got == number else float("inf")
+        return 0.0 if got == number else inf
     return float(abs(got - wanted) / ulp(number))

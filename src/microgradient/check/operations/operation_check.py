@@ -1,4 +1,4 @@
-"""check_op: one row proved, measured in ulps, and tried at the special values."""
+"""check_op: one row proved, measured in ulps, and tried at special values."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from typing import Any
 from microgradient.check.gradients.exact_gradients import exact_partial
 from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
 from microgradient.check.numbers.symbolic import prove
-from microgradient.check.operations.accuracy import Accuracy, Reference, accuracies, sample
+from microgradient.check.operations.accuracy import (
+    SPECIAL_NUMBERS,
+    Accuracy,
+    Reference,
+    accuracies,
+    interval_of,
+    sample,
+)
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.number import as_float, positive, shown
-from microgradient.engine.op import FLOATS, Op
+from microgradient.engine.op import Op
 
-_SPECIAL = (0.0, -0.0, 1.0, -1.0, float("inf"), -float("inf"), float("nan"), 5e-324, 1.7e308)
-_OUTLIER = 100  # times the ulps allowed: beyond it a point is not inaccurate but wrong
-_ROUGHLY = 1e-3  # at special values a formula may lose digits, not its meaning
+_OUTLIER = 100  # times the ulps allowed: beyond this, a point is not inaccurate but wrong
+_ROUGHLY = 1e-3  # relative: at special values a formula may lose digits
 _SMALLEST = 1e-290
 _LARGEST = 1.7976931348623157e308
 
 
 @dataclass(frozen=True)
 class OperationReport:
-    """What is known of one operation: ``proof``, ``accuracy``, ``specials``, and ``faults``."""
+    """The outcome of a check of one operation: ``ok``, or its ``faults`` in words.
+
+    ``proof`` is sympy's verdict on the local derivatives, ``accuracy`` the distances from 50
+    digits, ``specials`` the calls with special values and their results.
+    """
 
     name: str
     proof: str
@@ -33,6 +44,7 @@ class OperationReport:
 
     @property
     def ok(self) -> bool:
+        """Whether no fault was found."""
         return not self.faults
 
     def __str__(self) -> str:
@@ -40,7 +52,7 @@ class OperationReport:
         lines += _table(
             ("ulps", "worst", "at", "99 % within", "condition taken off"),
             [
-                (a.what, f"{a.worst:.2f}", _numbers(a.at), f"{a.most:.2f}", f"{a.spared:.2f}")
+                (a.what, _ulps(a.worst), _numbers(a.at), _ulps(a.p99), _ulps(a.conditioned_p99))
                 for a in self.accuracy
             ],
         )
@@ -51,7 +63,7 @@ class OperationReport:
 
 
 class OperationError(AssertionError):
-    """A row that is wrong; ``report`` holds all that was found."""
+    """Raised when a row is wrong; ``report`` holds all that was found."""
 
     def __init__(self, report: OperationReport) -> None:
         super().__init__(str(report))
@@ -71,14 +83,14 @@ def check_op(
 ) -> OperationReport:
     """Raise OperationError unless the row ``op`` is right and accurate; return the report.
 
-    The row's local derivatives are proved by sympy where that is installed; value and derivatives
-    are measured against mpmath in ulps at random ``points`` of ``op.domain``, of which 99 % must
-    keep to ``ulps`` times one plus their condition number, and all to a hundred times that; and the
-    special values are tried. ``operands`` is how many, for an operation that takes any number.
-    ``exact_value`` is the value in mpmath numbers, for a row whose own formula is not to be trusted
-    or does not run in mpmath.
+    The local derivatives are proved by sympy if it is installed. Value and derivatives are compared
+    with mpmath at random ``points`` of ``op.domain``, the same in every run: 99 % of them must be
+    within ``ulps`` times one plus their condition number, and all within a hundred times that.
+    Special values are tried too. ``operands`` is the number of operands to try, for an operation on
+    sequences. ``exact_value`` computes the value in mpmath numbers, for a row whose own formula is
+    in doubt or does not run in mpmath.
 
-    The same points in every run. Raises ImportError, saying what to install, without mpmath.
+    Raises ImportError, saying what to install, without mpmath.
     """
     report = operation_report(
         op, exact_value=exact_value, operands=operands, points=points, ulps=ulps
@@ -105,14 +117,14 @@ def operation_report(
     reference = Reference(op, exact_value)
     places = list(sample(op, points, operands))
     faults: list[str] = []
-    if told := _miscounted(op, places[0]):
-        return OperationReport(op.name, "not tried", (), (), (told,))
+    if fault := _malformed(op, places[0]):
+        return OperationReport(op.name, "not tried", (), (), (fault,))
     try:
         accuracy = tuple(accuracies(reference, places))
-    except NOT_IN_THIS_ARITHMETIC as fault:
+    except NOT_IN_THIS_ARITHMETIC as error:
         raise TypeError(
-            f"the row {op.name} does not run in mpmath's numbers: {fault}; write its formulas over "
-            "m (m.sin, not math.sin), or give its value by mpmath's functions: exact_value=…"
+            f"the row {op.name} does not run in mpmath's numbers: {error}; write its formulas over "
+            "m (m.sin, not math.sin), or give its value in mpmath's functions: exact_value=…"
         ) from None
     faults += [_inaccurate(op, a, ulps) for a in accuracy if _is_far(a, ulps)]
     specials = tuple(_specials(reference, places[0], faults))
@@ -125,12 +137,12 @@ def operation_report(
     return OperationReport(op.name, proof, accuracy, specials, tuple(faults))
 
 
-def _miscounted(op: Op, x: Sequence[float]) -> str | None:
-    """Return what is wrong with the row as such: it varies, or counts its operands wrongly."""
+def _malformed(op: Op, x: Sequence[float]) -> str | None:
+    """Return a fault if the row has state, or the wrong number of partials."""
     try:
         count = len(op.partials(FLOATS, op.fast(*x), *x))
         value, again = op.fast(*x), op.fast(*x)
-    except Exception:  # a row that fails is told of where it is measured
+    except Exception:  # reported where the row is measured
         return None
     if value != again and value == value:
         return f"{op.name}({_numbers(x)}) gives {value!r}, then {again!r}; a row has no state"
@@ -140,34 +152,35 @@ def _miscounted(op: Op, x: Sequence[float]) -> str | None:
 
 
 def _is_far(a: Accuracy, ulps: float) -> bool:
-    return not (a.spared <= ulps and a.farthest <= _OUTLIER * ulps)
+    return not (a.conditioned_p99 <= ulps and a.conditioned_worst <= _OUTLIER * ulps)
 
 
 def _inaccurate(op: Op, a: Accuracy, ulps: float) -> str:
     return (
-        f"{op.name}: {a.what} is up to {a.worst:.3g} ulps off, at {_numbers(a.at)}; 99 % of the "
-        f"points must keep to {ulps:g} (condition taken off), got {a.spared:.3g}, and none be "
-        f"beyond {_OUTLIER * ulps:g}, got {a.farthest:.3g}. If the formula is right and "
-        "cannot be sharper, allow more with ulps=…"
+        f"{op.name}: {a.what} is up to {a.worst:.3g} ulps off, at {_numbers(a.at)}; with the "
+        f"condition taken off, 99 % of the points must be within {ulps:g} ulps, got "
+        f"{a.conditioned_p99:.3g}, and all within {_OUTLIER * ulps:g}, got "
+        f"{a.conditioned_worst:.3g}. If the formula is right and cannot be more accurate, allow "
+        "more with ulps=…"
     )
 
 
 def _specials(
     reference: Reference, inside: Sequence[float], faults: list[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield operands, value and local derivatives with each operand special in turn."""
+    """Yield the call, value and local derivatives with each operand special in turn."""
     op = reference.op
     for i in range(len(inside)):
-        low, high = op.domain[min(i, len(op.domain) - 1)]
-        for special in _SPECIAL if low < high else ():
+        low, high = interval_of(op, i)
+        for special in SPECIAL_NUMBERS if low < high else ():
             x = [*inside[:i], special, *inside[i + 1 :]]
             call = f"{op.name}({_numbers(x)})"
             try:
                 value = op.fast(*x)
                 partials = op.partials(FLOATS, value, *x)
-            except Exception as fault:  # a user's row may fail in any way: it is told, not raised
+            except Exception as error:  # a user's row may raise anything
                 faults.append(
-                    f"{call} raises {type(fault).__name__}: {fault}; a row must not raise"
+                    f"{call} raises {type(error).__name__}: {error}; a row must not raise"
                 )
                 continue
             yield call, _number(value), ", ".join(map(_number, partials))
@@ -177,19 +190,20 @@ def _specials(
             ]:
                 if type(number) not in (float, int):
                     faults.append(f"{call}: the {what} is {shown(number)}, expected a float")
-            if type(value) is float and all(map(isfinite, x)) and len(x) == len(op.domain):
+            counted = len(x) == len(op.domain) and not op.sequences
+            if type(value) is float and all(map(isfinite, x)) and counted:
                 faults += _lost(reference, x, value, call)
                 faults += _wrong_partials(reference, x, partials, call)
 
 
 def _lost(reference: Reference, x: Sequence[float], value: float, call: str) -> Iterator[str]:
-    """Yield a fault where the value is nan, or infinite, though the exact one is a number.
+    """Yield a fault if the value is nan or infinite although the exact one is a finite float.
 
-    Not asked of operations with any number of operands: those may overflow on the way, as sums do.
+    Operations on sequences are exempt: they may overflow on the way, as sums do.
     """
     try:
         number = reference.value(x)
-    except Exception:  # the reference may have no value here: then there is nothing to compare
+    except Exception:  # the reference has no value here
         return
     if not isfinite(value) and abs(number) < _LARGEST:
         yield f"{call} is {value}, the exact value is {float(number):.6g}"
@@ -198,9 +212,9 @@ def _lost(reference: Reference, x: Sequence[float], value: float, call: str) -> 
 def _wrong_partials(
     reference: Reference, x: Sequence[float], partials: Sequence[Any], call: str
 ) -> Iterator[str]:
-    """Yield a fault where a local derivative is another number than the exact one."""
+    """Yield a fault for each local derivative that is far from the exact one."""
     for i, got in enumerate(partials):
-        low, high = reference.op.domain[min(i, len(reference.op.domain) - 1)]
+        low, high = interval_of(reference.op, i)
         if low == high:
             continue
         try:
@@ -211,6 +225,10 @@ def _wrong_partials(
             slack = _ROUGHLY * abs(wanted) + _SMALLEST
             if not abs(got - wanted) <= slack:
                 yield f"{call}: local derivative {i} is {got!r}, expected {wanted!r}"
+
+
+def _ulps(distance: float) -> str:
+    return f"{distance:.2f}"
 
 
 def _numbers(x: Sequence[float]) -> str:

@@ -19,8 +19,8 @@ from microgradient.compiler.calling.batches import (
 )
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.op import Symbol
 from microgradient.engine.services.trees import leaves, rebuild
+from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
 Place = int | str

@@ -7,7 +7,7 @@ from typing import Any
 
 from microgradient.compiler.calling.batches import Batch
 from microgradient.compiler.program.tracing import Condition, Trace
-from microgradient.engine.op import Symbol
+from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
 Build = Callable[[Sequence[Any]], Any]

@@ -11,7 +11,9 @@ from math import nan
 from microgradient.compiler.llvm import vector_math
 from microgradient.compiler.llvm.builder import Callee
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector, chosen
-from microgradient.engine.op import OPS, Arithmetic, Op
+from microgradient.engine.arithmetic import Arithmetic
+from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 
 
 def _is_zero(x: Vector | float) -> bool:

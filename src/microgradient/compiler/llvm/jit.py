@@ -15,7 +15,7 @@ from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
 from microgradient.compiler.program.program import Program
-from microgradient.engine.op import FLOATS
+from microgradient.engine.arithmetic import FLOATS
 
 _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile

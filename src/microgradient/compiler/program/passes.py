@@ -25,7 +25,8 @@ from microgradient.compiler.program.primitives import (
 from microgradient.compiler.program.program import Instruction, Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine import choice, ops
-from microgradient.engine.op import OPS, Arithmetic
+from microgradient.engine.arithmetic import Arithmetic
+from microgradient.engine.ops import OPS
 
 Emit = Callable[[Trace, Instruction, tuple[int, ...]], int]
 """Writes one instruction, its operands renumbered, into a new trace; returns its slot there."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, isnan, nan
 from typing import Any
 
-from microgradient.engine.op import OPS, Op
+from microgradient.engine.arithmetic import FLOATS
+from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 
 M = Any
 X = Any
@@ -51,23 +53,27 @@ OWN = frozenset((*CONDITIONS, ARGUMENT, DETACH, ADJOINT, SELECT, CONSTANT))
 CUT = frozenset((*CONDITIONS, DETACH, INPUT, CONSTANT))
 """Operations that no derivative passes through."""
 
-NAN_IN_NAN_OUT = frozenset(
-    OPS[name]
-    for name in (
-        *("abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil"),
-        *("clip", "cos", "cosh", "digamma", "div", "dot", "erf", "erfc", "exp", "expm1", "floor"),
-        *("fsum", "gelu", "lgamma", "log", "log10", "log1p", "log2", "logsigmoid", "logsumexp"),
-        *("maximum", "minimum", "mul", "neg", "prod", "relu", "sigmoid", "sign", "silu", "sin"),
-        *("sinh", "softplus", "softsign", "sqrt", "step", "sub", "tan", "tanh"),
+_SPECIAL = (0.0, -0.0, 0.5, 1.0, -1.0, 2.5, -2.5, 5e-324, 1e300, inf, -inf, nan)
+
+
+def _nan_in_nan_out(op: Op) -> bool:
+    """Return whether ``op`` is nan wherever one operand is, the others being special values."""
+    most = len(op.domain)
+    return all(
+        isnan(op.fast(*[nan if i == place else x for i in range(count)]))
+        for count in range(op.sequences or most, most + 1)
+        for place in range(count)
+        for x in (_SPECIAL if count > 1 else (nan,))
     )
-)
+
+
+def _nan_out_nan_slope(op: Op) -> bool:
+    return len(op.domain) == 1 and all(
+        isnan(op.partials(FLOATS, v, x)[0]) for x in _SPECIAL if isnan(v := op.fast(x))
+    )
+
+
+NAN_IN_NAN_OUT = frozenset(filter(_nan_in_nan_out, OPS.values()))
 """Rows whose result is nan wherever an operand is; not among them: pow, hypot, where."""
-NAN_OUT_NAN_SLOPE = frozenset(
-    OPS[name]
-    for name in (
-        *("acos", "acosh", "asin", "asinh", "atan", "cbrt", "cos", "cosh", "erf", "erfc", "exp"),
-        *("expm1", "logsigmoid", "relu", "sigmoid", "sin", "sinh", "softplus", "sqrt", "tan"),
-        *("abs", "tanh"),
-    )
-)
-"""Rows whose local derivative, as the formula gives it, is nan wherever the result is."""
+NAN_OUT_NAN_SLOPE = frozenset(filter(_nan_out_nan_slope, OPS.values()))
+"""One-operand rows whose local derivative, by its formula, is nan wherever the result is."""

@@ -10,9 +10,12 @@ from microgradient.compiler.program import adjoint, primitives
 from microgradient.compiler.program.errors import refused
 from microgradient.compiler.program.recorder import Recorder
 from microgradient.engine import choice, ops
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
-from microgradient.engine.op import FLOATS, NAMED, OPS, Op, Symbol, Undecided
+from microgradient.engine.op import Op
+from microgradient.engine.ops import NAMED, OPS
+from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value
 
 

@@ -18,7 +18,7 @@ from microgradient.compiler.program.passes import legalize
 from microgradient.compiler.program.primitives import ADJOINT, CONSTANT, INPUT
 from microgradient.compiler.program.program import Instruction, Program
 from microgradient.engine import floats
-from microgradient.engine.op import FLOATS
+from microgradient.engine.arithmetic import FLOATS
 
 _INFIX = {
     "add": "+",

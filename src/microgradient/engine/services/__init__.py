@@ -1,1 +1,1 @@
-"""What the engine offers besides derivatives: watching, anomalies, pickling, trees of numbers."""
+"""Services of the engine besides derivatives: watching, anomalies, pickling, trees of numbers."""

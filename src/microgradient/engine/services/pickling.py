@@ -1,7 +1,7 @@
 """Pickling a graph as a flat list of its nodes: no recursion, however deep it is.
 
-Leaves are pickled as objects of their own, so that two results pickled together still share them;
-a node between, shared by two pickled results, becomes two. (For files, use the checkpoints of
+Leaves are pickled as separate objects, so two results pickled together still share them; an inner
+node shared by two pickled results becomes two nodes. (For files, use the checkpoints of
 :mod:`microgradient.nn`: a pickle runs code when it is loaded.)
 """
 
@@ -33,7 +33,7 @@ def _row(node: Value, place: dict[Value, int]) -> _Row:
 
 
 def _settled(node: Value) -> Op | None:
-    """Return the operation of ``node``; what varies in a running transform is a leaf in a file."""
+    """Return the operation of ``node``; the variable of a running transform becomes a leaf."""
     if node.op is not ops.argument:
         return node.op
     return ops.passed if node.parents else None
@@ -51,4 +51,15 @@ def _graph(rows: list[Value | _Row]) -> Value:
     return nodes[-1]
 
 
+def _by_name(op: Op) -> tuple[Callable[[str], Op], tuple[str]]:
+    if ops.NAMED.get(op.name) is not op:
+        raise TypeError(f"only the package's operations can be pickled, {op.name!r} is not one")
+    return _named, (op.name,)
+
+
+def _named(name: str) -> Op:
+    return ops.NAMED[name]
+
+
 copyreg.pickle(Value, _flattened)
+copyreg.pickle(Op, _by_name)

@@ -1,4 +1,4 @@
-"""Nested lists, tuples, named tuples and dicts of numbers, taken apart and put together again."""
+"""Nested lists, tuples, named tuples and dicts of numbers, flattened and rebuilt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Tree = Any  # a number, a Value, or a list, tuple or dict of trees
 
 
 def leaves(tree: Tree) -> list[Any]:
-    """Return the leaves of ``tree`` from left to right; those of a dict in its own order."""
+    """Return the leaves of ``tree`` from left to right; those of a dict in its order."""
     return (
         [leaf for child in children for leaf in leaves(child)]
         if (children := _children(tree)) is not None
@@ -38,7 +38,7 @@ def tree_map(function: Callable[[Any], Any], tree: Tree) -> Tree:
 
 
 def matching_leaves(tree: Tree, like: Tree, what: str) -> list[Any]:
-    """Return the leaves of ``tree`` in the order of ``like``'s; ValueError unless of one shape."""
+    """Return the leaves of ``tree`` in the order of ``like``; ValueError unless of equal shape."""
     try:
         return list(_matched(tree, like))
     except _Mismatch:

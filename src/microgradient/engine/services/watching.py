@@ -1,4 +1,4 @@
-"""Remember, while a block runs, which line of user code made each node, and what it is called."""
+"""Record, while a block runs, the line of user code that made each node, and variable names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-open_blocks = 0  # how many blocks are open, in all threads: the cheap first question of a new node
+open_blocks = 0  # in all threads: every new node reads this first, since it is cheap
 _PACKAGE = str(Path(__file__).parents[2]) + os.sep
 
 
@@ -28,10 +28,10 @@ class Line(NamedTuple):
 
 
 class Watch(dict[str, object]):
-    """What a block was seen doing: names of the user's variables, and ``lines`` by node.
+    """The record of a block: a mapping from variable names to objects, and ``lines`` by node.
 
-    A mapping from names to objects, for the parameter ``names`` of every view. ``strict`` means
-    that a node whose number is not finite is an error.
+    Every view takes it as its parameter ``names``. ``strict`` makes a node whose number is not
+    finite an error.
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -47,18 +47,18 @@ _current: ContextVar[Watch | None] = ContextVar("current", default=None)
 
 @contextmanager
 def watch() -> Iterator[Watch]:
-    """Remember the source line of every node made in this block, and the names of variables.
+    """Record the source line of every node made in this block, and the names of variables.
 
-    The result serves as ``names`` of every view::
+    Every view takes the result as its parameter ``names``::
 
         with watch() as seen:
             s = w * x + b
             y = tanh(s)
         page(y, seen)
 
-    Names are those of the variables around the block when it ends. Other threads are not watched.
-    Making a node costs several times its normal time meanwhile, and what was made is kept as long
-    as the result is. Of blocks within one another, the inner one shares the outer one's lines.
+    The names are those of the local variables when the block ends. Other threads are not watched.
+    In the block, making a node takes several times as long as usual, and the nodes live as long as
+    the result does. An inner block shares the lines of the outer one.
     """
     frame: FrameType = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__") == "contextlib":
@@ -72,9 +72,9 @@ def watch() -> Iterator[Watch]:
 
 
 def current() -> Watch | None:
-    """Return what watches this thread now: of the blocks around, the inner one that has not ended.
+    """Return the watch of the innermost open block in this thread, or None.
 
-    Blocks of generators may end in any order, and in another context than they began in.
+    Blocks in generators may end in any order, and in a context other than the one they began in.
     """
     watch = _current.get()
     while watch is not None and watch.ended:
@@ -84,7 +84,7 @@ def current() -> Watch | None:
 
 @contextmanager
 def watched(seen: Watch) -> Iterator[None]:
-    """Let ``seen`` have the lines of the nodes made in this block."""
+    """Record in ``seen`` the lines of the nodes made in this block."""
     global open_blocks
     if (outer := current()) is not None:
         seen.outer, seen.lines, seen.strict = outer, outer.lines, seen.strict or outer.strict
@@ -95,13 +95,13 @@ def watched(seen: Watch) -> Iterator[None]:
     finally:
         open_blocks -= 1
         seen.ended = True
-        if _current.get() is seen:  # else it ends out of turn, or in another context
+        if _current.get() is seen:  # else it ends out of order, or in another context
             _current.set(seen.outer)
 
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Do not watch the nodes of a derivative: its formula may compute a branch it does not take."""
+    """Stop watching, as for the nodes of a derivative: it may compute branches it does not take."""
     token = _current.set(None)
     try:
         yield
@@ -110,7 +110,7 @@ def paused() -> Iterator[None]:
 
 
 def user_line() -> Line:
-    """Return the line that is running in the nearest frame outside this package."""
+    """Return the running line of the nearest frame outside this package."""
     frame: FrameType = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back

@@ -16,8 +16,8 @@ from microgradient.compiler.program.tracing import Condition, Trace
 from microgradient.engine import ops
 from microgradient.engine.choice import where
 from microgradient.engine.number import as_float
-from microgradient.engine.op import Symbol
 from microgradient.engine.services.trees import leaves, matching_leaves, rebuild
+from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 from microgradient.nn.losses import cross_entropy
 from microgradient.nn.optimizers import Optimizer

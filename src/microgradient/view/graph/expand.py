@@ -8,10 +8,12 @@ from operator import add
 from typing import Any, Final
 
 from microgradient.engine import ops
+from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.choice import detach, equal
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import shown
-from microgradient.engine.op import OPS, Arithmetic, Op
+from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 from microgradient.engine.services.watching import Watch, paused, watched
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value, constant

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add, mul
+from typing import Any
 
 from microgradient.engine import ops
-from microgradient.engine.op import OPS, Arithmetic, Op
+from microgradient.engine.arithmetic import Arithmetic
+from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 
 CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula binds
 
@@ -86,7 +89,7 @@ def number(notation: Notation, x: float) -> Formula:
     return Formula(text, notation, strength)
 
 
-def arithmetic(notation: Notation) -> Arithmetic:
+def arithmetic(notation: Notation) -> Arithmetic[Any]:
     """Return the arithmetic that writes in ``notation``."""
 
     def of(x: Formula | float) -> Formula:

@@ -1,9 +1,10 @@
-"""Finite differences that know how far they can be trusted, and what a kink looks like.
+"""Finite differences with error bounds, that recognise kinks.
 
-Central differences at steps h, h/2, h/4, … are extrapolated to sixth order (Richardson). What the
-extrapolation changes bounds its truncation, a bound of f's own error over h its rounding; the step
-with the smallest sum is taken, among those at which halving h has the effect that a smooth function
-shows. Where the slopes from the left and from the right stay apart, the point is a kink.
+Central differences at steps h, h/2, h/4, … are extrapolated to sixth order (Richardson). The change
+made by extrapolating bounds the truncation error; the error of f itself, divided by h, bounds the
+rounding error. Among the steps where halving h has the effect it has on a smooth function, the one
+with the smallest sum of both is used. If the slopes from the left and the right stay apart, the
+point is a kink.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from math import copysign, factorial, frexp, inf, isfinite, nan, sqrt
 from microgradient.check.numbers.running_error import UNIT
 from microgradient.engine.number import as_float
 
-_ENOUGH = 30.0  # times the best bound so far: smaller steps then only add rounding
+_ENOUGH = 30.0  # times the best bound so far: from here on, smaller steps only add rounding
 _PROBE = 5  # halvings from one probe to the next
-_ODD = 0.7310585  # no power of two: those may fall on the grid that f's values are rounded to
-_TRUST = 3.0  # times the sum of both estimates
+_ODD = 0.7310585  # not a power of two: those may fall on the grid that f's values are rounded to
+_SAFETY = 3.0  # times the estimate of the rounding error, or of both errors at one side
 
 
 @dataclass(frozen=True)
-class Step:
-    """A central difference at step ``h``, and how much rounding can have moved it."""
+class CentralDifference:
+    """A central difference with step ``h``, and how far rounding can have moved it."""
 
     h: float
     slope: float
@@ -36,9 +37,9 @@ class Step:
 class Slope:
     """A derivative by finite differences: between ``low`` and ``high``, give or take ``bound``.
 
-    ``kind`` is "smooth" (low and high are one), "kink", "one-sided" (the function ends here),
-    "unbounded" (the slopes grow without end: low is -inf or high inf), "undecided", or "overruled"
-    (by 50 digits, where differences were fooled).
+    ``kind`` is "smooth" (low equals high), "kink", "one-sided" (the function ends here),
+    "unbounded" (the slopes grow without limit: low is -inf or high inf), "undecided", or
+    "overruled" (by 50 digits, where the differences were misled).
     """
 
     kind: str
@@ -48,15 +49,17 @@ class Slope:
     h: float
 
     def allows(self, derivative: float, bound: float = 0.0) -> bool:
-        """Return whether ``derivative``, itself known up to ``bound``, agrees."""
+        """Return whether ``derivative``, itself known to within ``bound``, agrees."""
         if self.kind == "unbounded":
             return self.low <= derivative <= self.high
         slack = self.bound + bound
         return self.low - slack <= derivative <= self.high + slack
 
-    def or_rather(self, finer: Slope) -> Slope:
-        """Return the better of this and an estimate from smaller steps: ``finer`` where it is
-        sharper, and where the two exclude each other: then this one agreed with itself by chance.
+    def refined_by(self, finer: Slope) -> Slope:
+        """Return the better of this and ``finer``, an estimate from smaller steps.
+
+        That is ``finer`` if its bound is smaller, or if the two exclude each other: then this one
+        agreed with itself by chance.
         """
         if finer.kind == "undecided":
             return self
@@ -66,12 +69,22 @@ class Slope:
     def widened(self, more: float) -> Slope:
         return replace(self, bound=self.bound + more)
 
+    def __str__(self) -> str:
+        if self.kind in ("undecided", "overruled"):
+            return self.kind
+        if self.kind == "unbounded":
+            return f"unbounded, towards {self.low:g}"
+        if self.kind == "kink":
+            return f"a kink: from {self.low:.9g} to {self.high:.9g} ± {self.bound:.1g}"
+        side = ", from one side" if self.kind == "one-sided" else ""
+        return f"{self.low:.15g} ± {self.bound:.1g}{side}"
+
 
 _UNDECIDED = Slope("undecided", nan, nan, inf, nan)
 
 
 class Stencil:
-    """A function of one number around ``x``: its values at x ± h, each computed once.
+    """A function of one number near ``x``: its values at x ± h, each computed once.
 
     ``noise(h)`` bounds the error of f at x - h and x + h.
     """
@@ -90,58 +103,58 @@ class Stencil:
 
     @cached_property
     def steps(self) -> list[float]:
-        """The steps that are worth trying, powers of two from the largest to the smallest."""
+        """The step sizes worth trying: powers of two, the largest first."""
         exponent = frexp(self.x)[1] if self.x else 0
         largest = max(exponent, 0) - 3
         smallest = exponent - 44 if self.x else -60
         return [2.0**k for k in range(largest, max(smallest, -1000), -1)]
 
-    def step(self, h: float) -> Step:
-        """Return the central difference at ``h``; nan where f is not finite."""
+    def central(self, h: float) -> CentralDifference:
+        """Return the central difference with step ``h``; its slope is nan where f is not finite."""
         above, below = self.x + h, self.x - h
         slope = (self.at(h) - self.at(-h)) / (above - below)
-        moved = abs((above - self.x) - h) + abs((self.x - below) - h)  # if x ± h was rounded
+        moved = abs((above - self.x) - h) + abs((self.x - below) - h)  # by rounding x ± h
         noise = max(self._here, UNIT * max(abs(self.at(h)), abs(self.at(-h))))
-        return Step(h, slope, (noise + moved * abs(slope)) / h)
+        return CentralDifference(h, slope, (noise + moved * abs(slope)) / h)
 
-    def curve(self) -> list[Step]:
-        """Return the central difference at every step: the data of the U."""
-        return [step for step in map(self.step, self.steps) if isfinite(step.slope)]
+    def curve(self) -> list[CentralDifference]:
+        """Return the finite central differences of every step size: the data of the U curve."""
+        return [d for d in map(self.central, self.steps) if isfinite(d.slope)]
 
     def judge(self, derivative: float, bound: float) -> Slope:
-        """Return what the differences say, looking for a kink only where they disagree."""
-        central = self._central(self.steps)
+        """Return the slope, looking for a kink only if ``derivative`` is contradicted."""
+        central = self._extrapolated(self.steps)
         if central.allows(derivative, bound):
             return central
         sides = self._with_sides(central)
         if sides.kind == "unbounded" and isfinite(derivative):
-            return _UNDECIDED  # or the steps are too large to see where growing ends
+            return _UNDECIDED  # the steps may be too large to show where the growth ends
         return sides
 
-    def _central(self, steps: Sequence[float]) -> Slope:
+    def _extrapolated(self, steps: Sequence[float]) -> Slope:
         """Return the extrapolated central difference with the smallest bound, or "undecided".
 
-        It must also hold at much smaller steps, if only as far as rounding lets these tell: what
-        looks smooth from afar may have a structure of its own near x.
+        Much smaller steps must confirm it, as far as their rounding errors allow: a function that
+        looks smooth from afar may have finer structure near x.
         """
-        best, seen = _UNDECIDED, list[Step]()
+        best, seen = _UNDECIDED, list[CentralDifference]()
         for h in steps:
-            step = self.step(h)
-            if not isfinite(step.slope):
+            difference = self.central(h)
+            if not isfinite(difference.slope):
                 seen = []
                 continue
-            seen.append(step)
+            seen.append(difference)
             if len(seen) >= 4:
-                best = best.or_rather(_extrapolated(seen[-4:]))
-            if step.rounding > _ENOUGH * best.bound:
+                best = best.refined_by(_richardson(seen[-4:]))
+            if difference.rounding > _ENOUGH * best.bound:
                 break
         if best.kind == "undecided":
             return best
         best = best.widened(2 * self.noise(best.h) / best.h)
         for h in [h for h in steps if h < best.h][_PROBE::_PROBE]:
-            probe = self.step(h)
+            probe = self.central(h)
             if abs(probe.slope - best.low) > best.bound + 4 * probe.rounding:
-                return self._central([smaller for smaller in steps if smaller < 64 * h])
+                return self._extrapolated([smaller for smaller in steps if smaller < 64 * h])
         return best
 
     def _with_sides(self, central: Slope) -> Slope:
@@ -161,10 +174,10 @@ class Stencil:
         return replace(known[0], kind="one-sided")
 
     def _side(self, sign: float) -> Slope:
-        """Return the slope on one side of x, from points that leave x itself out.
+        """Return the slope on one side of x, from points other than x itself.
 
-        ±inf where the slopes grow without end, nan where f is not finite. The derivative at 0 of
-        the parabola through the values at h, 2h, 4h.
+        It is the derivative at x of the parabola through the values at distances h, 2h and 4h;
+        ±inf where the slopes grow without limit, nan where f is not finite.
         """
         best, previous, before, grown = _UNDECIDED, nan, nan, 0
         for h in self.steps[2:]:
@@ -179,8 +192,8 @@ class Stencil:
                 growing = abs(slope) > max(1.1 * abs(previous), 10 * rounding)
                 grown = grown + 1 if growing else 0
                 if change <= max(0.75 * before, 2 * rounding):
-                    bound = _TRUST * (change + rounding)
-                    best = best.or_rather(Slope("side", slope, slope, bound, h))
+                    bound = _SAFETY * (change + rounding)
+                    best = best.refined_by(Slope("side", slope, slope, bound, h))
             if rounding > 1e3 * best.bound:
                 break
             previous, before = slope, change
@@ -189,26 +202,26 @@ class Stencil:
         return best.widened(5 * self.noise(4 * best.h) / best.h) if best.kind == "side" else best
 
 
-def _extrapolated(steps: Sequence[Step]) -> Slope:
-    """Return the sixth-order value of the last three of four steps, each half the one before.
+def _richardson(differences: Sequence[CentralDifference]) -> Slope:
+    """Return the sixth-order value from the last three of four steps, each half the one before.
 
-    The first step shows whether h is small enough: halving it must have brought the fourth-order
-    values eight times closer together (16 times, in the limit), or into the noise. Where it is, the
+    The first step shows whether h is small enough: halving it must bring the fourth-order values
+    eight times closer together (16 times, in the limit), or to within the noise. If so, the
     sixth-order values of the first and the last three steps differ by 63 times the error.
     """
-    d = [step.slope for step in steps]
+    d = [difference.slope for difference in differences]
     fourth = [b + (b - a) / 3 for a, b in itertools.pairwise(d)]
     sixth = [b + (b - a) / 15 for a, b in itertools.pairwise(fourth)]
-    rounding = 2 * steps[-1].rounding
+    rounding = 2 * differences[-1].rounding
     change, before = abs(fourth[2] - fourth[1]), abs(fourth[1] - fourth[0])
     if change > max(before / 8, 2 * rounding):
         return _UNDECIDED
-    bound = abs(sixth[1] - sixth[0]) / 2 + _TRUST * rounding
-    return Slope("smooth", sixth[1], sixth[1], bound, steps[-1].h)
+    bound = abs(sixth[1] - sixth[0]) / 2 + _SAFETY * rounding
+    return Slope("smooth", sixth[1], sixth[1], bound, differences[-1].h)
 
 
-def quiet(f: Callable[[float], float]) -> Callable[[float], float]:
-    """Return ``f`` with nan where it raises an arithmetic error, as Python's math does."""
+def nan_for_errors(f: Callable[[float], float]) -> Callable[[float], float]:
+    """Return ``f`` with nan in place of an arithmetic error, such as Python's math raises."""
 
     def applied(x: float) -> float:
         try:
@@ -223,9 +236,9 @@ def quiet(f: Callable[[float], float]) -> Callable[[float], float]:
 def measured_noise(f: Callable[[float], float], x: float) -> float:
     """Return the noise of a function of plain floats near x, from a table of differences.
 
-    The largest at three spacings, as rounding to a coarse grid shows only between its points, on
-    the quieter side of x, as a kink or a jump is no noise. At least one rounding of f. Source: Moré
-    and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33, 2011, section 4.
+    The largest over three spacings, since rounding to a coarse grid shows only between its points;
+    on the quieter side of x, since a kink or a jump is not noise; and at least one rounding of f.
+    Source: Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33, 2011, section 4.
     """
     noise = size = 0.0
     for exponent in (-40, -30, -20):
