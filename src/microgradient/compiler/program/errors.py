@@ -6,7 +6,9 @@ from microgradient.engine.services.watching import user_line
 
 
 class CompileError(TypeError):
-    """A function does what has no place in straight-line code."""
+    """Raised for what a function does that has no place in straight-line code."""
+
+    __module__ = "microgradient"
 
 
 def refused(what: str, instead: str) -> CompileError:

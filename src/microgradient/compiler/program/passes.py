@@ -6,9 +6,9 @@ does not: ``0 * x`` and ``x - x`` stay, for x may be infinite.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from microgradient.compiler.program.errors import CompileError
 from microgradient.compiler.program.primitives import (
@@ -26,6 +26,7 @@ from microgradient.compiler.program.program import Instruction, Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine import choice, ops
 from microgradient.engine.arithmetic import Arithmetic
+from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
 
 Emit = Callable[[Trace, Instruction, tuple[int, ...]], int]
@@ -44,56 +45,70 @@ def program_of(
         (value.label or f"Value number {i}", number)
         for i, (value, number) in enumerate(trace.captured.items(), 1)
     ]
-    program = Program(
-        tuple(names),
-        tuple(trace.instructions),
-        tuple(outputs),
-        trace.adjoint_of,
-        trace.adjoint_from,
-        tuple(captured),
-        tuple(varying),
-        reduce,
+    code = _rewritten(
+        trace.instructions, outputs, trace.adjoint_of, trace.adjoint_from, _without_marks
     )
-    return _rewritten(program, program.instructions, _unmarked)
+    return Program(
+        tuple(names), **code, captured=tuple(captured), varying=tuple(varying), reduce=reduce
+    )
 
 
-def _rewritten(program: Program, code: Sequence[Instruction], emit: Emit) -> Program:
-    """Return ``program`` with ``code`` instead of its own, each live instruction by ``emit``."""
-    trace = Trace(len(program.inputs))
-    live = _live(code, program.outputs)
+class _Code(TypedDict):
+    """The fields of a program that a pass writes."""
+
+    instructions: tuple[Instruction, ...]
+    outputs: tuple[int, ...]
+    adjoint_of: dict[int, int]
+    adjoint_from: int | None
+
+
+def _passed(program: Program, code: Sequence[Instruction], emit: Emit) -> Program:
+    """Return ``program`` with ``code`` for its own, each live instruction written by ``emit``."""
+    new = _rewritten(code, program.outputs, program.adjoint_of, program.adjoint_from, emit)
+    return replace(program, **new)
+
+
+def _rewritten(
+    code: Sequence[Instruction],
+    outputs: Sequence[int],
+    adjoint_of: Mapping[int, int],
+    adjoint_from: int | None,
+    emit: Emit,
+) -> _Code:
+    live = _live(code, outputs)
+    inputs = sum(instruction.op is INPUT for instruction in code)
+    trace = Trace(inputs)
     new: dict[int, int] = {}
     for slot, instruction in enumerate(code):
-        if slot == program.adjoint_from:
+        if slot == adjoint_from:
             trace.adjoint_from = len(trace.instructions)
         if instruction.op is INPUT:
             new[slot] = slot
         elif live[slot]:
             new[slot] = emit(trace, instruction, tuple([new[i] for i in instruction.operands]))
-    trace.adjoint_of = {}
-    for slot, of in program.adjoint_of.items():
-        if slot in new and of in new and new[slot] >= len(program.inputs):
+    for slot, of in adjoint_of.items():
+        if slot in new and of in new and new[slot] >= inputs:
             trace.adjoint_of.setdefault(new[slot], new[of])
-    return _eliminate_dead(program, trace, [new[slot] for slot in program.outputs])
+    return _without_dead(trace, [new[slot] for slot in outputs])
 
 
-def _eliminate_dead(program: Program, trace: Trace, outputs: Sequence[int]) -> Program:
-    """Return ``program`` with the instructions of ``trace`` that ``outputs`` need."""
+def _without_dead(trace: Trace, outputs: Sequence[int]) -> _Code:
+    """Return the instructions of ``trace`` that ``outputs`` need, and the inputs."""
     live = _live(trace.instructions, outputs)
     slots = [slot for slot, needed in enumerate(live) if needed]
     new = {slot: i for i, slot in enumerate(slots)}
     first = trace.adjoint_from
-    return replace(
-        program,
-        instructions=tuple(
+    return {
+        "instructions": tuple(
             [
                 Instruction(x.op, tuple([new[i] for i in x.operands]), x.number)
                 for x in (trace.instructions[slot] for slot in slots)
             ]
         ),
-        outputs=tuple([new[slot] for slot in outputs]),
-        adjoint_of={new[a]: new[v] for a, v in trace.adjoint_of.items() if live[a] and live[v]},
-        adjoint_from=None if first is None else sum(live[:first]),
-    )
+        "outputs": tuple([new[slot] for slot in outputs]),
+        "adjoint_of": {new[a]: new[v] for a, v in trace.adjoint_of.items() if live[a] and live[v]},
+        "adjoint_from": None if first is None else sum(live[:first]),
+    }
 
 
 def _live(code: Sequence[Instruction], outputs: Iterable[int]) -> list[bool]:
@@ -114,7 +129,7 @@ def _copied(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> i
     return trace.emit(instruction.op, slots)
 
 
-def _unmarked(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+def _without_marks(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
     """Leave out the marks that only derivatives care for."""
     if instruction.op in (ARGUMENT, DETACH):
         return slots[0]
@@ -127,6 +142,12 @@ def legalize(program: Program, native: Iterable[str]) -> Program:
     Raises CompileError, naming the row, for a primitive that is not among them.
     """
     names = set(native)
+
+    def is_legal(op: Op) -> bool:
+        return op in OWN or op is INPUT or (OPS.get(op.name) is op and op.name in names)
+
+    if all(is_legal(instruction.op) for instruction in program.instructions):
+        return program
     m = Arithmetic(
         {
             **{name: OPS[name] for name in names if name in OPS},
@@ -138,14 +159,14 @@ def legalize(program: Program, native: Iterable[str]) -> Program:
 
     def emit(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
         op = instruction.op
-        if op in OWN or (OPS.get(op.name) is op and op.name in names):
+        if is_legal(op):
             return _copied(trace, instruction, slots)
         try:
             return trace.slot(op.value(m, *[_symbol(trace, slot) for slot in slots]))
         except AttributeError as fault:
             raise CompileError(f"the operation {op.name!r} cannot be compiled: {fault}") from None
 
-    return _rewritten(program, program.instructions, emit)
+    return _passed(program, program.instructions, emit)
 
 
 def _symbol(trace: Trace, slot: int) -> Any:
@@ -178,7 +199,7 @@ def contract_sums(program: Program) -> Program:
         ]
         if slot not in inner:
             code[slot] = _contracted(code, terms, uses) or code[slot]
-    return _rewritten(program, code, _copied)
+    return _passed(program, code, _copied)
 
 
 def _sums_of_squares_as_dots(code: Sequence[Instruction], uses: Sequence[int]) -> list[Instruction]:
@@ -230,7 +251,7 @@ def strength_reduce(program: Program) -> Program:
     s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|): s(x) and s(-x) then
     share one exponential.
     """
-    return _rewritten(program, program.instructions, _reduced)
+    return _passed(program, program.instructions, _reduced)
 
 
 def _product(trace: Trace, slots: tuple[int, ...]) -> int:
