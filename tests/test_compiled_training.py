@@ -420,10 +420,11 @@ def test_replicas_of_different_shapes_are_refused():
 # --- interruption ---------------------------------------------------------------------------------
 
 LONG = """
-import sys
+import signal
 import threading
 import time
 from microgradient import nn
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
 model = nn.MLP(2, [3, 1], "tanh", rng=0)
 patterns = [([float(a), float(b)], [float(a != b)]) for a in (0, 1) for b in (0, 1)]
 weights = [p.data for p in model.parameters()]

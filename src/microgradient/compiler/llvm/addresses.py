@@ -23,8 +23,10 @@ from microgradient.compiler.loops.nests import (
 )
 
 BLOCKS = 16  # vectors of examples in a tile
-ARGUMENTS = "ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, ptr %out, i64 %out_stride, i64 %examples"
-"""What the function of each nest takes, for a tile of ``%examples`` examples."""
+ARGUMENTS = "ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, i64 %examples"
+"""What the function of a nest takes, for a tile of ``%examples`` examples: six, for registers."""
+OUTPUT_ARGUMENTS = f"{ARGUMENTS}, ptr %out, i64 %out_stride"
+"""What that of a nest takes that writes outputs."""
 
 
 @dataclass(frozen=True)

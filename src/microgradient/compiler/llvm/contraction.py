@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.addresses import ARGUMENTS, Addresses, Layout
+from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, Addresses, Layout
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
 from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block
@@ -66,9 +66,11 @@ class _KernelFunction:
     def function(self) -> Function:
         kernel, builder, wide = self.kernel, self.builder, self.kernel.wide
         with builder.loop("%m_count", 0, kernel.high) as m:
-            if wide == 1 or kernel.lanes_of_k:  # the caller sees to whole tiles
+            if kernel.lanes_of_k:  # the caller sees to whole tiles
                 with builder.loop("%n_count", 0, wide) as n:
                     self._tile(m, n, wide)
+            elif wide == 1:  # there is one n alone
+                self._tile(m, 0, 1)
             else:
                 whole = builder.integer("mul", builder.integer("sdiv", "%n_count", wide), wide)
                 some = builder.put(f"icmp sgt i64 {whole}, 0")
@@ -80,7 +82,7 @@ class _KernelFunction:
         head = f"internal void @{kernel.name}({', '.join(_PARAMETERS)}) noinline nounwind"
         return builder.function(head, kernel.name)
 
-    def _tile(self, m: str, n: str, wide: int) -> None:
+    def _tile(self, m: Index, n: Index, wide: int) -> None:
         kernel, lanes, builder = self.kernel, self.lanes, self.builder
         ms = [builder.integer("add", m, i) for i in range(kernel.high)]
         ns = [builder.integer("add", n, j) for j in range(wide)]
@@ -240,7 +242,7 @@ class GradientFunction(Addresses):
                     *(self.pointer(out, (i, j)), out.strides[0], 1),
                     *(m_count, n_count, "%examples"),
                 )
-        return self.builder.function(f"internal void @{name}({ARGUMENTS}) nounwind", name)
+        return self.builder.function(f"internal void @{name}({OUTPUT_ARGUMENTS}) nounwind", name)
 
 
 def tiles(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:

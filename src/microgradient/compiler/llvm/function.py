@@ -17,7 +17,7 @@ from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunct
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
 from microgradient.compiler.llvm.reduction import SumFunction
-from microgradient.compiler.loops.nests import Contraction, Layer
+from microgradient.compiler.loops.nests import Contraction, Layer, Schedule
 from microgradient.compiler.loops.schedule import scheduled
 from microgradient.compiler.program.passes import contract_sums, legalize, strength_reduce
 from microgradient.compiler.program.program import Program
@@ -86,22 +86,21 @@ def lowered(
             parts.append(SumFunction(layout, nest, whole).function(full))
         else:
             parts.append(NestFunction(layout, nest, table, accumulate).function(full, hint))
-    per_tile = [isinstance(nest, Contraction) or nest.varying for nest in nests]
-    run = _run(layout, name, batched, per_tile)
+    run = _run(layout, name, batched, schedule)
     sizes = layout.uniform, layout.varying * BLOCKS * lanes
     return ProgramFunction(name, (*parts, run), tuple(tables), *sizes)
 
 
-def _run(layout: Layout, name: str, batched: bool, per_tile: Sequence[bool]) -> Function:
+def _run(layout: Layout, name: str, batched: bool, schedule: Schedule) -> Function:
     """Return the program's function: the uniform nests once, then the others tile by tile."""
     builder = Builder()
 
-    def call(varying: bool, x: str, out: str, examples: str) -> None:
-        for k, varies in enumerate(per_tile):
-            if varies == varying:
-                memories = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v"
-                rest = f"ptr {out}, i64 %out_stride, i64 {examples}"
-                builder.do(f"call void @{name}_nest{k}({memories}, {rest})")
+    def call(per_tile: bool, x: str, out: str, examples: str) -> None:
+        arguments = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, i64 {examples}"
+        for k, nest in enumerate((*schedule.nests, *schedule.outputs)):
+            if per_tile == (isinstance(nest, Contraction) or nest.varying):
+                more = f", ptr {out}, i64 %out_stride" if k >= len(schedule.nests) else ""
+                builder.do(f"call void @{name}_nest{k}({arguments}{more})")
 
     call(False, "%x", "%out", "1")
     if batched:

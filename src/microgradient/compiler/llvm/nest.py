@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from microgradient.compiler.llvm.addresses import ARGUMENTS, Addresses, Layout
+from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, Addresses, Layout
 from microgradient.compiler.llvm.builder import Function, Index, number
 from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
 from microgradient.compiler.llvm.lanes import Mask, Vector
@@ -46,7 +46,9 @@ class NestFunction(Addresses):
                     self._statements()
             else:
                 self._statements()
-        return self.builder.function(f"internal void @{name}({ARGUMENTS}) {hint}nounwind", name)
+        writes = self._nest.statements[0].target.buffer == OUTPUT
+        arguments = OUTPUT_ARGUMENTS if writes else ARGUMENTS
+        return self.builder.function(f"internal void @{name}({arguments}) {hint}nounwind", name)
 
     def _statements(self) -> None:
         for statement in self._nest.statements:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from microgradient.compiler.llvm.addresses import ARGUMENTS, Addresses, Layout
+from microgradient.compiler.llvm.addresses import OUTPUT_ARGUMENTS, Addresses, Layout
 from microgradient.compiler.llvm.builder import Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
 from microgradient.compiler.loops.nests import Access, Literals, Nest
@@ -31,7 +31,7 @@ class SumFunction(Addresses):
         else:
             assert isinstance(x, (Access, Literals))
             self._add_multiples(x, statement.target)
-        return self.builder.function(f"internal void @{name}({ARGUMENTS}) nounwind", name)
+        return self.builder.function(f"internal void @{name}({OUTPUT_ARGUMENTS}) nounwind", name)
 
     def _add_multiples(self, x: Access | Literals, out: Access) -> None:
         """Add numbers that all examples share as many times as there are examples."""
