@@ -92,8 +92,8 @@ class Compiled:
         if given.replicas is not None:
             return results.each(self._replicated(kernel, given), given.replicas)
         if given.batch is None:
-            return results.one(list(kernel.run(given.shared)))
-        outputs = kernel.run_batch(given.shared, given.batch.numbers)
+            return results.one(list(kernel.run(given.uniform)))
+        outputs = kernel.run_batch(given.uniform, given.batch.numbers)
         return results.one(list(outputs)) if self._reduce else results.each(outputs, given.batch)
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
@@ -150,7 +150,7 @@ class Compiled:
         assert given.replicas is not None
         replicas = given.replicas.numbers
         if given.batch is None:
-            return kernel.run_batch(given.shared, replicas)
+            return kernel.run_batch(given.uniform, replicas)
         if not given.batch.size:
             return [[0.0] * len(self.program().outputs)] * given.replicas.size
         total: list[list[float]] | None = None

@@ -28,10 +28,13 @@ Place = int | str
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument: its place, its role, its tree (that of one example), and a name per number."""
+    """One argument: its place, its role, its tree, and names and first index of its inputs.
+
+    The tree of an argument of a batch is that of one example.
+    """
 
     place: Place
-    role: str  # "shared", "batch", "replicas" or "static"
+    role: str  # "uniform", "batch", "replicas" or "static"
     tree: Any
     names: tuple[str, ...]
     first: int
@@ -39,23 +42,26 @@ class Argument:
 
 @dataclass(frozen=True)
 class Given:
-    """The numbers of one call: those shared by all examples, the batch, and the replicas."""
+    """The numbers of one call: the uniform ones, the batch, and the replicas."""
 
-    shared: Sequence[float]
+    uniform: Sequence[float]
     batch: Batch | None
     replicas: Batch | None
     example_places: tuple[int, ...] = ()
 
     def with_example(self, example: Sequence[float]) -> list[float]:
-        """Return the shared numbers with those of one example in their places."""
-        numbers = list(self.shared)
+        """Return the uniform numbers with those of one example in their places."""
+        numbers = list(self.uniform)
         for place, x in zip(self.example_places, example):
             numbers.insert(place, x)
         return numbers
 
 
 class Arguments:
-    """The roles of a function's arguments; those that are not named are shared."""
+    """The roles of a function's arguments.
+
+    Those that are not named are uniform: the same for all examples and replicas.
+    """
 
     def __init__(
         self,
@@ -91,7 +97,7 @@ class Arguments:
 
     def role(self, place: Place) -> str:
         roles = {"batch": self.batch, "replicas": self.replicas, "static": self.static}
-        return next((role for role, places in roles.items() if place in places), "shared")
+        return next((role for role, places in roles.items() if place in places), "uniform")
 
     def shapes(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Argument]:
         """Return the arguments of a first call, with their trees."""
@@ -106,7 +112,7 @@ class Arguments:
             if role == "static":
                 tree = copy.deepcopy(argument)
             else:
-                tree = listed(argument if role == "shared" else first_example(argument, role))
+                tree = listed(argument if role == "uniform" else first_example(argument, role))
             what = self._name(place)
             names = () if role == "static" else tuple(_names(tree, what))
             if role in ("batch", "replicas") and not names:
@@ -155,15 +161,15 @@ class Arguments:
                 f"compiled for {len(arguments)} arguments, got {len(given)}; another call is "
                 "another program: compile the function again for it"
             )
-        shared: list[float] = []
+        uniform: list[float] = []
         batches: dict[str, list[Batch]] = {"batch": [], "replicas": []}
         example_places: list[int] = []
         for argument in arguments:
             if argument.place not in given:
                 raise CompileError(f"compiled with argument {argument.place!r}, which is missing")
             x = given[argument.place]
-            if argument.role == "shared":
-                shared += _numbers(x, argument.tree, argument.place)
+            if argument.role == "uniform":
+                uniform += _numbers(x, argument.tree, argument.place)
             elif argument.role == "static":
                 _check_static(x, argument)
             else:
@@ -183,7 +189,7 @@ class Arguments:
                     )
                     example_places += range(at, at + len(argument.names))
         batch, replicas = joined(batches["batch"]), joined(batches["replicas"])
-        return Given(shared, batch, replicas, tuple(example_places))
+        return Given(uniform, batch, replicas, tuple(example_places))
 
 
 def _parameters_of(f: Callable[..., Any]) -> list[str]:
