@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from microgradient import __version__
+from microgradient.files import check_writable
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training.loop import TrainingDiverged
 from microgradient.nn.training.plan import BACKENDS
@@ -105,7 +105,7 @@ def _train(options: argparse.Namespace, console: Console) -> int:
     if options.variant and len(experiments) > 1:
         raise ValueError("--variant goes with one network, not with all")
     for path in filter(None, (options.plot, options.save)):
-        _check_writable(path)
+        check_writable(path)
     if options.plot:
         picture.check(options.plot)
         if options.plot == options.save:
@@ -200,16 +200,6 @@ def _console() -> Console:
 
 def _chosen(name: str) -> list[Experiment]:
     return list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
-
-
-def _check_writable(path: Path) -> None:
-    """Raise ValueError now for a file that could not be written after minutes of training."""
-    if not path.name or path.is_dir() or (path.exists() and not path.is_file()):
-        raise ValueError(f"expected the name of a file to write, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"the folder {str(path.parent)!r} does not allow writing {path.name}")
 
 
 def _named(path: Path, experiment: Experiment, count: int) -> Path:

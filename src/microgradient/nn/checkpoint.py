@@ -1,16 +1,15 @@
-"""Checkpoints: the parameters of a module as JSON with a checksum, written whole or not at all."""
+"""Checkpoints: the parameters of a module as JSON with a checksum."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from microgradient.engine.number import shown
+from microgradient.files import write_file
 from microgradient.nn.module import Module
 
 _FORMAT = "microgradient checkpoint"
@@ -32,7 +31,7 @@ def save(module: Module, path: str | Path) -> None:
         "checksum": _checksum(state),
         "parameters": state,
     }
-    write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
+    write_file(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
 
 
 def load(module: Module, path: str | Path) -> None:
@@ -60,37 +59,12 @@ def load(module: Module, path: str | Path) -> None:
     if content.get("checksum") != _checksum(content.get("parameters")):
         raise ValueError(
             f"{path} was damaged or edited: its numbers do not match its checksum; for numbers of "
-            "your own, use module.load_state"
+            "your own, use module.load_state_dict"
         )
     try:
         module.load_state_dict(_numbers(content.get("parameters")))
     except (ValueError, TypeError, OverflowError) as fault:
         raise ValueError(f"{path} does not fit this module: {fault}") from None
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to a temporary file beside ``path`` and rename it: whole or not at all.
-
-    Follows links and keeps an existing file's permissions. Raises ValueError for what is no
-    regular file (a folder, a device).
-    """
-    path = Path(os.path.realpath(path))
-    if path.is_symlink() or (path.exists() and not path.is_file()):  # a link that ends nowhere
-        raise ValueError(f"{path} is not a regular file; nothing was written")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    temporary.unlink(missing_ok=True)  # of a process that was killed and had our number
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            os.chmod(temporary, path.stat().st_mode)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _checksum(parameters: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from microgradient.files import write_file
 from microgradient.rumelhart1986.trial import Result
 
 FORMATS = ("png", "svg", "pdf")
@@ -54,7 +56,9 @@ def save(result: Result, path: Path) -> None:
         codes = [result.network.activities(p.inputs)[probe.group] for p in probe.patterns]
         _codes(axes, codes, [p.name for p in probe.patterns])
         axes.set_title(f"activities of {probe.group} (white 0, black 1)", fontsize=9)
-    figure.savefig(path, dpi=150)
+    content = BytesIO()
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
+    write_file(path, content.getvalue())
 
 
 def _row(part: Any, count: int, ratios: list[int]) -> list[Any]:
