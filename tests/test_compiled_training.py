@@ -225,6 +225,25 @@ def test_divergence_leaves_the_optimizer_as_it_was():
     assert rate == rate_2
 
 
+def test_a_setting_that_makes_its_first_sweep_diverge_is_taken_back():
+    for backend in ("eager", "python", "llvm"):
+        w = mg.Value(1.0)
+        rule = nn.Momentum([w], 0.1, 0.5)
+        with pytest.raises(nn.TrainingDiverged, match="in sweep 4") as caught:
+            nn.train(
+                lambda x, w=w: w * x[0],
+                [((1.0,), 0.5), ((1.0,), 0.25)],
+                loss=nn.half_squared_error,
+                optimizer=rule,
+                sweeps=6,
+                update="presentation",
+                schedule={3: {"rate": 1e308}},
+                backend=backend,
+            )
+        assert (rule.rate, rule.steps) == (0.1, 6)
+        assert (caught.value.history.sweeps, caught.value.history.stopped) == (3, "diverged")
+
+
 @given(strategies.recipes())
 @settings(max_examples=15)
 def test_any_recipe(recipe):
@@ -303,7 +322,7 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
             super().step()
 
     network = model()
-    with pytest.raises(CompileError, match="Own has a step of its own"):
+    with pytest.raises(CompileError, match="Own overrides step"):
         nn.train(
             network,
             XOR,
@@ -352,8 +371,46 @@ def test_replicas_that_diverge_keep_their_weights():
             sweeps=50,
             backend=backend,
         )
-        assert [r.stopped for r in results] == ["diverged"] * 3
+        assert [(r.stopped, r.right) for r in results] == [("diverged", 0)] * 3
+        assert all(math.isnan(r.error) for r in results)
         assert [m.state_dict() for m in models] == before
+
+
+def test_replicas_that_diverge_have_done_the_same_sweeps():
+    results = [
+        nn.train_replicas(
+            [nn.MLP(1, [1], "linear", rng=s) for s in range(3)],
+            [([3.0], [1.0])],
+            loss=lambda y, d: mg.exp(nn.half_squared_error(y, d)),
+            optimizer=lambda p: nn.GradientDescent(p, 0.05),
+            sweeps=50,
+            criterion=nn.within(0.001),
+            backend=backend,
+        )
+        for backend in ("eager", "llvm")
+    ]
+    eager, compiled = ([(r.stopped, r.sweeps) for r in one] for one in results)
+    assert eager == compiled == [("criterion", 9), ("diverged", 1), ("diverged", 3)]
+
+
+def test_replicas_whose_memories_do_not_start_at_0_are_trained_one_by_one():
+    def started(p):
+        rule = nn.Momentum(p, 0.01)
+        rule.changes = [0.5] * len(p)
+        return rule
+
+    def states(backend):
+        settings = {"loss": nn.half_squared_error, "optimizer": started, "sweeps": 3}
+        models = [model(1), model(2)]
+        return [
+            r.model.state_dict()
+            for r in nn.train_replicas(models, XOR, backend=backend, **settings)
+        ]
+
+    with pytest.raises(CompileError, match="must start at 0"):
+        states("llvm")
+    for one, other in zip(states("auto"), states("eager")):
+        assert one == pytest.approx(other, rel=1e-9)
 
 
 def test_replicas_that_are_not_alike_are_refused_or_trained_eagerly():

@@ -62,8 +62,8 @@ def test_state_goes_round_and_faults_change_nothing():
         (lambda: nn.MLP(2, [1], "rleu"), "rleu"),
         (lambda: nn.MLP(2, [2, 1], ["tanh"]), "2 layers, got 1"),
         (lambda: nn.MLP(2, [2], initializer="xavier"), "glorot"),
-        (lambda: nn.half_squared_error([Value(1.0)], [1.0, 2.0]), "1 outputs, got 2"),
-        (lambda: nn.margin_error([Value(1.0)], []), "1 outputs, got 0"),
+        (lambda: nn.half_squared_error([Value(1.0)], [1.0, 2.0]), "as outputs, 1, got 2"),
+        (lambda: nn.margin_error([Value(1.0)], []), "as outputs, 1, got 0"),
     ],
 )
 def test_misuse_names_what_was_expected(call, message):

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from microgradient import Value, nn
-from microgradient.nn.training.eager import count_right
+from microgradient.nn.training.objective import count_right
 
 XOR = [((a, b), (float(a != b),)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
 

@@ -153,4 +153,5 @@ softmax_cross_entropy = Op(
     _cross_entropy,
     domain=((0.1, 2.0),),
     operands=_cross_entropy_operands,
+    doc="Return the cross-entropy of softmax(logits) with a class index or a distribution.",
 )

@@ -15,15 +15,13 @@ M = Any
 X = Any
 
 
-def cross_entropy(outputs: Any, targets: Any) -> Any:
-    """Return the cross-entropy of softmax(outputs) with a class index or a distribution."""
-    return softmax_cross_entropy(outputs, targets)
+cross_entropy = softmax_cross_entropy
 
 
 def _paired(outputs: Any, targets: Any, *settings: X) -> tuple[X, ...]:
     ys, ds = _sequence(outputs), _sequence(targets)
     if len(ys) != len(ds):
-        raise ValueError(f"expected one target for each of {len(ys)} outputs, got {len(ds)}")
+        raise ValueError(f"expected as many targets as outputs, {len(ys)}, got {len(ds)}")
     return (*ys, *ds, *settings)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from microgradient.engine.value import Value
 from microgradient.nn.losses import half_squared_error, margin_error
 from microgradient.nn.optimizers import Momentum
-from microgradient.nn.training.eager import count_right
 from microgradient.nn.training.history import History
 from microgradient.nn.training.loop import train
+from microgradient.nn.training.objective import count_right
 from microgradient.nn.training.plan import within
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Pattern, Recipe, Variant
 from microgradient.rumelhart1986.network import FeedForward
