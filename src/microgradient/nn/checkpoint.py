@@ -18,9 +18,9 @@ _LARGEST = 256 * 1024 * 1024  # bytes
 
 
 def save(module: Module, path: str | Path) -> None:
-    """Write the state of ``module`` to ``path``, replacing the file only once it is complete.
+    """Write the parameters of ``module`` to ``path``; an older file stays until all is written.
 
-    Raises ValueError if a parameter is not finite; an existing file then stays as it was.
+    Raises ValueError if a parameter is not finite or ``path`` cannot be written to.
     """
     state = module.state_dict()
     if broken := [name for name, number in state.items() if not isfinite(number)]:
@@ -37,7 +37,7 @@ def save(module: Module, path: str | Path) -> None:
 def load(module: Module, path: str | Path) -> None:
     """Set the parameters of ``module`` from the file ``path``; on any fault change none.
 
-    Raises ValueError for a file that is no checkpoint, or whose names or numbers do not fit.
+    Raises ValueError for a file that is not a checkpoint, or whose names or numbers do not fit.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -55,11 +55,13 @@ def load(module: Module, path: str | Path) -> None:
             f"{path} has version {shown(content.get('version'))}; this release reads {_VERSION}"
         )
     if unknown := content.keys() - {"format", "version", "checksum", "parameters"}:
-        raise ValueError(f"{path} holds {shown(sorted(unknown)[0])}, which no checkpoint has")
+        raise ValueError(
+            f"{path} holds {shown(sorted(unknown)[0])}, which is not part of a checkpoint"
+        )
     if content.get("checksum") != _checksum(content.get("parameters")):
         raise ValueError(
-            f"{path} was damaged or edited: its numbers do not match its checksum; for numbers of "
-            "your own, use module.load_state_dict"
+            f"{path} was damaged or edited: its numbers do not match its checksum; to set numbers "
+            "of your own, call module.load_state_dict"
         )
     try:
         module.load_state_dict(_numbers(content.get("parameters")))
@@ -68,7 +70,7 @@ def load(module: Module, path: str | Path) -> None:
 
 
 def _checksum(parameters: Any) -> str:
-    """Return the SHA-256 of the parameters, written in one way whatever the file looks like."""
+    """Return the SHA-256 of the parameters in one fixed notation, however the file is laid out."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 

@@ -137,7 +137,7 @@ def _update(optimizer: Optimizer) -> Program:
     varying = ["weight", *optimizer.memories, "gradient"]
     names = [*(f"setting {i}" for i in range(count)), *varying]
     trace = Trace(len(names))
-    symbols = trace.inputs()
+    symbols: list[Any] = trace.inputs()
     weight, *memories, gradient = symbols[count:]
     moved = tuple(optimizer.rule(symbols[:count], weight, gradient, *memories))
     if len(moved) != 1 + len(memories):
