@@ -192,13 +192,13 @@ def test_kill_while_saving_loses_nothing(tmp_path):
     states = [nn.MLP(8, [40, 8], rng=seed).state_dict() for seed in (1, 2)]
     rng = random.Random(0)
     for _ in range(8):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SAVING, str(path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "started\n"
-        time.sleep(rng.uniform(0.0, 0.05))
-        process.kill()
-        process.communicate()
+        command = [sys.executable, "-c", SAVING, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline() == "started\n"
+                time.sleep(rng.uniform(0.0, 0.05))  # any moment will do
+            finally:
+                process.kill()
         model = nn.MLP(8, [40, 8], rng=3)
         nn.load(model, path)
         assert model.state_dict() in states
