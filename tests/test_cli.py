@@ -57,7 +57,7 @@ def test_picture_and_weights_are_written(tmp_path, ending, capsys):
 
 
 def test_all_writes_a_picture_for_each(tmp_path, capsys):
-    """Few sweeps: what is shown of each is tested here, that each learns elsewhere."""
+    """A few sweeps show the output for each; other tests show that each learns."""
     assert main(["train", "all", "--sweeps", "2", "--plot", str(tmp_path / "p.png")]) == 1
     shown = capsys.readouterr().out
     for experiment in EXPERIMENTS.values():

@@ -1,4 +1,4 @@
-"""train and train_replicas, compiled: the numbers of the eager engine, to within roundings."""
+"""train and train_replicas, compiled: the numbers of the eager engine, within rounding."""
 
 import math
 import random
@@ -99,7 +99,7 @@ def test_penalties_on_weights_and_fixed_weights_are_compiled():
 
 @pytest.mark.parametrize("update", ["presentation", 2, 3, 6, 8, "sweep"])
 def test_layers_that_are_loops_train_with_any_batch(update):
-    """Large enough for loops and kernels; batches that end within a vector."""
+    """Layers large enough for loops and kernels; batches that end within a vector."""
     rng = random.Random(1)
     patterns = [
         ([rng.uniform(-1, 1) for _ in range(20)], [rng.random(), rng.random()]) for _ in range(16)
@@ -119,7 +119,7 @@ def test_layers_that_are_loops_train_with_any_batch(update):
 
 
 class Remembering(nn.Optimizer):
-    """Keeps the weight before, the last gradient and the one before it."""
+    """An optimizer that keeps the previous weight and the last two gradients."""
 
     memories = ("before", "last", "older")
 
@@ -255,7 +255,7 @@ def test_any_recipe(recipe):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_networks_of_1986(name):
-    """A few sweeps of each: eager, and compiled."""
+    """A few sweeps of each, eager and compiled, agree."""
     settings = {"sweeps": 3}
     eager = run(EXPERIMENTS[name], settings=settings, backend="eager")
     compiled = run(EXPERIMENTS[name], settings=settings, backend="llvm")

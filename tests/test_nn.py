@@ -157,7 +157,7 @@ def test_models_are_pickled_and_copied():
 
 
 def _written_out(loss):
-    """The same errors in plain operators."""
+    """Return ``loss`` written in plain operators."""
     return {
         nn.half_squared_error: lambda ys, ds: sum(0.5 * (y - d) ** 2 for y, d in zip(ys, ds)),
         nn.hinge: lambda ys, ds: sum((1 - y * d).relu() for y, d in zip(ys, ds)),

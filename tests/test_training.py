@@ -172,8 +172,8 @@ def test_divergence_after_some_sweeps():
     assert all(math.isfinite(x) for x in model.state_dict().values())
 
 
-def test_a_gradient_that_is_not_finite_is_found_before_it_stays():
-    """sqrt(0) is fine, its slope is not: the loss is finite, the new weight would not be."""
+def test_a_gradient_that_is_not_finite_is_found_before_it_does_harm():
+    """sqrt(0) is 0, its slope is infinite: so is the new weight, though the loss is finite."""
     w = Value(1.0)
     optimizer = nn.Momentum([w], 0.1)
     with pytest.raises(nn.TrainingDiverged, match=r"weight is not finite in sweep 1: .*sqrt\("):

@@ -18,7 +18,7 @@ _LARGEST = 256 * 1024 * 1024  # bytes
 
 
 def save(module: Module, path: str | Path) -> None:
-    """Write the parameters of ``module`` to ``path``; an older file stays until all is written.
+    """Write the parameters of ``module`` to ``path``, whole or not at all.
 
     Raises ValueError if a parameter is not finite or ``path`` cannot be written to.
     """
@@ -35,7 +35,7 @@ def save(module: Module, path: str | Path) -> None:
 
 
 def load(module: Module, path: str | Path) -> None:
-    """Set the parameters of ``module`` from the file ``path``; on any fault change none.
+    """Set the parameters of ``module`` from the file ``path``; if anything is wrong, change none.
 
     Raises ValueError for a file that is not a checkpoint, or whose names or numbers do not fit.
     """

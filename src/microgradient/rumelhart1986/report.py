@@ -27,7 +27,7 @@ def outcome(trial: Trial) -> str:
     which = _criterion(recipe)
     if trial.learned:
         met_at = history.met_at or history.sweeps
-        went_on = f", trained for {history.sweeps:,}" if history.sweeps > met_at else ""
+        went_on = f"; trained for {history.sweeps:,} in all" if history.sweeps > met_at else ""
         sentence = f"Learned: all {total} patterns {which} after {met_at:,} sweeps{went_on}"
     else:
         count = f"{trial.right} of {total} patterns"

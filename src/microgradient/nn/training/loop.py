@@ -117,7 +117,7 @@ def _run(backend: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int
     except Exception:
         if backend != "auto":
             raise
-        return eager  # if something is wrong with the model, it raises a clearer error
+        return eager  # which raises a clearer error if the model itself is wrong
 
 
 def _diverged(

@@ -25,11 +25,11 @@ from microgradient.nn.training.programs import TrainingPrograms, training_progra
 if TYPE_CHECKING:
     from microgradient.compiler.llvm.training_kernel import Ended
 
-AnyModel = TypeVar("AnyModel", bound=ParametrizedModel)
+ReplicaModel = TypeVar("ReplicaModel", bound=ParametrizedModel)
 
 
 @dataclass(frozen=True)
-class Replica(Generic[AnyModel]):
+class Replica(Generic[ReplicaModel]):
     """How the training of one replica ended: after how many whole sweeps, and why.
 
     ``stopped`` is "criterion", "sweeps", "interrupted" or "diverged". ``error`` and ``right`` are
@@ -37,7 +37,7 @@ class Replica(Generic[AnyModel]):
     weights from before training, the error nan and no right patterns.
     """
 
-    model: AnyModel
+    model: ReplicaModel
     sweeps: int
     stopped: str
     error: float
@@ -45,7 +45,7 @@ class Replica(Generic[AnyModel]):
 
 
 def train_replicas(
-    models: Iterable[AnyModel],
+    models: Iterable[ReplicaModel],
     patterns: Sequence[Pattern],
     *,
     loss: Loss,
@@ -53,7 +53,7 @@ def train_replicas(
     backend: str = "auto",
     workers: int | None = None,
     **settings: Unpack[PlanSettings],
-) -> list[Replica[AnyModel]]:
+) -> list[Replica[ReplicaModel]]:
     """Train each of ``models`` as ``train`` would, and return how each ended, in their order.
 
     The models have one architecture and different weights. ``optimizer`` makes an optimizer for a
@@ -95,8 +95,8 @@ def train_replicas(
 
 
 def _train_alone(
-    model: AnyModel, patterns: Sequence[Pattern], **keywords: Any
-) -> Replica[AnyModel]:
+    model: ReplicaModel, patterns: Sequence[Pattern], **keywords: Any
+) -> Replica[ReplicaModel]:
     before = model.state_dict()
     try:
         history = train(model, patterns, **keywords)
@@ -161,12 +161,12 @@ def _weights(optimizer: Optimizer) -> list[float]:
     return [parameter.data for parameter in optimizer.parameters]
 
 
-class _Queue(Generic[AnyModel]):
+class _Queue(Generic[ReplicaModel]):
     """Replicas that threads take from a queue, train, and hand back."""
 
     def __init__(
         self,
-        models: Sequence[AnyModel],
+        models: Sequence[ReplicaModel],
         optimizers: Sequence[Optimizer],
         programs: TrainingPrograms,
         plan: TrainingPlan,
@@ -181,12 +181,12 @@ class _Queue(Generic[AnyModel]):
         gradient = programs.gradient.over(weights, None)
         self._code = TrainingCode(gradient, programs.update, WIDTH, plan.batch_size(count), count)
         self._steady = not self._changes and optimizers[0].steady
-        self._results: list[Replica[AnyModel] | None] = [None] * len(models)
+        self._results: list[Replica[ReplicaModel] | None] = [None] * len(models)
         self._lock = threading.Lock()
         self._next = 0
         self._stopped = False
 
-    def train(self, workers: int) -> list[Replica[AnyModel]]:
+    def train(self, workers: int) -> list[Replica[ReplicaModel]]:
         """Train the replicas in ``workers`` threads and return how each ended."""
         if self._sweeps > 0:
             with ThreadPoolExecutor(workers) as pool:
