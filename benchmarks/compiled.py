@@ -32,7 +32,8 @@ from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.jit import Code, lanes
 from microgradient.compiler.llvm.training_kernel import TrainingKernel
 from microgradient.engine.services.trees import leaves, rebuild
-from microgradient.nn.training.programs import Objective, Programs, programs
+from microgradient.nn.training.objective import Objective
+from microgradient.nn.training.programs import TrainingPrograms, training_programs
 from microgradient.rumelhart1986 import FeedForward
 from microgradient.rumelhart1986.family_trees import ARCHITECTURE
 from microgradient.rumelhart1986.xor import TWO_HIDDEN
@@ -41,10 +42,10 @@ HERE = Path(__file__).parent
 MULTIPLY_ADDS = 162_864  # of a sweep: 3 x 57,600 less those by inputs, and the biases
 
 
-def family_trees_programs(problem: family.Problem) -> Programs:
+def family_trees_programs(problem: family.Problem) -> TrainingPrograms:
     """Return the compiled parts of the training, without a criterion, as the peers have none."""
     network = FeedForward(ARCHITECTURE, 1.0, 1.0, random.Random(0))
-    return programs(
+    return training_programs(
         Objective(
             network,
             lambda outputs, targets: nn.margin_error(outputs, targets, family.LOW, family.HIGH),

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all, and nothing that was damaged passes."""
+"""Checkpoints: written whole or not at all; damaged files are refused."""
 
 import hashlib
 import json
@@ -50,7 +50,7 @@ def test_saving_replaces_nothing_but_a_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
 
 
-def test_saving_what_is_not_finite_leaves_the_old_file(tmp_path):
+def test_saving_a_nan_leaves_the_old_file(tmp_path):
     model = _model()
     nn.save(model, tmp_path / "a.json")
     content = (tmp_path / "a.json").read_bytes()
@@ -61,7 +61,7 @@ def test_saving_what_is_not_finite_leaves_the_old_file(tmp_path):
 
 
 def _spoiled(content, **changes):
-    """Return the file with changes, as one who also knows the checksum would make them."""
+    """Return the file with changes and a checksum to match, as a forger would write it."""
     content = {**content, **changes}
     if "checksum" not in changes:
         numbers = json.dumps(content["parameters"], sort_keys=True).encode()
@@ -143,7 +143,7 @@ def test_every_truncation_is_refused(tmp_path):
     assert model.state_dict() == before
 
 
-def test_a_renamed_file_is_read_by_what_is_in_it(tmp_path):
+def test_the_name_of_a_file_does_not_matter(tmp_path):
     nn.save(_model(1), tmp_path / "a.json")
     (tmp_path / "a.json").rename(tmp_path / "weights of mine.txt")
     model = _model(2)
@@ -163,7 +163,7 @@ def test_an_oversized_file_is_not_read(tmp_path):
         nn.load(_model(), tmp_path / "a.json")
 
 
-def test_what_is_no_file_is_not_read_or_replaced(tmp_path):
+def test_pipes_are_not_read_and_loops_of_links_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="not a regular file"):
         nn.load(_model(), tmp_path / "pipe")
@@ -187,18 +187,18 @@ while True:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill -9")
 def test_kill_while_saving_loses_nothing(tmp_path):
-    """Killed at any moment, the file is one of the two that were being written, whole."""
+    """Whenever the process is killed, the file is one of the two being written, and complete."""
     path = tmp_path / "a.json"
     states = [nn.MLP(8, [40, 8], rng=seed).state_dict() for seed in (1, 2)]
     rng = random.Random(0)
     for _ in range(8):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SAVING, str(path)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "started\n"
-        time.sleep(rng.uniform(0.0, 0.05))
-        process.kill()
-        process.communicate()
+        command = [sys.executable, "-c", SAVING, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline() == "started\n"
+                time.sleep(rng.uniform(0.0, 0.05))  # any moment will do
+            finally:
+                process.kill()
         model = nn.MLP(8, [40, 8], rng=3)
         nn.load(model, path)
         assert model.state_dict() in states

@@ -29,10 +29,19 @@ def test_not_learned_is_exit_status_1(capsys):
 
 
 def test_settings_and_variant(capsys):
-    arguments = ["train", "xor", "--variant", "2-1-1", "--set", "rate=0.25", "--set", "full=true"]
+    arguments = [
+        "train",
+        "xor",
+        "--variant",
+        "2-1-1",
+        "--set",
+        "rate=0.25",
+        "--set",
+        "stop_when_met=false",
+    ]
     assert main([*arguments, "--sweeps", "900"]) == 0
     shown = capsys.readouterr().out
-    assert "Set for this run: rate=0.25, sweeps=900, full=True" in " ".join(shown.split())
+    assert "Set for this run: rate=0.25, sweeps=900, stop_when_met=False" in " ".join(shown.split())
     assert "trained for 900" in shown
 
 
@@ -48,7 +57,7 @@ def test_picture_and_weights_are_written(tmp_path, ending, capsys):
 
 
 def test_all_writes_a_picture_for_each(tmp_path, capsys):
-    """Few sweeps: what is shown of each is tested here, that each learns elsewhere."""
+    """A few sweeps show the output for each; other tests show that each learns."""
     assert main(["train", "all", "--sweeps", "2", "--plot", str(tmp_path / "p.png")]) == 1
     shown = capsys.readouterr().out
     for experiment in EXPERIMENTS.values():
@@ -67,16 +76,16 @@ def test_describe_gives_each_setting_its_source(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "rte=1"], "KEY=VALUE with a key out of update, rate"),
+        (["--set", "rte=1"], "KEY=VALUE, where KEY is one of update, rate"),
         (["--set", "rate"], "KEY=VALUE"),
         (["--set", "rate=fast"], "rate must be a number, got 'fast'"),
         (["--set", "rate=-1"], "rate must be a positive number"),
         (["--set", "rate=nan"], "rate must be a positive number"),
-        (["--set", "full=maybe"], "full must be true or false"),
+        (["--set", "stop_when_met=maybe"], "stop_when_met must be true or false"),
         (["--set", "sweeps=1.5"], "sweeps must be a whole number"),
         (["--set", "update=epoch"], '"presentation" or "sweep"'),
         (["--sweeps", "-1"], "sweeps must be"),
-        (["--variant", "9-9-9"], "there are 2-2-1, 2-1-1"),
+        (["--variant", "9-9-9"], "it has 2-2-1, 2-1-1"),
         (["--plot", "x.gif"], ".png, .svg, .pdf"),
         (["--plot", "no/such/folder/x.png"], "no folder"),
         (["--save", "no/such/folder/x.json"], "no folder"),

@@ -1,4 +1,4 @@
-"""train and train_replicas, compiled: the numbers of the eager engine, to within roundings."""
+"""train and train_replicas, compiled: the numbers of the eager engine, within rounding."""
 
 import math
 import random
@@ -99,7 +99,7 @@ def test_penalties_on_weights_and_fixed_weights_are_compiled():
 
 @pytest.mark.parametrize("update", ["presentation", 2, 3, 6, 8, "sweep"])
 def test_layers_that_are_loops_train_with_any_batch(update):
-    """Large enough for loops and kernels; batches that end within a vector."""
+    """Layers large enough for loops and kernels; batches that end within a vector."""
     rng = random.Random(1)
     patterns = [
         ([rng.uniform(-1, 1) for _ in range(20)], [rng.random(), rng.random()]) for _ in range(16)
@@ -119,7 +119,7 @@ def test_layers_that_are_loops_train_with_any_batch(update):
 
 
 class Remembering(nn.Optimizer):
-    """Keeps the weight before, the last gradient and the one before it."""
+    """An optimizer that keeps the previous weight and the last two gradients."""
 
     memories = ("before", "last", "older")
 
@@ -225,6 +225,25 @@ def test_divergence_leaves_the_optimizer_as_it_was():
     assert rate == rate_2
 
 
+def test_a_setting_that_makes_its_first_sweep_diverge_is_taken_back():
+    for backend in ("eager", "python", "llvm"):
+        w = mg.Value(1.0)
+        rule = nn.Momentum([w], 0.1, 0.5)
+        with pytest.raises(nn.TrainingDiverged, match="in sweep 4") as caught:
+            nn.train(
+                lambda x, w=w: w * x[0],
+                [((1.0,), 0.5), ((1.0,), 0.25)],
+                loss=nn.half_squared_error,
+                optimizer=rule,
+                sweeps=6,
+                update="presentation",
+                schedule={3: {"rate": 1e308}},
+                backend=backend,
+            )
+        assert (rule.rate, rule.steps) == (0.1, 6)
+        assert (caught.value.history.sweeps, caught.value.history.stopped) == (3, "diverged")
+
+
 @given(strategies.recipes())
 @settings(max_examples=15)
 def test_any_recipe(recipe):
@@ -236,7 +255,7 @@ def test_any_recipe(recipe):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_networks_of_1986(name):
-    """A few sweeps of each: eager, and compiled."""
+    """A few sweeps of each, eager and compiled, agree."""
     settings = {"sweeps": 3}
     eager = run(EXPERIMENTS[name], settings=settings, backend="eager")
     compiled = run(EXPERIMENTS[name], settings=settings, backend="llvm")
@@ -303,7 +322,7 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
             super().step()
 
     network = model()
-    with pytest.raises(CompileError, match="Own has a step of its own"):
+    with pytest.raises(CompileError, match="Own overrides step"):
         nn.train(
             network,
             XOR,
@@ -352,8 +371,46 @@ def test_replicas_that_diverge_keep_their_weights():
             sweeps=50,
             backend=backend,
         )
-        assert [r.stopped for r in results] == ["diverged"] * 3
+        assert [(r.stopped, r.right) for r in results] == [("diverged", 0)] * 3
+        assert all(math.isnan(r.error) for r in results)
         assert [m.state_dict() for m in models] == before
+
+
+def test_replicas_that_diverge_have_done_the_same_sweeps():
+    results = [
+        nn.train_replicas(
+            [nn.MLP(1, [1], "linear", rng=s) for s in range(3)],
+            [([3.0], [1.0])],
+            loss=lambda y, d: mg.exp(nn.half_squared_error(y, d)),
+            optimizer=lambda p: nn.GradientDescent(p, 0.05),
+            sweeps=50,
+            criterion=nn.within(0.001),
+            backend=backend,
+        )
+        for backend in ("eager", "llvm")
+    ]
+    eager, compiled = ([(r.stopped, r.sweeps) for r in one] for one in results)
+    assert eager == compiled == [("criterion", 9), ("diverged", 1), ("diverged", 3)]
+
+
+def test_replicas_whose_memories_do_not_start_at_0_are_trained_one_by_one():
+    def started(p):
+        rule = nn.Momentum(p, 0.01)
+        rule.changes = [0.5] * len(p)
+        return rule
+
+    def states(backend):
+        settings = {"loss": nn.half_squared_error, "optimizer": started, "sweeps": 3}
+        models = [model(1), model(2)]
+        return [
+            r.model.state_dict()
+            for r in nn.train_replicas(models, XOR, backend=backend, **settings)
+        ]
+
+    with pytest.raises(CompileError, match="must start at 0"):
+        states("llvm")
+    for one, other in zip(states("auto"), states("eager")):
+        assert one == pytest.approx(other, rel=1e-9)
 
 
 def test_replicas_that_are_not_alike_are_refused_or_trained_eagerly():

@@ -9,12 +9,13 @@ ROOT = Path(microgradient.__file__).parent
 ALLOWED = {
     "engine": set(),
     "compiler": {"engine"},
-    "nn": {"engine"},
+    "files": {"engine"},
+    "nn": {"engine", "files"},
     "nn.training": {"engine", "compiler", "nn"},
-    "view": {"engine", "nn", "nn.training"},
+    "view": {"engine", "files", "nn", "nn.training"},
     "check": {"engine", "nn", "nn.training"},
-    "rumelhart1986": {"engine", "nn", "nn.training"},
-    "cli": {"nn", "nn.training", "rumelhart1986", "view"},
+    "rumelhart1986": {"engine", "files", "nn", "nn.training"},
+    "cli": {"files", "nn", "nn.training", "rumelhart1986", "view"},
     "__main__": {"cli"},
     "": {"engine", "compiler", "nn", "nn.training", "view"},
 }

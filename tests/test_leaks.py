@@ -1,4 +1,4 @@
-"""Memory stays flat with the garbage collector off: a graph goes when its last node is dropped."""
+"""Memory stays flat without the garbage collector: a graph is freed with its last node."""
 
 import gc
 import tracemalloc
@@ -17,7 +17,7 @@ def _values():
 
 
 def _growth(work, rounds):
-    """Return by how many bytes and Values memory has grown after so many rounds."""
+    """Return how many bytes and Values ``work`` has left behind after so many rounds."""
     work(20)  # caches and the like fill up here
     gc.collect()
     gc.disable()
@@ -32,7 +32,7 @@ def _growth(work, rounds):
 
 
 def _assert_flat(work):
-    """What remains after 1,000 rounds is what remains after 200: free lists, of some kilobytes."""
+    """Check that 1,000 rounds leave what 200 leave: free lists of a few kilobytes."""
     (few, no_values), (many, none_either) = _growth(work, 200), _growth(work, 1_000)
     assert no_values == none_either == 0
     assert abs(many - few) < 3_000  # one graph alone takes ten times that

@@ -52,18 +52,21 @@ def test_state_goes_round_and_faults_change_nothing():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nn.Neuron(3)([1.0]), "3 inputs, got 1"),
-        (lambda: nn.Layer(3, 2)([1.0] * 10), "3 inputs, got 10"),
-        (lambda: nn.MLP(3, [2, 1])([]), "3 inputs, got 0"),
-        (lambda: nn.Neuron(0), "inputs, at least one, got 0"),
-        (lambda: nn.Layer(2, 0), "neurons, at least one, got 0"),
+        (lambda: nn.Neuron(3)([1.0]), "number of inputs of this neuron is 3, got 1"),
+        (lambda: nn.Layer(3, 2)([1.0] * 10), "of this layer is 3, got 10"),
+        (lambda: nn.MLP(3, [2, 1])([]), "of this layer is 3, got 0"),
+        (lambda: nn.Neuron(0), "number of inputs must be a whole number of at least 1, got int 0"),
+        (
+            lambda: nn.Layer(2, 0),
+            "number of neurons must be a whole number of at least 1, got int 0",
+        ),
         (lambda: nn.MLP(2, []), "at least one layer"),
         (lambda: nn.MLP(2, [2.0]), "whole number"),
         (lambda: nn.MLP(2, [1], "rleu"), "rleu"),
-        (lambda: nn.MLP(2, [2, 1], ["tanh"]), "2 layers, got 1"),
+        (lambda: nn.MLP(2, [2, 1], ["tanh"]), "layers, 2, got 1"),
         (lambda: nn.MLP(2, [2], initializer="xavier"), "glorot"),
-        (lambda: nn.half_squared_error([Value(1.0)], [1.0, 2.0]), "1 outputs, got 2"),
-        (lambda: nn.margin_error([Value(1.0)], []), "1 outputs, got 0"),
+        (lambda: nn.half_squared_error([Value(1.0)], [1.0, 2.0]), "outputs, 1, got 2"),
+        (lambda: nn.margin_error([Value(1.0)], []), "outputs, 1, got 0"),
     ],
 )
 def test_misuse_names_what_was_expected(call, message):
@@ -122,7 +125,7 @@ def test_initializers_have_their_variance(initializer, variance):
 def test_things_of_the_wrong_kind():
     for call, message in (
         (lambda: nn.MLP(2, 3), "sizes"),
-        (lambda: nn.MLP(1, [1])(1.0), "sequence of 1 inputs"),
+        (lambda: nn.MLP(1, [1])(1.0), "sequence of inputs"),
         (lambda: nn.MLP(1, [1], rng=True), "seed"),
     ):
         with pytest.raises(TypeError, match=message):
@@ -154,7 +157,7 @@ def test_models_are_pickled_and_copied():
 
 
 def _written_out(loss):
-    """The same errors in plain operators."""
+    """Return ``loss`` written in plain operators."""
     return {
         nn.half_squared_error: lambda ys, ds: sum(0.5 * (y - d) ** 2 for y, d in zip(ys, ds)),
         nn.hinge: lambda ys, ds: sum((1 - y * d).relu() for y, d in zip(ys, ds)),

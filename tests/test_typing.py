@@ -16,6 +16,7 @@ def plain(x: float) -> float:
     return mg.sin(x)
 
 model = nn.MLP(2, [3, 1], "tanh")
+weights = model.parameters()
 error = (model([1.0, 2.0]) - 1) ** 2
 error.backward()
 grads: list[float | None] = [p.grad for p in model.parameters()]
@@ -31,12 +32,21 @@ number: float = mg.detach(neuron) + mg.where(total > 0, 1.0, 2.0)
 slope: float = mg.grad(plain)(3)
 slopes: list[float] = mg.grad(lambda xs: xs[0] * xs[1])([1.0, 2.0])
 node: Value = mg.grad(loss)(Value(0.5))
+def show(network: nn.MLP, history: nn.History) -> None:
+    print(network, history.errors)
+
+patterns = [([1.0, 2.0], [0.5])]
+nn.train(model, patterns, loss=nn.hinge, optimizer=nn.Adam(weights), sweeps=1, on_sweep=show)
+nn.train(lambda x: x[0] ** 2, patterns, loss=nn.hinge, optimizer=nn.Adam(weights), sweeps=1)
+replicas = nn.train_replicas([model], patterns, loss=nn.hinge, optimizer=nn.Adam, sweeps=1)
+learned: nn.MLP = replicas[0].model
 """
 
 
 @pytest.mark.long
-def test_correct_code_passes_and_a_text_as_number_does_not(tmp_path):
-    for code, faults in ((USER, 0), (USER + 'Value("1.0")\n', 1)):
+def test_correct_code_passes_and_wrong_arguments_do_not(tmp_path):
+    wrong = 'Value("1.0")\nnn.MLP(2, [1], initialiser="he")\n'
+    for code, faults in ((USER, 0), (USER + wrong, 2)):
         (tmp_path / "user.py").write_text(code)
         command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "user.py"]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""microgradient: a scalar reverse-mode autodiff engine, and the networks of 1986 trained by it."""
+"""A scalar reverse-mode autodiff engine, and the networks of 1986 that it trains."""
 
 from microgradient import nn as nn
 from microgradient.compiler.compiled import Compiled as Compiled

@@ -1,16 +1,17 @@
-"""The command ``microgradient``: train the networks of 1986, and say what they are made of."""
+"""The command ``microgradient``: train the networks of 1986 and describe them."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from microgradient import __version__
+from microgradient.files import check_writable
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training.loop import TrainingDiverged
 from microgradient.nn.training.plan import BACKENDS
@@ -18,11 +19,12 @@ from microgradient.rumelhart1986 import (
     EXPERIMENTS,
     Experiment,
     Recipe,
-    Result,
+    Trial,
     picture,
     report,
     run,
 )
+from microgradient.view.training.frame import curve
 from microgradient.view.training.live import live
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
-    0: every network met its criterion; 1: one did not; 2: the arguments are wrong or a package is
-    missing; 130: interrupted.
+    0: every network met its criterion; 1: one did not; 2: an argument is wrong, a package is
+    missing or training diverged; 130: interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -49,14 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage."""
+    """A parser that says what is wrong in one sentence, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"microgradient: {message} (see: {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="microgradient", description="The networks of 1986: train them, see how.")
+    parser = _Parser(
+        prog="microgradient", description="Train the networks of 1986 and see what they learned."
+    )
     parser.add_argument("--version", action="version", version=f"microgradient {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     names = (*EXPERIMENTS, "all")
@@ -66,29 +70,31 @@ def _parser() -> argparse.ArgumentParser:
         "--variant", help="one of the network's variants (see: microgradient describe)"
     )
     train.add_argument(
-        "--seed", type=int, default=1986, help="of initial weights and held-out cases"
+        "--seed", type=int, default=1986, help="seed for the initial weights and the held-out cases"
     )
-    train.add_argument("--sweeps", type=int, help="at most so many passes over the patterns")
+    train.add_argument("--sweeps", type=int, help="the largest number of passes over the patterns")
     train.add_argument(
         "--set",
         dest="settings",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="another setting of the recipe, such as rate=0.5; may be repeated",
+        help="change a setting of the recipe, such as rate=0.5; may be repeated",
     )
     train.add_argument(
         "--plot", type=Path, metavar="FILE", help="write a picture (png, svg or pdf)"
     )
     train.add_argument("--save", type=Path, metavar="FILE", help="write the weights (JSON)")
     train.add_argument(
-        "--watch", action="store_true", help="show error, weights and hidden codes as they change"
+        "--watch",
+        action="store_true",
+        help="show the error, weights and hidden codes as they change",
     )
     train.add_argument(
         "--backend",
         choices=BACKENDS,
         default="auto",
-        help="what runs the training (default: compiled where that pays)",
+        help="what runs the training (default auto: compile it where that saves time)",
     )
     describe = commands.add_parser(
         "describe", help="show architectures and recipes with their sources"
@@ -98,52 +104,42 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace, console: Console) -> int:
-    experiments = _chosen(options.name)
+    experiments = _experiments(options.name)
     settings = dict(map(_setting, options.settings))
     if options.sweeps is not None:
         settings["sweeps"] = options.sweeps
     if options.variant and len(experiments) > 1:
-        raise ValueError("--variant goes with one network, not with all")
+        raise ValueError("--variant needs one network, not all")
     for path in filter(None, (options.plot, options.save)):
-        _check_writable(path)
+        check_writable(path)
     if options.plot:
         picture.check(options.plot)
         if options.plot == options.save:
             raise ValueError(f"--plot and --save must be two files, got {options.save} for both")
     status = 0
     for experiment in experiments:
-        result = _run(experiment, options, settings)
-        written = []  # before anything is printed: the terminal may be gone
+        trial = _run(experiment, options, settings)
+        written = []  # files first: printing fails if the terminal has been closed
         if options.save:
             path = _named(options.save, experiment, len(experiments))
-            save_checkpoint(result.network, path)
+            save_checkpoint(trial.network, path)
             written.append(f"Weights: {path}")
         if options.plot:
             path = _named(options.plot, experiment, len(experiments))
-            picture.save(result, path)
+            picture.save(trial, path)
             written.append(f"Picture: {path}")
-        _show(result, console)
+        _show(trial, console)
         for line in written:
             console.print(line)
-        if result.history.stopped == "interrupted":
+        if trial.history.stopped == "interrupted":
             return 130
-        status = max(status, 0 if result.learned else 1)
+        status = max(status, 0 if trial.learned else 1)
     return status
 
 
-def _run(
-    experiment: Experiment, options: argparse.Namespace, settings: dict[str, object]
-) -> Result:
-    if not options.watch:
-        return run(
-            experiment,
-            options.variant,
-            seed=options.seed,
-            settings=settings,
-            backend=options.backend,
-        )
+def _run(experiment: Experiment, options: argparse.Namespace, settings: dict[str, object]) -> Trial:
     inputs = {p.name: p.inputs for probe in experiment.probes for p in probe.patterns}
-    with live(inputs) as show:
+    with live(inputs) if options.watch else nullcontext() as show:
         return run(
             experiment,
             options.variant,
@@ -155,25 +151,25 @@ def _run(
 
 
 def _describe(options: argparse.Namespace, console: Console) -> int:
-    for experiment in _chosen(options.name):
+    for experiment in _experiments(options.name):
         for name, variant in experiment.variants.items():
             _print(report.recipe_table(experiment, name, variant), console)
     return 0
 
 
-def _show(result: Result, console: Console) -> None:
-    console.rule(result.experiment.title)
-    changes = report.changed(result.recipe, result.variant.recipe)
-    console.print(f"{result.variant.architecture} ({result.variant.note or 'as published'})")
+def _show(trial: Trial, console: Console) -> None:
+    console.rule(trial.experiment.title)
+    changes = report.changed_settings(trial.recipe, trial.variant.recipe)
+    console.print(f"{trial.variant.architecture} ({trial.variant.note or 'as published'})")
     if changes:
         console.print(f"Set for this run: {changes}")
-    console.print(report.outcome(result), style="bold green" if result.learned else "bold red")
-    console.print(f"Error by sweep: {report.error_line(result.history.errors)}")
-    for table in (report.figures(result), *report.weights(result), *report.codes(result)):
+    console.print(report.outcome(trial), style="bold green" if trial.learned else "bold red")
+    console.print(f"Error by sweep, logarithmic: {curve(trial.history.errors)}")
+    for table in (report.comparison(trial), *report.weights(trial), *report.codes(trial)):
         _print(table, console)
 
 
-def _print(table: report.Table, console: Console) -> None:
+def _print(table: report.TextTable, console: Console) -> None:
     from rich import box
     from rich.table import Table
 
@@ -198,32 +194,22 @@ def _console() -> Console:
     return Console(highlight=False, markup=False)
 
 
-def _chosen(name: str) -> list[Experiment]:
+def _experiments(name: str) -> list[Experiment]:
     return list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
 
 
-def _check_writable(path: Path) -> None:
-    """Raise ValueError now for a file that could not be written after minutes of training."""
-    if not path.name or path.is_dir() or (path.exists() and not path.is_file()):
-        raise ValueError(f"expected the name of a file to write, got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"the folder {str(path.parent)!r} does not allow writing {path.name}")
-
-
 def _named(path: Path, experiment: Experiment, count: int) -> Path:
-    """Give each of several networks a file of its own: out.png becomes out-xor.png."""
+    """Return the file of one of several networks: out.png becomes out-xor.png."""
     return path if count == 1 else path.with_stem(f"{path.stem}-{experiment.name}")
 
 
 def _setting(text: str) -> tuple[str, object]:
-    """Parse ``key=value`` by the type of the recipe's field."""
+    """Parse KEY=VALUE by the type of the recipe's field."""
     key, equals, value = text.partition("=")
     kinds = {field.name: str(field.type) for field in fields(Recipe) if field.name != "sources"}
     if not equals or key not in kinds:
         raise ValueError(
-            f"--set expects KEY=VALUE with a key out of {', '.join(kinds)}; got {text!r}"
+            f"--set expects KEY=VALUE, where KEY is one of {', '.join(kinds)}, got {text!r}"
         )
     kind = kinds[key]
     if kind == "str":

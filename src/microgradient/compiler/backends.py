@@ -13,6 +13,7 @@ from microgradient.compiler.python.source import PythonKernel, python_source
 from microgradient.engine.number import shown
 
 BACKENDS = ("auto", "llvm", "python")
+_NOT_INSTALLED = "llvmlite is not installed (pip install 'microgradient[fast]')"
 
 
 class Kernel(Protocol):
@@ -25,10 +26,18 @@ class Kernel(Protocol):
         """Return the outputs for the uniform ``inputs`` and a batch of the varying ones."""
 
 
-def check_backend(backend: str) -> None:
-    """Raise ValueError unless ``backend`` is the name of one."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {shown(backend)}")
+def check_backend(backend: str, names: Sequence[str] = BACKENDS) -> None:
+    """Raise ValueError unless ``backend`` is one of ``names``."""
+    if backend not in names:
+        raise ValueError(f"backend must be one of {', '.join(names)}, got {shown(backend)}")
+
+
+def has_llvm(backend: str) -> bool:
+    """Return whether llvmlite is installed; ImportError if it is not and ``backend`` is "llvm"."""
+    installed = find_spec("llvmlite") is not None
+    if backend == "llvm" and not installed:
+        raise ImportError(f"machine code cannot be made: {_NOT_INSTALLED}")
+    return installed
 
 
 def kernel_of(program: Program, backend: str) -> Kernel:
@@ -36,11 +45,8 @@ def kernel_of(program: Program, backend: str) -> Kernel:
     check_backend(backend)
     if backend == "python":
         return PythonKernel(program)
-    if find_spec("llvmlite") is None:
-        missing = "llvmlite is not installed (pip install 'microgradient[fast]')"
-        if backend == "llvm":
-            raise ImportError(f"machine code cannot be made: {missing}")
-        warnings.warn(f"{missing}: compiled to Python source, which is slower", stacklevel=2)
+    if not has_llvm(backend):
+        warnings.warn(f"{_NOT_INSTALLED}: compiled to Python source, which is slower", stacklevel=2)
         return PythonKernel(program)
     from microgradient.compiler.llvm.jit import MachineKernel  # it imports llvmlite
 

@@ -169,4 +169,5 @@ softmax_cross_entropy = Op(
     domain=((0.1, 2.0),) * 4,
     operands=_cross_entropy_operands,
     sequences=2,
+    doc="Return the cross-entropy of softmax(logits) with a class index or a distribution.",
 )

@@ -1,4 +1,4 @@
-"""Networks on top of the engine: modules, losses, optimizers, training, checkpoints."""
+"""Neural networks: modules, losses, optimizers, training, checkpoints."""
 
 from microgradient.nn.checkpoint import load as load
 from microgradient.nn.checkpoint import save as save

@@ -1,16 +1,15 @@
-"""Checkpoints: the parameters of a module as JSON with a checksum, written whole or not at all."""
+"""Checkpoints: the parameters of a module as JSON with a checksum."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from microgradient.engine.number import shown
+from microgradient.files import write_file
 from microgradient.nn.module import Module
 
 _FORMAT = "microgradient checkpoint"
@@ -19,9 +18,9 @@ _LARGEST = 256 * 1024 * 1024  # bytes
 
 
 def save(module: Module, path: str | Path) -> None:
-    """Write the state of ``module`` to ``path``, replacing the file only once it is complete.
+    """Write the parameters of ``module`` to ``path``, whole or not at all.
 
-    Raises ValueError if a parameter is not finite; an existing file then stays as it was.
+    Raises ValueError if a parameter is not finite or ``path`` cannot be written to.
     """
     state = module.state_dict()
     if broken := [name for name, number in state.items() if not isfinite(number)]:
@@ -32,13 +31,13 @@ def save(module: Module, path: str | Path) -> None:
         "checksum": _checksum(state),
         "parameters": state,
     }
-    write_whole(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
+    write_file(Path(path), json.dumps(content, indent=1, allow_nan=False).encode())
 
 
 def load(module: Module, path: str | Path) -> None:
-    """Set the parameters of ``module`` from the file ``path``; on any fault change none.
+    """Set the parameters of ``module`` from the file ``path``; if anything is wrong, change none.
 
-    Raises ValueError for a file that is no checkpoint, or whose names or numbers do not fit.
+    Raises ValueError for a file that is not a checkpoint, or whose names or numbers do not fit.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -56,11 +55,13 @@ def load(module: Module, path: str | Path) -> None:
             f"{path} has version {shown(content.get('version'))}; this release reads {_VERSION}"
         )
     if unknown := content.keys() - {"format", "version", "checksum", "parameters"}:
-        raise ValueError(f"{path} holds {shown(sorted(unknown)[0])}, which no checkpoint has")
+        raise ValueError(
+            f"{path} holds {shown(sorted(unknown)[0])}, which is not part of a checkpoint"
+        )
     if content.get("checksum") != _checksum(content.get("parameters")):
         raise ValueError(
-            f"{path} was damaged or edited: its numbers do not match its checksum; for numbers of "
-            "your own, use module.load_state"
+            f"{path} was damaged or edited: its numbers do not match its checksum; to set numbers "
+            "of your own, call module.load_state_dict"
         )
     try:
         module.load_state_dict(_numbers(content.get("parameters")))
@@ -68,33 +69,8 @@ def load(module: Module, path: str | Path) -> None:
         raise ValueError(f"{path} does not fit this module: {fault}") from None
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write ``content`` to a temporary file beside ``path`` and rename it: whole or not at all.
-
-    Follows links and keeps an existing file's permissions. Raises ValueError for what is no
-    regular file (a folder, a device).
-    """
-    path = Path(os.path.realpath(path))
-    if path.is_symlink() or (path.exists() and not path.is_file()):  # a link that ends nowhere
-        raise ValueError(f"{path} is not a regular file; nothing was written")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    temporary.unlink(missing_ok=True)  # of a process that was killed and had our number
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            os.chmod(temporary, path.stat().st_mode)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def _checksum(parameters: Any) -> str:
-    """Return the SHA-256 of the parameters, written in one way whatever the file looks like."""
+    """Return the SHA-256 of the parameters in one fixed notation, however the file is laid out."""
     return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Initial weights: functions of a generator and of the numbers of inputs and outputs."""
+"""Initial weights: functions of a random generator and of the numbers of inputs and outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Initializer = Callable[[random.Random, int, int], float]
 def uniform(limit: float) -> Initializer:
     """Return the uniform distribution on [-limit, limit].
 
-    0.3 is what the 1986 papers state where they state anything (Nature 323, Fig. 1).
+    Where the papers of 1986 state a limit, it is 0.3 (Nature 323, Fig. 1).
     """
     return lambda rng, fan_in, fan_out: rng.uniform(-limit, limit)
 
@@ -26,7 +26,7 @@ def normal(deviation: float) -> Initializer:
 
 
 def zeros(rng: random.Random, fan_in: int, fan_out: int) -> float:
-    """Return 0: right for biases; equal weights "can never learn" (PDP vol. 1, p. 330)."""
+    """Return 0, for biases: weights that start equal "can never learn" (PDP vol. 1, p. 330)."""
     return 0.0
 
 
@@ -48,12 +48,12 @@ INITIALIZERS: Mapping[str, Initializer] = {"zeros": zeros, "glorot": glorot, "he
 
 
 def initializer_of(initializer: str | Initializer) -> Initializer:
-    """Return the initializer with a name of ``INITIALIZERS``, or the function given."""
+    """Return the initializer that ``INITIALIZERS`` has by that name, or the function given."""
     if callable(initializer):
         return initializer
     if initializer not in INITIALIZERS:
         raise ValueError(
-            f"expected an initializer out of {', '.join(INITIALIZERS)}, or a function such as "
+            f"initializer must be one of {', '.join(INITIALIZERS)}, or a function such as "
             f"uniform(0.3) or normal(0.1), got {shown(initializer)}"
         )
     return INITIALIZERS[initializer]

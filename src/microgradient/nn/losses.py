@@ -1,6 +1,7 @@
-"""Errors of a network's outputs, one node each: rows like those of the engine's table.
+"""Losses, each one operation: a row like those of the engine's table, one node in a graph.
 
-Each takes the outputs (one Value or a sequence) and as many targets, and returns one error.
+A loss takes a network's outputs (one Value or a sequence) and as many targets, and returns the
+error.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ from typing import Any
 from microgradient.engine.op import Op
 from microgradient.engine.ops import NAMED, softmax_cross_entropy
 
-M = Any
-X = Any
+M = Any  # an Arithmetic
+X = Any  # an operand: float, Value, …
 
 
-def cross_entropy(outputs: Any, targets: Any) -> Any:
-    """Return the cross-entropy of softmax(outputs) with a class index or a distribution."""
-    return softmax_cross_entropy(outputs, targets)
+cross_entropy = softmax_cross_entropy
 
 
 def _paired(outputs: Any, targets: Any, *settings: X) -> tuple[X, ...]:
     ys, ds = _sequence(outputs), _sequence(targets)
     if len(ys) != len(ds):
-        raise ValueError(f"expected one target for each of {len(ys)} outputs, got {len(ds)}")
+        raise ValueError(
+            f"the number of targets must be that of the outputs, {len(ys)}, got {len(ds)}"
+        )
     return (*ys, *ds, *settings)
 
 
@@ -61,7 +62,7 @@ half_squared_error = Op(
 
 
 def _shortfalls(m: M, operands: tuple[X, ...]) -> list[X]:
-    """How far each output is on the wrong side of ``high`` (target > 0.5) or of ``low``."""
+    """Return how far each output is on the wrong side of ``high`` (target > 0.5) or ``low``."""
     *pairs, low, high = operands
     n = len(pairs) // 2
     return [
@@ -71,7 +72,7 @@ def _shortfalls(m: M, operands: tuple[X, ...]) -> list[X]:
 
 
 def _margin_partials(m: M, v: X, *operands: X) -> list[X]:
-    """d/dy and d/dlow, d/dhigh; a target only says which side is meant: derivative 0."""
+    """Return d/dy, d/dtarget (0: a target only chooses the side), d/dlow and d/dhigh."""
     errors = _shortfalls(m, operands)
     targets = operands[len(errors) : -2]
     by_low = [m.where(d > 0.5, 0.0, -e) for e, d in zip(errors, targets)]
@@ -86,8 +87,8 @@ margin_error = Op(
     operands=lambda outputs, targets, low=0.2, high=0.8: _paired(outputs, targets, low, high),
     doc="""Return half the sum of squares by which outputs miss ``high`` (0.8) or ``low`` (0.2).
 
-    Only outputs that should be on (target above 0.5) and lie below ``high``, or should be off and
-    lie above ``low``, count. Source: Hinton 1986, section 4; Nature 323, Fig. 4.""",
+    An output counts only if it should be on (target above 0.5) and lies below ``high``, or should
+    be off and lies above ``low``. Source: Hinton 1986, section 4; Nature 323, Fig. 4.""",
 )
 
 

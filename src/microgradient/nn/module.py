@@ -1,20 +1,21 @@
-"""Modules: parameters with names, and the neuron, layer and multi-layer perceptron."""
+"""Modules, which name their parameters: the neuron, the layer and the multi-layer perceptron."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, SupportsFloat, TypedDict, Unpack
 
 from microgradient.engine import ops
-from microgradient.engine.number import as_float, shown
+from microgradient.engine.number import as_float, positive, shown
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 from microgradient.nn.initializers import Initializer, initializer_of, uniform, zeros
 from microgradient.nn.weighted_sum import numbers_of, weighted_sum
 
 Activation = Callable[[Value], Value]
+Inputs = Iterable[Value | SupportsFloat]
 
 
 def _linear(x: Value) -> Value:
@@ -35,18 +36,18 @@ ACTIVATIONS: Mapping[str, Activation] = {
 }
 
 
-_MICROGRAD = uniform(1.0)  # its initial weights; the biases start at 0
+_MICROGRAD = uniform(1.0)  # micrograd's initial weights; its biases start at 0
 
 
 class Module:
-    """Something with parameters: every leaf among its attributes, and those of its modules.
+    """An object with parameters: the leaf Values among its attributes, and those of its modules.
 
-    Also those in lists, tuples and dicts of them; not in sets or arrays. A Value that was computed
-    is no parameter.
+    Lists, tuples and dicts are searched for both, sets and arrays are not. A Value that was
+    computed is not a parameter.
     """
 
     def named_parameters(self) -> dict[str, Value]:
-        """Return the parameters by name, such as ``layers.0.neurons.2.weights.1``, each once."""
+        """Return each parameter once, by a name such as ``layers.0.neurons.2.weights.1``."""
         named: dict[str, Value] = {}
         seen: set[Value] = set()
         for name, value in _values(self, "", set()):
@@ -58,14 +59,14 @@ class Module:
         return named
 
     def named_modules(self) -> dict[str, Module]:
-        """Return this module, as "", and the modules within it by name, such as ``layers.0``.
+        """Return this module, as "", and the modules within it, by names such as ``layers.0``.
 
-        A module that stands in two places has both names.
+        A module found in two places has both names.
         """
         return dict(_modules(self, "", set()))
 
     def parameters(self) -> list[Value]:
-        """Return the parameters in the order of their names' first appearance."""
+        """Return the parameters in the order of ``named_parameters``."""
         return list(self.named_parameters().values())
 
     def zero_grad(self) -> None:
@@ -78,7 +79,7 @@ class Module:
         return {name: parameter.data for name, parameter in self.named_parameters().items()}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Set every parameter from ``state``; on any fault change none.
+        """Set every parameter from ``state``; if anything is wrong, change none.
 
         Raises ValueError for names that are missing or unknown and for numbers that are not finite.
         """
@@ -94,11 +95,19 @@ class Module:
             parameter.data = numbers[name]
 
 
-class Neuron(Module):
-    """One unit: the weighted sum of its inputs plus a bias, through an activation.
+class NeuronSettings(TypedDict, total=False):
+    """The keywords of a :class:`Neuron` that layers and perceptrons pass on."""
 
-    ``nin`` is the number of inputs. ``activation`` is a name of ``ACTIVATIONS`` or a function of a
-    Value; ``nonlin=False`` is micrograd's word for ``activation="linear"``. ``rng`` is a
+    nonlin: bool
+    initializer: str | Initializer
+    bias_initializer: str | Initializer
+
+
+class Neuron(Module):
+    """One unit: an activation of the weighted sum of its inputs and a bias.
+
+    ``nin`` is the number of inputs. ``activation`` is a name in ``ACTIVATIONS`` or a function of a
+    Value; ``nonlin=False`` is micrograd's way to say ``activation="linear"``. ``rng`` is a
     ``random.Random`` or a seed.
     """
 
@@ -113,8 +122,7 @@ class Neuron(Module):
         fan_out: int = 1,
         rng: random.Random | int | None = None,
     ) -> None:
-        if not isinstance(nin, int) or nin < 1:
-            raise ValueError(f"a neuron needs a whole number of inputs, at least one, got {nin!r}")
+        nin = positive(nin, "the number of inputs")
         rng = generator(rng)
         weight = initializer_of(initializer)
         bias = initializer_of(bias_initializer)
@@ -122,12 +130,12 @@ class Neuron(Module):
         self.bias = Value(bias(rng, nin, fan_out))
         self.activation = activation_of(activation if nonlin else "linear")
 
-    def __call__(self, inputs: Iterable[Any]) -> Value:
+    def __call__(self, inputs: Inputs) -> Value:
         xs = operands(inputs, len(self.weights), "this neuron")
         return self.respond(xs, numbers_of(xs))
 
     def respond(self, inputs: Sequence[Value], numbers: Sequence[float] | None) -> Value:
-        """Return the output for ``inputs``, whose data are ``numbers`` (read once per layer)."""
+        """Return the output for ``inputs``; ``numbers`` is their data, read once per layer."""
         return self.activation(weighted_sum(self.weights, inputs, numbers, self.bias))
 
     def __repr__(self) -> str:
@@ -135,10 +143,10 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """Neurons side by side on the same inputs; called, it returns their outputs.
+    """Neurons that read the same inputs. A call returns the list of their outputs.
 
-    One neuron alone returns its Value and not a list (as in micrograd); ``outputs`` always returns
-    a list. Keywords are those of :class:`Neuron`.
+    For a single neuron it returns its Value instead, as in micrograd; ``outputs`` always returns a
+    list. The keywords are those of :class:`Neuron`.
     """
 
     def __init__(
@@ -148,21 +156,20 @@ class Layer(Module):
         activation: str | Activation = "relu",
         *,
         rng: random.Random | int | None = None,
-        **keywords: Any,
+        **keywords: Unpack[NeuronSettings],
     ) -> None:
-        if not isinstance(nout, int) or nout < 1:
-            raise ValueError(f"a layer needs a whole number of neurons, at least one, got {nout!r}")
+        nout = positive(nout, "the number of neurons")
         rng = generator(rng)
         self.nin = nin
         self.neurons = [
             Neuron(nin, activation, rng=rng, fan_out=nout, **keywords) for _ in range(nout)
         ]
 
-    def __call__(self, inputs: Iterable[Any]) -> Any:
+    def __call__(self, inputs: Inputs) -> Any:  # the caller knows: a Value or a list
         outputs = self.outputs(inputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def outputs(self, inputs: Iterable[Any]) -> list[Value]:
+    def outputs(self, inputs: Inputs) -> list[Value]:
         """Return the outputs as a list, also for a single neuron."""
         xs = operands(inputs, self.nin, "this layer")
         numbers = numbers_of(xs)
@@ -175,9 +182,9 @@ class Layer(Module):
 class MLP(Module):
     """A multi-layer perceptron: ``MLP(2, [16, 16, 1])`` has two hidden layers of 16.
 
-    ``activation`` serves all layers but the last, which has ``output``; or it is a sequence, one
-    for each layer. Keywords are those of :class:`Neuron`. Returns a list, or one Value where the
-    last layer has one neuron.
+    ``activation`` is that of every layer but the last, which has ``output``, or a sequence with one
+    for each layer. The keywords are those of :class:`Neuron`. A call returns a list of outputs, or
+    one Value if the last layer has one neuron.
     """
 
     def __init__(
@@ -188,17 +195,18 @@ class MLP(Module):
         *,
         output: str | Activation = "linear",
         rng: random.Random | int | None = None,
-        **keywords: Any,
+        **keywords: Unpack[NeuronSettings],
     ) -> None:
         if not isinstance(nouts, Sequence):
             raise TypeError(f"expected the layers' sizes, such as [16, 1], got {shown(nouts)}")
         if not nouts:
-            raise ValueError("an MLP needs at least one layer, got no sizes")
+            raise ValueError("an MLP needs at least one layer, got none")
         if isinstance(activation, str) or callable(activation):
             activation = [activation_of(activation)] * (len(nouts) - 1) + [output]
         if len(activation) != len(nouts):
             raise ValueError(
-                f"expected one activation for each of {len(nouts)} layers, got {len(activation)}"
+                f"the number of activations must be that of the layers, {len(nouts)}, "
+                f"got {len(activation)}"
             )
         rng = generator(rng)
         widths = [nin, *nouts]
@@ -207,7 +215,7 @@ class MLP(Module):
             for n_in, n_out, name in zip(widths, nouts, activation)
         ]
 
-    def __call__(self, inputs: Iterable[Any]) -> Any:
+    def __call__(self, inputs: Inputs) -> Any:  # the caller knows: a Value or a list
         xs = inputs
         for layer in self.layers:
             xs = outputs = layer.outputs(xs)
@@ -219,12 +227,12 @@ class MLP(Module):
 
 
 def activation_of(activation: str | Activation) -> Activation:
-    """Return the activation with a name of ``ACTIVATIONS``, or the function given."""
+    """Return the activation that ``ACTIVATIONS`` has by that name, or the function given."""
     if callable(activation):
         return activation
     if activation not in ACTIVATIONS:
         raise ValueError(
-            f"expected an activation out of {', '.join(ACTIVATIONS)}, or a function of a Value, "
+            f"activation must be one of {', '.join(ACTIVATIONS)}, or a function of a Value, "
             f"got {shown(activation)}"
         )
     return ACTIVATIONS[activation]
@@ -237,20 +245,20 @@ def generator(rng: random.Random | int | None) -> random.Random:
     return rng if isinstance(rng, random.Random) else random.Random(rng)
 
 
-def operands(inputs: Iterable[Any], expected: int, who: str) -> list[Value]:
+def operands(inputs: Inputs, expected: int, who: str) -> list[Value]:
     """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
     if not isinstance(inputs, Iterable):
-        raise TypeError(f"{who} takes a sequence of {expected} inputs, got {shown(inputs)}")
+        raise TypeError(f"{who} expects a sequence of inputs, got {shown(inputs)}")
     xs: list[Any] = [
         x if type(x) is Value or isinstance(x, Symbol) else constant(x) for x in inputs
     ]
     if len(xs) != expected:
-        raise ValueError(f"{who} has {expected} inputs, got {len(xs)}")
+        raise ValueError(f"the number of inputs of {who} is {expected}, got {len(xs)}")
     return xs
 
 
 def _values(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Value]]:
-    """Yield the Values in ``thing`` with their names; a module within itself is skipped."""
+    """Yield the Values in ``thing`` with their names, skipping a module found within itself."""
     if type(thing) is Value:
         yield name, thing
     for path, part, around in _parts(thing, name, inside):
@@ -266,7 +274,7 @@ def _modules(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Mod
 
 
 def _parts(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Any, set[int]]]:
-    """Yield what a module or a container holds: its name, itself, and what it stands in."""
+    """Yield each part of a module or container: its name, itself, and what encloses it."""
     if isinstance(thing, (Module, Mapping, list, tuple)):
         if id(thing) in inside:
             return

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import inf, nextafter
-from typing import Any
+from typing import TypeVar
 
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.ops import div, sqrt
 from microgradient.engine.value import Value
 
-X = Any  # a float, or what compiled code is made of
+X = TypeVar("X", float, Value)  # and the symbols that a rule is compiled with
 
 _BELOW_ONE = nextafter(1.0, 0.0)
 _LARGEST = nextafter(inf, 0.0)
-
-
-_LACKING = (
-    "{} needs settings and a rule for one weight, or a step of its own, which is not compiled"
-)
+_INCOMPLETE = "{} must define settings() and rule(), or override step(), which is not compiled"
 
 
 class Optimizer:
-    """Parameters, and a rule by which ``step`` moves them along their gradients.
+    """Parameters, and the rule by which ``step`` moves each of them along its gradient.
 
-    ``rate`` may be changed between steps; ``steps`` counts those done. A gradient that is None
-    (never reached) counts as 0. ``memories`` names the attributes that hold one number for each
-    parameter between steps; ``steady`` says that ``settings(step)`` is the same for every step.
+    ``rate`` may be changed between steps; ``steps`` counts the steps done. A gradient of None (no
+    sweep has reached the parameter) counts as 0. A subclass names in ``memories`` the attributes
+    that hold one number for each parameter between steps, and sets ``steady`` to False if
+    ``settings(step)`` differs from step to step.
     """
 
     memories: tuple[str, ...] = ()
@@ -40,21 +37,21 @@ class Optimizer:
         if not self.parameters:
             raise ValueError("an optimizer needs at least one parameter, got none")
         if len(set(self.parameters)) < len(self.parameters):
-            raise ValueError("an optimizer moves each parameter once, got one that stands twice")
+            raise ValueError("an optimizer expects each parameter once, got one of them twice")
         self.rate = _checked("rate", rate, 0.0, _LARGEST)
         self.steps = 0
 
     def settings(self, step: int) -> tuple[float, ...]:
-        """Return the numbers that step number ``step`` uses; the first one is number 0."""
-        raise NotImplementedError(_LACKING.format(type(self).__name__))
+        """Return the numbers that ``rule`` uses in step ``step``, counted from 0."""
+        raise NotImplementedError(_INCOMPLETE.format(type(self).__name__))
 
     @staticmethod
     def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
-        """Return the new weight and memories of one parameter, in the engine's operations alone.
+        """Return the new weight and memories of one parameter.
 
-        The same rule moves floats and is compiled.
+        The rule uses the engine's operations only: it runs on floats and is compiled.
         """
-        raise NotImplementedError(_LACKING.format("an optimizer"))
+        raise NotImplementedError(_INCOMPLETE.format("an optimizer"))
 
     def step(self) -> None:
         """Change every parameter once."""
@@ -88,8 +85,8 @@ class GradientDescent(Optimizer):
 class Momentum(Optimizer):
     """dw(t) = -rate * dE/dw + momentum * dw(t-1), then w <- (w + dw(t)) * (1 - decay).
 
-    Nature 323, eq. 9, where t counts sweeps; PDP vol. 1, ch. 8, eq. 16, where it counts
-    presentations: the rule is one, when to call ``step`` differs. The decay is that of the family
+    In Nature 323, eq. 9, t counts sweeps; in PDP vol. 1, ch. 8, eq. 16, it counts presentations:
+    the rule is the same, ``step`` is called at different times. The decay is that of the family
     trees, "decrementing every weight by 0.2 % after each weight change" (Nature 323, Fig. 4).
     """
 
@@ -118,7 +115,7 @@ class Momentum(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adaptive moments. Source: Kingma and Ba 2015, algorithm 1."""
+    """Adaptive moment estimation. Source: Kingma and Ba 2015, algorithm 1."""
 
     memories = ("means", "squares")
     steady = False
@@ -155,10 +152,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: w <- w (1 - rate * decay) first.
+    """Adam with decoupled weight decay: first w <- w (1 - rate * decay).
 
-    ``settings`` are the betas and the epsilon of :class:`Adam`. Source: Loshchilov and Hutter 2019,
-    algorithm 2.
+    The other keywords are those of :class:`Adam`: ``beta1``, ``beta2``, ``epsilon``. Source:
+    Loshchilov and Hutter 2019, algorithm 2.
     """
 
     def __init__(
@@ -166,9 +163,9 @@ class AdamW(Adam):
         parameters: Iterable[Value],
         rate: float = 1e-3,
         decay: float = 1e-2,
-        **settings: float,
+        **keywords: float,
     ) -> None:
-        super().__init__(parameters, rate, **settings)
+        super().__init__(parameters, rate, **keywords)
         self.decay = _checked("decay", decay, 0.0, _LARGEST)
 
 

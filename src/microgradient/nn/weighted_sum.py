@@ -1,4 +1,4 @@
-"""The node of a neuron, spelled out: ``dot`` on lists that are known to hold Values."""
+"""A neuron's ``dot`` node, built directly from lists that are known to hold Values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def weighted_sum(
 ) -> Value:
     """Return the ``dot`` node of ``weights``, ``inputs`` (whose data are ``numbers``) and ``bias``.
 
-    Equal to ``ops.dot(weights, inputs, bias)``, which spends three quarters of its time on asking
-    what its operands are. The lengths must agree: the layer that calls this has checked them.
-    Without ``numbers``, among symbols, it is that.
+    The result equals ``ops.dot(weights, inputs, bias)``, which spends three quarters of its time
+    checking its operands. The calling layer has checked that the lengths agree. Among symbols,
+    which have no numbers (None), the result comes from ``ops.dot``.
     """
     factors = numbers_of(weights)
     if factors is None or numbers is None:
@@ -32,11 +32,8 @@ def weighted_sum(
 
 
 def numbers_of(values: Sequence[Value]) -> list[float] | None:
-    """Return the data of ``values`` (past the property, which costs four times the slot).
-
-    None if one of them is a symbol, whose number is not known.
-    """
+    """Return the data of ``values``, None if one of them is a symbol, which has none yet."""
     try:
-        return [value._data for value in values]
+        return [value._data for value in values]  # reading the property takes four times as long
     except AttributeError:
         return None

@@ -9,7 +9,7 @@ from microgradient.rumelhart1986.family_trees import FAMILY_TREES
 from microgradient.rumelhart1986.network import Architecture as Architecture
 from microgradient.rumelhart1986.network import FeedForward as FeedForward
 from microgradient.rumelhart1986.symmetry import SYMMETRY
-from microgradient.rumelhart1986.trial import Result as Result
+from microgradient.rumelhart1986.trial import Trial as Trial
 from microgradient.rumelhart1986.trial import run as run
 from microgradient.rumelhart1986.xor import XOR
 

@@ -4,8 +4,8 @@ from microgradient.rumelhart1986.experiment import (
     OURS,
     PDP8,
     Experiment,
-    Figure,
-    Pattern,
+    Finding,
+    NamedPattern,
     Probe,
     Recipe,
     Variant,
@@ -17,7 +17,7 @@ def _one_hot(i: int) -> tuple[float, ...]:
     return tuple(float(i == j) for j in range(8))
 
 
-PATTERNS = tuple(Pattern(str(i + 1), _one_hot(i), _one_hot(i)) for i in range(8))
+PATTERNS = tuple(NamedPattern(str(i + 1), _one_hot(i), _one_hot(i)) for i in range(8))
 
 ENCODER = Experiment(
     name="encoder",
@@ -47,16 +47,16 @@ ENCODER = Experiment(
                 },
             ),
             (
-                Figure("sweeps", "no count given", f"{PDP8}, pp. 335-337"),
-                Figure("hidden codes", "binary but for some 0.5", f"{PDP8}, p. 337, Table 5"),
+                Finding("sweeps", "no count given", f"{PDP8}, pp. 335-337"),
+                Finding("hidden codes", "binary except for some 0.5", f"{PDP8}, p. 337, Table 5"),
             ),
-            page=(
-                Figure(
+            survey_page=(
+                Finding(
                     "learns in",
                     "about 1,810 epochs",
-                    "not in the original; a Boltzmann machine's (Ackley et al. 1985, p. 160)",
+                    "not in the original; that of a Boltzmann machine (Ackley et al. 1985, p. 160)",
                 ),
-                Figure(
+                Finding(
                     "fails in", "about 20 % of runs", "not in the original for back-propagation"
                 ),
             ),

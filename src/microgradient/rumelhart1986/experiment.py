@@ -1,4 +1,4 @@
-"""An experiment of 1986 as data: architecture, patterns, recipe, and the source of each."""
+"""An experiment of 1986 as data: architectures, patterns and recipes, each with its source."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OURS = "not stated in the original; chosen here"
 
 
 @dataclass(frozen=True)
-class Pattern:
-    """Inputs and targets (0 for off, 1 for on) with a name to show."""
+class NamedPattern:
+    """Inputs and targets (0 for off, 1 for on), and a name to show."""
 
     name: str
     inputs: tuple[float, ...]
@@ -24,14 +24,15 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained, and when it has learned; every number with its source.
+    """How a network is trained, and when it has learned. Every number has its source.
 
-    ``update`` is "presentation" or "sweep" (summed gradient); weights start uniform within
-    ``initial_range``, biases within ``initial_bias_range``. Targets of 0 and 1 are trained as
-    ``off`` and ``on``; with ``loss`` "margin", only what is on the wrong side of them counts. A
-    network has learned when every output of every training pattern is within ``tolerance`` of the
-    trained target. The first ``warmup_sweeps`` use ``warmup_rate`` and ``warmup_momentum``.
-    Training stops when the criterion is met, or goes on to ``sweeps`` if ``full`` is True.
+    ``update`` is "presentation" or "sweep" (with the summed gradient). Weights start uniform within
+    ±``initial_range``, biases within ±``initial_bias_range``. Targets of 0 and 1 are trained as
+    ``off`` and ``on``; with ``loss`` "margin", only outputs on the wrong side of them count. A
+    network has learned when every output of every training pattern is within ``tolerance`` of its
+    trained target: training then stops, or goes on for all ``sweeps`` if ``stop_when_met`` is
+    False. The first ``warmup_sweeps`` use ``warmup_rate`` and ``warmup_momentum``. Raises
+    ValueError for numbers out of range and for settings without a source.
     """
 
     update: str
@@ -48,7 +49,7 @@ class Recipe:
     warmup_sweeps: int = 0
     warmup_rate: float = 0.0
     warmup_momentum: float = 0.0
-    full: bool = False
+    stop_when_met: bool = True
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,13 +58,16 @@ class Recipe:
         for name in ("rate", "initial_range", "tolerance"):
             self._check(name, 0 < getattr(self, name) < float("inf"), "a positive number")
         for name in ("momentum", "decay", "warmup_momentum"):
-            self._check(name, 0 <= getattr(self, name) < 1, "a number from 0 up to, not with, 1")
+            self._check(name, 0 <= getattr(self, name) < 1, "a number of at least 0 and below 1")
         for name in ("initial_bias_range", "warmup_rate", "sweeps", "warmup_sweeps"):
             self._check(name, 0 <= getattr(self, name) < float("inf"), "a number of at least 0")
         self._check("off", 0 <= self.off < self.on <= 1, f"at least 0 and below on = {self.on}")
         chosen = {f.name for f in fields(self) if getattr(self, f.name) != f.default} - {"sources"}
-        if unsourced := chosen - set(self.sources):
-            raise ValueError(f"a recipe gives the source of each setting; {unsourced} has none")
+        if unsourced := sorted(chosen - set(self.sources)):
+            raise ValueError(
+                "a recipe must give the source of each setting; there is none for "
+                f"{', '.join(unsourced)}"
+            )
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:
@@ -75,47 +79,47 @@ SETTINGS = tuple(f.name for f in fields(Recipe) if f.name != "sources")
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number that somebody reported: what it counts, how much, who and where."""
+class Finding:
+    """What somebody found: the quantity, its value, and the source or a remark."""
 
-    what: str
+    quantity: str
     value: str
     source: str
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run an experiment, and what is on record about it.
+    """One way to run an experiment, and what has been reported about it.
 
-    ``original`` holds the figures of 1986; ``page`` what a modern survey page on the web says, true
-    or not, with our verdict. ``note`` says what sets the variant apart.
+    ``original`` holds the findings of 1986, ``survey_page`` what a modern page on the web states,
+    right or wrong, with our verdict. ``note`` says what sets the variant apart.
     """
 
     architecture: Architecture
     recipe: Recipe
-    original: tuple[Figure, ...]
+    original: tuple[Finding, ...]
     note: str = ""
-    page: tuple[Figure, ...] = ()
+    survey_page: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A table of codes to show after training: the activities of ``group`` for some patterns."""
+    """Codes to show after training: the activities of the units of ``group`` for some patterns."""
 
     group: str
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[NamedPattern, ...]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A task with its variants, the first being the default.
+    """A task and its variants, of which the first is the default.
 
-    ``held_out`` patterns are drawn by the seed and used for a test after training.
+    ``held_out`` patterns, drawn at random, are kept out of training and test the network after it.
     """
 
     name: str
     title: str
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[NamedPattern, ...]
     variants: Mapping[str, Variant]
     probes: tuple[Probe, ...]
     held_out: int = 0
@@ -130,4 +134,5 @@ class Experiment:
 
     @property
     def default(self) -> str:
+        """The name of the default variant."""
         return next(iter(self.variants))

@@ -1,8 +1,8 @@
-"""Two isomorphic families, learned as (person, relation) -> persons.
+"""Two isomorphic families, learned as (person, relation) -> people.
 
 Nature 323, Figs. 2-4; in full in Hinton 1986, "Learning distributed representations of concepts".
-The facts are generated from the two trees: 112 facts, which are 104 cases, because eight pairs of
-a person and a relation have two answers (Colin has two aunts). All answers are the target.
+The two trees give 112 facts in 104 cases: eight pairs of a person and a relation have two answers
+(Colin has two aunts). The target of a case is all of its answers.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from microgradient.rumelhart1986.experiment import (
     NATURE,
     OURS,
     Experiment,
-    Figure,
-    Pattern,
+    Finding,
+    NamedPattern,
     Probe,
     Recipe,
     Variant,
 )
 from microgradient.rumelhart1986.network import Architecture, Group
 
-# In the order of the units in Nature's Fig. 4: six men, six women, for each nationality.
+# In the order of the units in Nature's Fig. 4: six men, then six women, of each nationality.
 ENGLISH_MEN = ("Christopher", "Andrew", "Arthur", "James", "Charles", "Colin")
 ENGLISH_WOMEN = ("Penelope", "Christine", "Victoria", "Jennifer", "Margaret", "Charlotte")
 ITALIAN_MEN = ("Roberto", "Pierro", "Emilio", "Marco", "Tomaso", "Alfonso")
@@ -39,7 +39,7 @@ RELATIONS = (  # in the order of Hinton 1986, Fig. 7
 
 @dataclass(frozen=True)
 class Family:
-    """A marriage and its children, by name."""
+    """A married couple and their children, by name."""
 
     father: str
     mother: str
@@ -62,7 +62,7 @@ FAMILIES = ENGLISH + ITALIAN
 
 
 def _facts() -> list[tuple[str, str, str]]:
-    """Return every (person, relation, person); uncles, aunts, nephews, nieces by marriage too."""
+    """Return every (person, relation, person), relatives by marriage included."""
     spouse = {f.father: f.mother for f in FAMILIES} | {f.mother: f.father for f in FAMILIES}
     home = {child: f for f in FAMILIES for child in f.children}
     own = {parent: f.children for f in FAMILIES for parent in (f.father, f.mother)}
@@ -99,7 +99,7 @@ def _cases() -> dict[tuple[str, str], list[str]]:
 FACTS = tuple(_facts())
 CASES = _cases()
 if (len(set(FACTS)), len(FACTS), len(CASES)) != (112, 112, 104):
-    raise AssertionError(f"the trees gave {len(FACTS)} facts in {len(CASES)} cases, not 112 in 104")
+    raise AssertionError(f"the trees give {len(FACTS)} facts in {len(CASES)} cases, not 112 in 104")
 
 
 def _units(names: tuple[str, ...], on: list[str]) -> tuple[float, ...]:
@@ -107,7 +107,7 @@ def _units(names: tuple[str, ...], on: list[str]) -> tuple[float, ...]:
 
 
 PATTERNS = tuple(
-    Pattern(
+    NamedPattern(
         f"{person}'s {relation}",
         _units(PEOPLE, [person]) + _units(RELATIONS, [relation]),
         _units(PEOPLE, answers),
@@ -140,17 +140,17 @@ _CITED = {
     "initial_bias_range": OURS,
     "tolerance": f"{HINTON}, for its test: right units above 0.5, all others below",
     "sweeps": f"{HINTON}: 1,500 sweeps",
-    "full": f"{HINTON}: 1,500 sweeps whatever happens",
+    "stop_when_met": f"{HINTON}: 1,500 sweeps in any case",
 }
 _ORIGINAL = (
-    Figure("sweeps", "1,500, a fixed number", f"{HINTON}; {NATURE}, Fig. 4"),
-    Figure("training cases right", "100 of 100, above 0.8 and below 0.2", HINTON),
-    Figure("test cases right", "4 of 4 and 3 of 4, in two runs", HINTON),
+    Finding("sweeps", "1,500, a fixed number", f"{HINTON}; {NATURE}, Fig. 4"),
+    Finding("training cases right", "100 of 100, above 0.8 and below 0.2", HINTON),
+    Finding("test cases right", "4 of 4 and 3 of 4, in two runs", HINTON),
 )
-_PAGE = (
-    Figure("architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"),
-    Figure("triples", "104", "104 cases, which hold 112 facts"),
-    Figure("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
+_SURVEY_PAGE = (
+    Finding("architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"),
+    Finding("triples", "104", "104 cases, which hold 112 facts"),
+    Finding("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
 )
 LITERAL = Recipe(
     update="sweep",
@@ -167,7 +167,7 @@ LITERAL = Recipe(
     warmup_rate=0.005,
     warmup_momentum=0.5,
     sweeps=1500,
-    full=True,
+    stop_when_met=False,
     sources=_CITED,
 )
 _FASTER = f"{OURS}: the literal recipe learns nothing in 1,500 sweeps"
@@ -190,11 +190,11 @@ LEARNS = replace(
 
 
 def _probe(names: tuple[str, ...], group: str, before: int, behind: int) -> Probe:
-    """Switch on one unit of an input group at a time: its code depends on nothing else."""
+    """Switch on one unit of an input group at a time: the group's code depends on nothing else."""
     return Probe(
         group,
         tuple(
-            Pattern(name, (0.0,) * before + _units(names, [name]) + (0.0,) * behind, ())
+            NamedPattern(name, (0.0,) * before + _units(names, [name]) + (0.0,) * behind, ())
             for name in names
         ),
     )
@@ -206,11 +206,11 @@ FAMILY_TREES = Experiment(
     patterns=PATTERNS,
     held_out=4,
     variants={
-        name: Variant(ARCHITECTURE, recipe, _ORIGINAL, note, _PAGE)
+        name: Variant(ARCHITECTURE, recipe, _ORIGINAL, note, _SURVEY_PAGE)
         for name, recipe, note in (
             ("learns", LEARNS, "five times the rate, wider initial weights, less decay"),
             ("decay", WITH_DECAY, "five times the rate, wider initial weights"),
-            ("literal", LITERAL, "as the caption of Nature's Fig. 4 says"),
+            ("literal", LITERAL, "as stated in the caption of Nature's Fig. 4"),
         )
     },
     probes=(

@@ -1,24 +1,22 @@
-"""A feed-forward network with named groups of units: what the 1986 architectures need.
+"""A feed-forward network of named groups of units, as the architectures of 1986 need it.
 
-Unlike an MLP, a layer may read several groups (the family trees' two codes) or skip one (XOR's
-direct links from input to output).
+Unlike in an MLP, a layer may read several groups (the two codes of the family trees) or skip one
+(the direct links from input to output of XOR).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from microgradient.engine.value import Value
 from microgradient.nn.initializers import uniform
-from microgradient.nn.module import Layer, Module, operands
+from microgradient.nn.module import Inputs, Layer, Module, operands
 
 
 @dataclass(frozen=True)
 class Group:
-    """Units side by side: a name, how many, and the groups they read (none for inputs)."""
+    """Units of one layer: a name, how many, and the groups that they read (none for inputs)."""
 
     name: str
     size: int
@@ -27,7 +25,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Groups in an order in which each reads only earlier ones; the last is the output."""
+    """Groups, each of which reads only earlier ones; the last one is the output.
+
+    Raises ValueError for any other order, and for empty groups or repeated names.
+    """
 
     groups: tuple[Group, ...]
 
@@ -37,19 +38,24 @@ class Architecture:
             if group.size < 1:
                 raise ValueError(f"group {group.name!r} needs at least one unit, got {group.size}")
             if group.name in known:
-                raise ValueError(f"group {group.name!r} stands twice")
+                raise ValueError(f"there are two groups {group.name!r}")
             if unknown := set(group.reads) - known:
-                raise ValueError(f"group {group.name!r} reads {unknown}, which is not before it")
+                raise ValueError(
+                    f"group {group.name!r} reads {', '.join(sorted(unknown))}, which must come "
+                    "before it"
+                )
             known.add(group.name)
         if not self.layers or not self.inputs:
             raise ValueError("an architecture needs an input group and a group that reads it")
 
     @property
     def inputs(self) -> tuple[Group, ...]:
+        """The groups that hold the inputs."""
         return tuple(group for group in self.groups if not group.reads)
 
     @property
     def layers(self) -> tuple[Group, ...]:
+        """The groups that read others."""
         return tuple(group for group in self.groups if group.reads)
 
     def fan_in(self, layer: Group) -> int:
@@ -74,10 +80,11 @@ class Architecture:
 
 
 class FeedForward(Module):
-    """Logistic units; weights uniform in [-initial_range, initial_range], biases likewise.
+    """A network of logistic units, called with the inputs of all input groups in their order.
 
-    Called with the inputs of all input groups, one after the other; returns the last group's
-    outputs. Unit: y = 1 / (1 + exp(-x)), x = sum of y_i w_ji and a bias (Nature 323, eqs. 1, 2).
+    Weights start uniform within ±initial_range, biases within ±initial_bias_range. A call returns
+    the outputs of the last group. Each unit is y_j = 1 / (1 + exp(-x_j)), where x_j is the sum of
+    all y_i w_ji and a bias (Nature 323, eqs. 1, 2).
     """
 
     def __init__(
@@ -101,17 +108,17 @@ class FeedForward(Module):
         }
         self._input_size = sum(group.size for group in architecture.inputs)
 
-    def __call__(self, inputs: Sequence[Any]) -> list[Value]:
+    def __call__(self, inputs: Inputs) -> list[Value]:
         return self._run(inputs)[self.architecture.groups[-1].name]
 
     def __repr__(self) -> str:
         return f"FeedForward({self.architecture})"
 
-    def activities(self, inputs: Sequence[float]) -> dict[str, list[float]]:
-        """Return the activity of every unit by group."""
+    def activities(self, inputs: Inputs) -> dict[str, list[float]]:
+        """Return the activities of the units, by the names of their groups."""
         return {name: [v.data for v in values] for name, values in self._run(inputs).items()}
 
-    def _run(self, inputs: Sequence[Any]) -> dict[str, list[Value]]:
+    def _run(self, inputs: Inputs) -> dict[str, list[Value]]:
         rest = operands(inputs, self._input_size, "this network")
         values: dict[str, list[Value]] = {}
         for group in self.architecture.groups:

@@ -1,44 +1,46 @@
-"""A run as a picture: error curve, Hinton diagrams of the weights, hidden codes."""
+"""A trial as a picture: error curve, Hinton diagrams of the weights, hidden codes."""
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from microgradient.rumelhart1986.trial import Result
+from microgradient.files import write_file
+from microgradient.rumelhart1986.trial import Trial
 
 FORMATS = ("png", "svg", "pdf")
-_HOW = "a picture needs matplotlib; install it with: pip install 'microgradient[plot]'"
+_NOT_INSTALLED = "a picture needs matplotlib; install it with: pip install 'microgradient[plot]'"
 
 
 def check(path: Path) -> None:
-    """Raise ValueError or ImportError if no picture can be written there: before any training."""
+    """Raise ValueError or ImportError, before any training, if no picture can be written there."""
     if path.suffix[1:].lower() not in FORMATS:
         raise ValueError(f"a picture's name must end in .{', .'.join(FORMATS)}, got {path.name!r}")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ImportError(_HOW) from None
+        raise ImportError(_NOT_INSTALLED) from None
 
 
-def save(result: Result, path: Path) -> None:
-    """Draw ``result`` and write it to ``path``."""
+def save(trial: Trial, path: Path) -> None:
+    """Draw ``trial`` and write it to ``path``."""
     from matplotlib.figure import Figure
 
-    layers = result.network.layers
-    probes = result.experiment.probes
+    layers = trial.network.layers
+    probes = trial.experiment.probes
     figure = Figure(figsize=(11, 9), layout="constrained")
     parts: Any = figure.subfigures(3, 1, height_ratios=(1, 1.3, 1.2))
     top, middle, bottom = parts
     figure.suptitle(
-        f"{result.experiment.title}: {result.variant.architecture} (seed {result.seed})",
+        f"{trial.experiment.title}: {trial.variant.architecture} (seed {trial.seed})",
         fontsize=11,
     )
     middle.suptitle(
-        "Weights (Hinton diagrams, each to its own scale: white positive, black negative)",
+        "Weights (Hinton diagrams, each with its own scale: white positive, black negative)",
         fontsize=9,
     )
-    _errors(top.subplots(), result)
+    _errors(top.subplots(), trial)
     matrices = [
         [[n.bias.data, *(w.data for w in n.weights)] for n in layer.neurons]
         for layer in layers.values()
@@ -51,30 +53,32 @@ def save(result: Result, path: Path) -> None:
     for axes, probe in zip(
         _row(bottom, len(probes), [len(p.patterns) for p in probes]), probes, strict=True
     ):
-        codes = [result.network.activities(p.inputs)[probe.group] for p in probe.patterns]
+        codes = [trial.network.activities(p.inputs)[probe.group] for p in probe.patterns]
         _codes(axes, codes, [p.name for p in probe.patterns])
         axes.set_title(f"activities of {probe.group} (white 0, black 1)", fontsize=9)
-    figure.savefig(path, dpi=150)
+    content = BytesIO()
+    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
+    write_file(path, content.getvalue())
 
 
 def _row(part: Any, count: int, ratios: list[int]) -> list[Any]:
     return list(part.subplots(1, count, squeeze=False, width_ratios=ratios)[0])
 
 
-def _errors(axes: Any, result: Result) -> None:
-    history = result.history
+def _errors(axes: Any, trial: Trial) -> None:
+    history = trial.history
     sweeps = range(1, history.sweeps + 1)
     axes.semilogy(sweeps, history.errors, color="#1d4ed8", linewidth=1.2)
-    axes.set(xlabel="sweep", ylabel="error of a sweep")
+    axes.set(xlabel="sweep", ylabel="error in a sweep")
     axes.grid(alpha=0.3)
     right = axes.twinx()
     right.plot(sweeps, history.right, color="#c2410c", linewidth=0.8, alpha=0.8)
-    right.set_ylabel(f"patterns right, of {len(result.training)}", color="#c2410c")
-    right.set_ylim(0, len(result.training) * 1.05)
+    right.set_ylabel(f"patterns right (of {len(trial.training)})", color="#c2410c")
+    right.set_ylim(0, len(trial.training) * 1.05)
 
 
 def _hinton(axes: Any, matrix: list[list[float]]) -> None:
-    """Squares with an area proportional to the weight: white positive, black negative."""
+    """Draw squares with areas proportional to the weights: white positive, black negative."""
     from matplotlib.patches import Rectangle
 
     largest = max(abs(w) for row in matrix for w in row) or 1.0

@@ -1,99 +1,102 @@
-"""What a run came to, as tables: data first (rows of text), shown by whoever asks."""
+"""The results of a trial, and the settings of a recipe, as sentences and tables of text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Figure, Recipe, Variant
+from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Finding, Recipe, Variant
 from microgradient.rumelhart1986.network import Group
-from microgradient.rumelhart1986.trial import Result
+from microgradient.rumelhart1986.trial import Trial
 
-_MANY = 8  # columns, beyond which a table has one decimal to fit a terminal
-_BARS = "▁▂▃▄▅▆▇█"
+_MANY = 8  # a table with more columns shows one decimal, to fit a terminal
 
 
 @dataclass(frozen=True)
-class Table:
-    """A title, the heads of the columns, and rows of text."""
+class TextTable:
+    """A title, the headings of the columns, and rows of text."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def outcome(result: Result) -> str:
+def outcome(trial: Trial) -> str:
     """Return one sentence: whether the criterion was met, and when."""
-    history, recipe, total = result.history, result.recipe, len(result.training)
+    history, recipe, total = trial.history, trial.recipe, len(trial.training)
     which = _criterion(recipe)
-    if result.learned:
+    if trial.learned:
         met_at = history.met_at or history.sweeps
-        went_on = f", and trained for {history.sweeps:,}" if history.sweeps > met_at else ""
+        went_on = f"; trained for {history.sweeps:,} in all" if history.sweeps > met_at else ""
         sentence = f"Learned: all {total} patterns {which} after {met_at:,} sweeps{went_on}"
     else:
-        count = f"{result.right} of {total} patterns"
+        count = f"{trial.right} of {total} patterns"
         sentence = f"Not learned: {count} {which} after {history.sweeps:,} sweeps"
-    return f"{sentence} (seed {result.seed}).{_ended(result)}"
+    return f"{sentence} (seed {trial.seed}).{_ended(trial)}"
 
 
-def _ended(result: Result) -> str:
-    if result.history.stopped == "interrupted":
-        return " Interrupted; what was learned is kept."
-    if result.learned or not result.history.sweeps:
+def _ended(trial: Trial) -> str:
+    if trial.history.stopped == "interrupted":
+        return " Interrupted: the network keeps what it has learned."
+    if trial.learned or not trial.history.sweeps:
         return ""
-    return " Another seed, more sweeps or a smaller rate may do; some starts get stuck."
+    return " Another seed, more sweeps or a smaller rate may help: some runs get stuck."
 
 
 def _criterion(recipe: Recipe) -> str:
-    return f"within {recipe.tolerance:g} of {recipe.off:g} and {recipe.on:g}"
+    return f"within {recipe.tolerance:g} of the targets {recipe.off:g} and {recipe.on:g}"
 
 
-def figures(result: Result) -> Table:
-    """Return this run's numbers beside the original's and a modern survey page's."""
-    recipe, history = result.recipe, result.history
+def comparison(trial: Trial) -> TextTable:
+    """Return the findings of this trial beside those of the original and of a survey page."""
+    recipe, history = trial.recipe, trial.history
     ours = [
-        Figure("sweeps until the criterion", _count(history.met_at), f"seed {result.seed}"),
-        Figure(
+        Finding("sweeps until the criterion", _count(history.met_at), f"seed {trial.seed}"),
+        Finding(
             "training patterns right",
-            f"{result.right} of {len(result.training)}",
+            f"{trial.right} of {len(trial.training)}",
             _criterion(recipe),
         ),
     ]
     if recipe.loss == "margin":
-        strict = f"{result.beyond_margin} of {len(result.training)}"
+        strict = f"{trial.beyond_margin} of {len(trial.training)}"
         ours.append(
-            Figure("the same, strictly", strict, f"beyond {recipe.off:g} and {recipe.on:g}")
+            Finding(
+                "patterns beyond the margin",
+                strict,
+                f"beyond {recipe.off:g} and {recipe.on:g}",
+            )
         )
-    if result.test:
+    if trial.test:
         names = ", ".join(
-            p.name + ("" if p in result.test_right else " (missed)") for p in result.test
+            p.name + ("" if p in trial.test_right else " (missed)") for p in trial.test
         )
-        count = f"{len(result.test_right)} of {len(result.test)}"
-        ours.append(Figure("held-out patterns right", count, names))
+        count = f"{len(trial.test_right)} of {len(trial.test)}"
+        ours.append(Finding("held-out patterns right", count, names))
     sets = (
         ("here", ours),
-        ("original", result.variant.original),
-        ("survey page", result.variant.page),
+        ("original", trial.variant.original),
+        ("survey page", trial.variant.survey_page),
     )
     rows = tuple(
-        (who if f is items[0] else "", f.what, f.value, f.source)
+        (who if f is items[0] else "", f.quantity, f.value, f.source)
         for who, items in sets
         for f in items
     )
-    title = "Numbers side by side (survey page: a modern web summary, checked claim by claim)"
-    return Table(title, ("who", "what", "value", "source or remark"), rows)
+    title = "Findings side by side (survey page: a modern summary on the web, with our verdicts)"
+    return TextTable(title, ("who", "quantity", "value", "source or remark"), rows)
 
 
-def weights(result: Result) -> list[Table]:
-    """Return the weights of every layer: units across or down, whichever makes fewer columns."""
-    net = result.network.architecture
+def weights(trial: Trial) -> list[TextTable]:
+    """Return the weights of every layer, its units across or down: whichever takes less width."""
+    net = trial.network.architecture
     tables = []
     for group in net.layers:
         matrix = [
             [neuron.bias.data, *(w.data for w in neuron.weights)]
-            for neuron in result.network.layers[group.name].neurons
+            for neuron in trial.network.layers[group.name].neurons
         ]
-        inputs = _names_of_inputs(result, group)
+        inputs = _names_of_inputs(trial, group)
         units = [f"{group.name} {i + 1}" for i in range(group.size)]
         title = f"Weights to {group.name} from {' and '.join(group.reads)}"
         if group.size <= len(inputs):
@@ -104,71 +107,63 @@ def weights(result: Result) -> list[Table]:
     return tables
 
 
-def _names_of_inputs(result: Result, layer: Group) -> list[str]:
-    """Name them as the probe does that switches on one input at a time, or by number."""
-    net = result.network.architecture
-    for probe in result.experiment.probes:
+def _names_of_inputs(trial: Trial, layer: Group) -> list[str]:
+    """Return names from the probe that switches on one input at a time, or else numbers."""
+    net = trial.network.architecture
+    for probe in trial.experiment.probes:
         if probe.group == layer.name and len(probe.patterns) == net.fan_in(layer):
             return [pattern.name for pattern in probe.patterns]
     return [f"{name} {i + 1}" for name in layer.reads for i in range(net.size(name))]
 
 
-def _matrix(title: str, across: list[str], down: list[str], rows: list[list[float]]) -> Table:
-    """Make a table whose columns have short names: the numbers alone, if all share one word."""
+def _matrix(title: str, across: list[str], down: list[str], rows: list[list[float]]) -> TextTable:
+    """Return a table with short headings: the numbers alone if all names share one word."""
     words = {name.rpartition(" ")[0] for name in across if name != "bias"}
     heads = [name.rpartition(" ")[2] if len(words) == 1 else name for name in across]
     corner, digits = ("from" if "bias" in down else "to"), 2
     if len(across) > _MANY:
         digits, down = 1, ["".join(w[0] if w.isalpha() else w for w in n.split()) for n in down]
     cells = tuple((name, *_numbers(row, digits)) for name, row in zip(down, rows))
-    return Table(title, (corner, *heads), cells)
+    return TextTable(title, (corner, *heads), cells)
 
 
-def codes(result: Result) -> list[Table]:
-    """Return the activities of the hidden groups that the experiment asks to be shown."""
+def codes(trial: Trial) -> list[TextTable]:
+    """Return the activities of the groups that the experiment's probes name."""
     tables = []
-    for probe in result.experiment.probes:
+    for probe in trial.experiment.probes:
         rows = []
         for pattern in probe.patterns:
-            activities = result.network.activities(pattern.inputs)
-            answers = activities["output"] if len(activities["output"]) == 1 else []
-            rows.append((pattern.name, *_numbers(activities[probe.group] + answers)))
-        size = result.network.architecture.size(probe.group)
+            activities = trial.network.activities(pattern.inputs)
+            output = activities["output"] if len(activities["output"]) == 1 else []
+            rows.append((pattern.name, *_numbers(activities[probe.group] + output)))
+        size = trial.network.architecture.size(probe.group)
         columns = [f"unit {i + 1}" for i in range(size)]
         if len(rows[0]) > size + 1:
             columns.append("output")
-        total, shown = len(result.experiment.patterns), len(rows)
+        total, shown = len(trial.experiment.patterns), len(rows)
         some = (
             f", {shown} of {total} patterns" if shown < total and probe.patterns[0].targets else ""
         )
         title = f"Activities of {probe.group}{some}"
-        tables.append(Table(title, ("pattern", *columns), tuple(rows)))
+        tables.append(TextTable(title, ("pattern", *columns), tuple(rows)))
     return tables
 
 
-def error_line(errors: Sequence[float], width: int = 60) -> str:
-    """Return the error curve as one line of block characters."""
-    if not errors:
-        return ""
-    top = max(errors) or 1.0
-    step = max(1, len(errors) // width)
-    return "".join(_BARS[min(7, int(8 * e / top))] for e in errors[::step])
-
-
-def recipe_table(experiment: Experiment, name: str, variant: Variant) -> Table:
-    """Return every setting of a variant with the place in the literature that it comes from."""
+def recipe_table(experiment: Experiment, name: str, variant: Variant) -> TextTable:
+    """Return every setting of a variant with its source in the literature."""
     recipe = variant.recipe
     rows = tuple(
         (setting, str(getattr(recipe, setting)), recipe.sources[setting])
         for setting in SETTINGS
         if setting in recipe.sources
     )
-    title = f"{experiment.name}, variant {name}: {variant.note}\n{variant.architecture}"
-    return Table(title, ("setting", "value", "source"), rows)
+    note = f": {variant.note}" if variant.note else ""
+    title = f"{experiment.name}, variant {name}{note}\n{variant.architecture}"
+    return TextTable(title, ("setting", "value", "source"), rows)
 
 
-def changed(recipe: Recipe, default: Recipe) -> str:
-    """Return what a run set otherwise than its variant, as ``rate=0.5, …``."""
+def changed_settings(recipe: Recipe, default: Recipe) -> str:
+    """Return the settings in which ``recipe`` differs from ``default``, as ``rate=0.5, …``."""
     return ", ".join(
         f"{name}={getattr(recipe, name)}"
         for name in SETTINGS

@@ -7,8 +7,8 @@ from microgradient.rumelhart1986.experiment import (
     OURS,
     PDP8,
     Experiment,
-    Figure,
-    Pattern,
+    Finding,
+    NamedPattern,
     Probe,
     Recipe,
     Variant,
@@ -16,7 +16,7 @@ from microgradient.rumelhart1986.experiment import (
 from microgradient.rumelhart1986.network import Architecture, Group
 
 PATTERNS = tuple(
-    Pattern("".join(map(str, bits)), tuple(map(float, bits)), (float(bits == bits[::-1]),))
+    NamedPattern("".join(map(str, bits)), tuple(map(float, bits)), (float(bits == bits[::-1]),))
     for bits in product((0, 1), repeat=6)
 )
 SYMMETRIC = tuple(p for p in PATTERNS if p.targets == (1.0,))
@@ -24,7 +24,7 @@ SHOWN = SYMMETRIC + tuple(p for p in PATTERNS if sum(p.inputs) == 1)
 ARCHITECTURE = Architecture(
     (Group("input", 6), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))
 )
-_PAGE = (Figure("learns in", "about 1,208 epochs", "agrees with PDP; Nature has 1,425"),)
+_SURVEY_PAGE = (Finding("learns in", "about 1,208 epochs", "agrees with PDP; Nature has 1,425"),)
 
 AS_IN_NATURE = Variant(
     ARCHITECTURE,
@@ -47,15 +47,15 @@ AS_IN_NATURE = Variant(
         },
     ),
     (
-        Figure("one run", "1,425 sweeps", f"{NATURE}, Fig. 1"),
-        Figure(
+        Finding("one run", "1,425 sweeps", f"{NATURE}, Fig. 1"),
+        Finding(
             "weights of a hidden unit",
             "1 : 2 : 4, mirrored with opposite sign",
             f"{NATURE}, Fig. 1",
         ),
     ),
     "summed gradient of all 64 patterns",
-    page=_PAGE,
+    survey_page=_SURVEY_PAGE,
 )
 
 AS_IN_PDP = Variant(
@@ -82,9 +82,9 @@ AS_IN_PDP = Variant(
             "sweeps": OURS,
         },
     ),
-    (Figure("one run", "1,208 sweeps", f"{PDP8}, p. 341"),),
+    (Finding("one run", "1,208 sweeps", f"{PDP8}, p. 341"),),
     "an update after each pattern",
-    page=_PAGE,
+    survey_page=_SURVEY_PAGE,
 )
 
 SYMMETRY = Experiment(

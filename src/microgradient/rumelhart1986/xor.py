@@ -4,8 +4,8 @@ from microgradient.rumelhart1986.experiment import (
     OURS,
     PDP8,
     Experiment,
-    Figure,
-    Pattern,
+    Finding,
+    NamedPattern,
     Probe,
     Recipe,
     Variant,
@@ -13,7 +13,7 @@ from microgradient.rumelhart1986.experiment import (
 from microgradient.rumelhart1986.network import Architecture, Group
 
 PATTERNS = tuple(
-    Pattern(f"{a}{b}", (float(a), float(b)), (float(a != b),)) for a in (0, 1) for b in (0, 1)
+    NamedPattern(f"{a}{b}", (float(a), float(b)), (float(a != b),)) for a in (0, 1) for b in (0, 1)
 )
 
 _COMMON = {
@@ -44,14 +44,14 @@ TWO_HIDDEN = Variant(
         sources={**_COMMON, "rate": f"{PDP8}, p. 333"},
     ),
     (
-        Figure("mean of many runs (Chauvin)", "about 245 sweeps", f"{PDP8}, p. 334"),
-        Figure("one run that was stuck in a local minimum", "6,587 sweeps", f"{PDP8}, p. 332"),
-        Figure("local minima", 'twice in "hundreds of times"', f"{PDP8}, p. 332"),
+        Finding("mean of many runs (Chauvin)", "about 245 sweeps", f"{PDP8}, p. 334"),
+        Finding("one run stuck in a local minimum", "6,587 sweeps", f"{PDP8}, p. 332"),
+        Finding("local minima", 'twice in "hundreds of times"', f"{PDP8}, p. 332"),
     ),
     "two hidden units",
-    page=(
-        Figure("learns in", "about 6,587 epochs", "contradicted: that run was stuck"),
-        Figure("stuck", "about 10 of 100 runs", "the original says twice in hundreds"),
+    survey_page=(
+        Finding("learns in", "about 6,587 epochs", "contradicted: that run was stuck"),
+        Finding("stuck", "about 10 of 100 runs", "the original says twice in hundreds"),
     ),
 )
 
@@ -71,8 +71,8 @@ ONE_HIDDEN = Variant(
         on=0.9,
         sources={**_COMMON, "rate": f"{PDP8}, p. 331", "tolerance": OURS},
     ),
-    (Figure("one run", "558 sweeps", f"{PDP8}, p. 331, Fig. 3"),),
-    "one hidden unit, and direct links from the inputs to the output",
+    (Finding("one run", "558 sweeps", f"{PDP8}, p. 331, Fig. 3"),),
+    "one hidden unit, and links from the inputs straight to the output",
 )
 
 XOR = Experiment(

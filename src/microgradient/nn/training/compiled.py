@@ -5,23 +5,25 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
+from math import isfinite
 
 from microgradient.compiler.python.source import PythonKernel
 from microgradient.nn.training.eager import EagerRun, Sweeps
-from microgradient.nn.training.programs import Programs
+from microgradient.nn.training.programs import TrainingPrograms
 
-_SECONDS = 0.05  # of compiled sweeps, after which Python looks in: for Ctrl-C and progress
+_SECONDS = 0.05  # how long compiled sweeps run before Python handles Ctrl-C and shows progress
+_FAULT = "the loss or a weight is not finite"
 
 
 class MachineRun:
     """A run whose sweeps are one call into machine code; ``eager`` keeps and restores its state."""
 
-    def __init__(self, eager: EagerRun, programs: Programs) -> None:
+    def __init__(self, eager: EagerRun, programs: TrainingPrograms) -> None:
         from microgradient.compiler.llvm.training_kernel import TrainingKernel  # imports llvmlite
 
         self.eager, self._patterns = eager, programs.patterns
         self._kernel = TrainingKernel(
-            programs.gradient, programs.update, eager.size, len(self._patterns)
+            programs.gradient, programs.update, eager.batch_size, len(self._patterns)
         )
         self._kernel.present(self._patterns)
         self._most = 1
@@ -29,7 +31,7 @@ class MachineRun:
     def advance(
         self, changes: Mapping[str, float], rng: random.Random | None, most: int, watch: bool
     ) -> Sweeps:
-        """Do up to ``most`` sweeps, as many as take a moment."""
+        """Do up to ``most`` sweeps, as many as fit into a moment."""
         optimizer, kernel = self.eager.optimizer, self._kernel
         self.eager.keep()
         vars(optimizer).update(changes)
@@ -47,13 +49,14 @@ class MachineRun:
         progress = kernel.train(most, settings, watch)
         self._pace(time.perf_counter() - start, most)
         done = len(progress.errors) - progress.broken
-        optimizer.steps = begun + done * self.eager.updates
-        self._take(before=progress.broken)
+        if done:
+            optimizer.steps = begun + done * self.eager.updates
+            self._take(before=progress.broken)
         return Sweeps(
             progress.errors[:done],
             [round(x) for x in progress.right[:done]],
             progress.met,
-            "the loss or a weight is not finite" if progress.broken else None,
+            _FAULT if progress.broken else None,
         )
 
     def _pace(self, seconds: float, sweeps: int) -> None:
@@ -62,7 +65,7 @@ class MachineRun:
         self._most = max(1, min(wanted, 10 * sweeps, 1_000_000))
 
     def _take(self, *, before: bool) -> None:
-        """Take weights and memories over from the kernel, after or before its last sweep."""
+        """Copy weights and memories from the kernel, as after or ``before`` its last sweep."""
         optimizer = self.eager.optimizer
         for parameter, weight in zip(optimizer.parameters, self._kernel.column(0, before=before)):
             parameter.data = weight
@@ -74,29 +77,29 @@ class MachineRun:
 class PythonRun:
     """A run whose gradients are a compiled Python function; the optimizer moves Values."""
 
-    def __init__(self, eager: EagerRun, programs: Programs) -> None:
+    def __init__(self, eager: EagerRun, programs: TrainingPrograms) -> None:
         self.eager, self._patterns = eager, programs.patterns
         self._gradient = PythonKernel(programs.gradient)
 
     def advance(
         self, changes: Mapping[str, float], rng: random.Random | None, most: int, watch: bool
     ) -> Sweeps:
-        """Do one sweep, however many may be done."""
+        """Do one sweep, whatever ``most`` allows."""
         eager, optimizer = self.eager, self.eager.optimizer
         vars(optimizer).update(changes)
         if rng is not None:
             rng.shuffle(eager.order)
         error, right = 0.0, 0.0
-        for start in range(0, len(eager.order), eager.size):
-            batch = [self._patterns[i] for i in eager.order[start : start + eager.size]]
+        for start in range(0, len(eager.order), eager.batch_size):
+            batch = [self._patterns[i] for i in eager.order[start : start + eager.batch_size]]
             *slopes, loss, met = self._gradient.run_batch(self._weights(), batch)
             error, right = error + loss, right + met
             for parameter, slope in zip(optimizer.parameters, slopes):
                 parameter.grad = slope
             optimizer.step()
         weights = self._weights()
-        if not all(x - x == 0 for x in (error, *weights)):
-            return Sweeps([], [], fault="the loss or a weight is not finite")
+        if not all(map(isfinite, (error, *weights))):
+            return Sweeps([], [], fault=_FAULT)
         eager.keep()
         count = len(self._patterns)
         met_now = (

@@ -1,4 +1,4 @@
-"""What a training run went through."""
+"""The course of a training run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class History:
-    """What a training run went through: one entry of ``errors`` and ``right`` for each sweep.
+    """The course of a training run: ``errors`` and ``right`` have one entry for each sweep.
 
-    ``errors`` holds the loss summed over the patterns; ``right`` how many patterns met the
-    criterion (empty without one), both as presented in that sweep. ``stopped`` is "criterion",
-    "sweeps" or "interrupted". ``met_at`` is the first sweep after which all patterns were right.
+    ``errors`` holds the loss summed over the patterns, ``right`` how many patterns met the
+    criterion (empty without one); both count each pattern as it is presented, while the weights
+    still change. ``stopped`` is "criterion", "sweeps", "interrupted" or "diverged". ``met_at`` is
+    the number of sweeps after which all patterns were right for the first time.
     """
 
     errors: list[float] = field(default_factory=list, repr=False)
@@ -21,4 +22,5 @@ class History:
 
     @property
     def sweeps(self) -> int:
+        """The number of sweeps done."""
         return len(self.errors)

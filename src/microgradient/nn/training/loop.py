@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
-from typing import Any, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, Unpack
 
+from microgradient.compiler.backends import check_backend, has_llvm
 from microgradient.engine.number import shown
-from microgradient.engine.value import Value
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.compiled import MachineRun, PythonRun
-from microgradient.nn.training.eager import Diverged, EagerRun, Run
+from microgradient.nn.training.eager import EagerRun, Run
 from microgradient.nn.training.history import History
-from microgradient.nn.training.plan import Pattern, PlanSettings, TrainingPlan, check_backend
-from microgradient.nn.training.programs import Objective, programs
+from microgradient.nn.training.objective import Loss, Model, Objective, Pattern
+from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan
+from microgradient.nn.training.programs import training_programs
 from microgradient.nn.training.progress import progress_bar
 
-_WORTH = 0.5  # seconds of eager training from which on "auto" compiles
-_FEW = 1000  # presentations that are never worth it
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+_WORTH_COMPILING = 0.5  # seconds of eager training above which "auto" compiles
+_FEW = 1000  # presentations: with fewer, "auto" does not even trace the model
 
 
 class TrainingDiverged(FloatingPointError):
@@ -34,101 +36,99 @@ class TrainingDiverged(FloatingPointError):
 
 
 def train(
-    model: Callable[..., Any],
+    model: AnyModel,
     patterns: Sequence[Pattern],
     *,
-    loss: Callable[[Any, Any], Value],
+    loss: Loss,
     optimizer: Optimizer,
     backend: str = "auto",
     progress: bool | None = None,
     description: str = "training",
-    on_sweep: Callable[[Any, History], object] | None = None,
-    **plan: Unpack[PlanSettings],
+    on_sweep: Callable[[AnyModel, History], object] | None = None,
+    **settings: Unpack[PlanSettings],
 ) -> History:
     """Train ``model`` in place for at most ``sweeps`` passes over ``patterns``; return the history.
 
     The other keywords are those of :class:`TrainingPlan`: ``update``, ``criterion``,
-    ``stop_when_met``, ``schedule``, ``shuffle``. ``progress`` shows a bar; None shows it on a
+    ``stop_when_met``, ``schedule``, ``shuffle``. ``progress`` shows a bar; None shows one on a
     terminal or in a notebook if the run takes more than a moment. ``on_sweep`` is called with the
     model and the history after every sweep (see ``live``).
 
     ``backend`` "llvm" runs whole sweeps as machine code (needs the extra ``fast``), "python" runs
     gradients as Python source, "eager" builds Values for every pattern; "auto" compiles where that
-    is possible and saves more than it costs. Results agree within rounding (docs/compile.md).
+    is possible and saves more time than it costs. Results agree within rounding (docs/compile.md).
 
-    Ctrl-C ends training, not the program. Raises TrainingDiverged, naming the node at fault, at the
-    first loss or weight that is not finite; ValueError or TypeError for bad settings. However it
-    ends, model and optimizer are as they were after the last whole sweep.
+    Ctrl-C ends training, not the program. Raises TrainingDiverged, naming the faulty node, at the
+    first loss or weight that is not finite; ValueError or TypeError for bad settings. However
+    training ends, model and optimizer are left as they were after the last whole sweep.
     """
-    run = TrainingPlan(**plan)
+    plan = TrainingPlan(**settings)
     if on_sweep is not None and not callable(on_sweep):
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
-    check_backend(backend)
+    check_backend(backend, BACKENDS)
     if on_sweep is not None and backend == "auto":
-        backend = "eager"  # it may change the model, which compiled code would not notice
-    size, changes = run.batch_size(len(patterns)), run.changes(optimizer)
-    eager = EagerRun(model, loss, optimizer, run.criterion, patterns, size)
-    runner = _runner(backend, eager, patterns, run.sweeps)
-    rng, history = run.generator(), History()
-    if progress is None and on_sweep is not None:
+        backend = "eager"  # on_sweep may change the model, which compiled code would not notice
+    if on_sweep is not None and progress is None:
         progress = False
-    with progress_bar(description, run.sweeps, len(patterns), progress) as show:
+    changes = plan.changes(optimizer)
+    eager = EagerRun(Objective(model, loss, plan.criterion), optimizer, patterns, plan)
+    run = _run(backend, eager, patterns, plan.sweeps)
+    rng, history = plan.shuffler(), History()
+    with progress_bar(description, plan.sweeps, len(patterns), progress) as show:
         try:
-            while history.sweeps < run.sweeps:
+            while history.sweeps < plan.sweeps:
                 now = history.sweeps
-                following = min([at for at in changes if at > now], default=run.sweeps)
-                most = 1 if on_sweep is not None else min(following, run.sweeps) - now
-                watch = run.criterion is not None and history.met_at is None
-                done = runner.advance(changes.get(now, {}), rng, most, watch)
+                next_change = min([at for at in changes if at > now], default=plan.sweeps)
+                most = 1 if on_sweep is not None else min(next_change, plan.sweeps) - now
+                watch = plan.criterion is not None and history.met_at is None
+                done = run.advance(changes.get(now, {}), rng, most, watch)
                 history.errors += done.errors
-                if run.criterion is not None:
+                if plan.criterion is not None:
                     history.right += done.right
                 if done.fault is not None:
-                    raise Diverged(done.fault)
+                    raise _diverged(done.fault, eager, changes, history)
                 show(history)
                 if on_sweep is not None:
                     on_sweep(model, history)
                 if done.met:
                     history.met_at = history.sweeps
-                    if run.stop_when_met:
+                    if plan.stop_when_met:
                         history.stopped = "criterion"
                         break
         except KeyboardInterrupt:
             history.stopped = "interrupted"
             eager.restore()
-        except Diverged as fault:
-            eager.restore()
-            reason = eager.diagnosis(changes.get(history.sweeps, {}))
-            raise TrainingDiverged(
-                f"{fault} in sweep {history.sweeps + 1}: {reason}; a smaller rate or smaller "
-                "initial weights may help",
-                history,
-            ) from None
         except BaseException:
             eager.restore()
             raise
     return history
 
 
-def _runner(backend: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int) -> Run:
-    """Return what does the sweeps: ``eager`` itself, or it compiled."""
+def _run(backend: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int) -> Run:
+    """Return the run by ``backend``: ``eager`` itself, or compiled."""
     if backend == "eager" or (backend == "auto" and sweeps * len(patterns) < _FEW):
         return eager
-    has_llvm = find_spec("llvmlite") is not None
-    if backend == "llvm" and not has_llvm:
-        raise ImportError(
-            "machine code cannot be made: llvmlite is not installed "
-            "(pip install 'microgradient[fast]')"
-        )
+    machine_code = backend != "python" and has_llvm(backend)
     try:
-        objective = Objective(eager.model, eager.loss, eager.criterion)
-        compiled = programs(objective, eager.optimizer, patterns)
-        if backend == "auto" and compiled.eager_seconds(sweeps) < _WORTH:
+        programs = training_programs(eager.objective, eager.optimizer, patterns)
+        if backend == "auto" and programs.eager_seconds(sweeps) < _WORTH_COMPILING:
             return eager
-        if has_llvm and backend != "python":
-            return MachineRun(eager, compiled)
-        return PythonRun(eager, compiled)
+        return MachineRun(eager, programs) if machine_code else PythonRun(eager, programs)
     except Exception:
         if backend != "auto":
             raise
-        return eager  # which says what is wrong, if anything is
+        return eager  # which raises a clearer error if the model itself is wrong
+
+
+def _diverged(
+    fault: str, eager: EagerRun, changes: Mapping[int, Mapping[str, float]], history: History
+) -> TrainingDiverged:
+    """Return the error that names the sweep and the node at fault."""
+    eager.restore()
+    reason = eager.diagnosis(changes.get(history.sweeps, {}))
+    history.stopped = "diverged"
+    return TrainingDiverged(
+        f"{fault} in sweep {history.sweeps + 1}: {reason}; a smaller rate or smaller initial "
+        "weights may help",
+        history,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Required, TypedDict
 
 from microgradient.compiler.backends import BACKENDS as COMPILERS
@@ -12,14 +12,11 @@ from microgradient.engine.number import as_float, shown
 from microgradient.nn.module import generator
 from microgradient.nn.optimizers import Optimizer
 
-Pattern = tuple[Sequence[float], Any]
-"""Inputs, and what the loss and the criterion take as targets."""
-
 Criterion = Callable[[Sequence[float], Any], bool]
-"""``criterion(outputs, targets)`` tells whether one pattern is right."""
+"""``criterion(outputs, targets)`` tells whether a network is right on one pattern."""
 
 Schedule = Mapping[int, Mapping[str, float]]
-"""Attributes of the optimizer to set before sweeps: ``{20: {"rate": 0.05}}``."""
+"""Attributes of the optimizer to set before a sweep: ``{20: {"rate": 0.05}}``."""
 
 BACKENDS = (*COMPILERS, "eager")
 
@@ -39,20 +36,20 @@ class PlanSettings(TypedDict, total=False):
 class TrainingPlan:
     """How a training run goes.
 
-    ``sweeps``: at most so many passes over the patterns. ``update`` says when the weights change:
-    "presentation" (after every pattern), "sweep" (after all, with the summed gradient) or a number
-    n (after every n patterns, summed). Training ends when every pattern meets ``criterion`` in one
-    sweep and still does afterwards, unless ``stop_when_met`` is False. ``schedule`` sets attributes
-    of the optimizer before a sweep: ``{20: {"rate": 0.05}}``. ``shuffle``, a seed or a
-    ``random.Random``, reorders the patterns before each sweep. Raises ValueError or TypeError for
-    settings that cannot be.
+    ``sweeps`` is the largest number of passes over the patterns. ``update`` says when the weights
+    change: "presentation" (after every pattern), "sweep" (after all patterns) or a number n (after
+    every n patterns); gradients in between are summed. Training stops as soon as every pattern met
+    ``criterion`` during a sweep and still does after it, unless ``stop_when_met`` is False.
+    ``schedule`` sets attributes of the optimizer before a sweep: ``{20: {"rate": 0.05}}``.
+    ``shuffle``, a seed or a ``random.Random``, reorders the patterns before each sweep. Raises
+    ValueError or TypeError for any other setting.
     """
 
     sweeps: int
     update: str | int = "sweep"
     criterion: Criterion | None = None
     stop_when_met: bool = True
-    schedule: Schedule | None = field(default=None)
+    schedule: Schedule | None = None
     shuffle: random.Random | int | None = None
 
     def __post_init__(self) -> None:
@@ -67,9 +64,10 @@ class TrainingPlan:
             if type(sweep) is not int or sweep < 0:
                 raise ValueError(f"a schedule's keys are sweeps 0, 1, 2, …, got {shown(sweep)}")
         self.batch_size(1)
+        self.shuffler()
 
     def batch_size(self, patterns: int) -> int:
-        """Return after how many patterns the weights change; ValueError if there are none."""
+        """Return after how many patterns the weights change; ValueError without patterns."""
         update = self.update
         if patterns == 0:
             raise ValueError("training needs at least one pattern, got none")
@@ -84,8 +82,12 @@ class TrainingPlan:
             f"got {shown(update)}"
         )
 
+    def updates(self, patterns: int) -> int:
+        """Return how many times a sweep changes the weights."""
+        return -(-patterns // self.batch_size(patterns))
+
     def changes(self, optimizer: Optimizer) -> dict[int, dict[str, float]]:
-        """Return the schedule with floats; ValueError for what does not fit ``optimizer``."""
+        """Return the schedule with floats; ValueError for what ``optimizer`` cannot be set to."""
         settings = [name for name, value in vars(optimizer).items() if type(value) is float]
         schedule = self.schedule or {}
         for changes in schedule.values():
@@ -102,15 +104,9 @@ class TrainingPlan:
             for sweep, changes in schedule.items()
         }
 
-    def generator(self) -> random.Random | None:
-        """Return what reorders the patterns, None where they keep their order."""
+    def shuffler(self) -> random.Random | None:
+        """Return the generator that reorders the patterns, None if they keep their order."""
         return None if self.shuffle is None else generator(self.shuffle)
-
-
-def check_backend(backend: str) -> None:
-    """Raise ValueError unless ``backend`` is the name of one."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {shown(backend)}")
 
 
 def within(tolerance: float) -> Criterion:
@@ -120,7 +116,7 @@ def within(tolerance: float) -> Criterion:
         wanted = targets if isinstance(targets, Iterable) else [targets]
         right: Any = True
         for y, d in zip(outputs, wanted, strict=True):
-            right = right & (abs(y - d) < tolerance)  # no `and`: this is compiled, too
+            right = right & (abs(y - d) < tolerance)  # not `and`, which cannot be compiled
         return right
 
     return met

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isclose
+from math import isclose, isfinite
 from typing import Any
 
 from microgradient.compiler.program.adjoint import reverse
@@ -18,39 +18,22 @@ from microgradient.engine.choice import where
 from microgradient.engine.number import as_float
 from microgradient.engine.services.trees import leaves, matching_leaves, rebuild
 from microgradient.engine.symbol import Symbol
-from microgradient.engine.value import Value, constant
+from microgradient.engine.value import Value
 from microgradient.nn.losses import cross_entropy
 from microgradient.nn.optimizers import Optimizer
-from microgradient.nn.training.eager import numbers_of
-from microgradient.nn.training.plan import Criterion, Pattern
+from microgradient.nn.training.objective import Objective, Pattern
 
-_TRIED = ((-1.7, -0.3), (0.6, 0.2))
-"""Scales and shifts of the weights, to see that a program holds for others than its own."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a network is trained for: its error on a pattern, and whether the pattern is right."""
-
-    model: Callable[..., Any]
-    loss: Callable[[Any, Any], Any]
-    criterion: Criterion | None
-
-    def error_and_right(self, pattern: Pattern) -> tuple[float, float]:
-        """Return the error on one pattern, and 1 if it is right, with the weights as they are."""
-        inputs, targets = pattern
-        outputs = self.model([constant(x) for x in inputs])
-        right = self.criterion is not None and self.criterion(numbers_of(outputs), targets)
-        return self.loss(outputs, targets).data, float(bool(right))
+_OTHER_WEIGHTS = ((-1.7, -0.3), (0.6, 0.2))
+"""Scales and shifts: a program that holds for these weights too is taken to hold for all."""
 
 
 @dataclass(frozen=True)
-class Programs:
+class TrainingPrograms:
     """The programs of a training run, and its patterns as flat numbers.
 
-    ``gradient``: weights, and varying a pattern -> the gradient, the error, 1 if it is right.
-    ``update``: the optimizer's settings, and varying a weight, its memories and its gradient -> the
-    new weight and memories.
+    ``gradient`` maps the weights and a (varying) pattern to the gradient, the error, and 1 if the
+    pattern is right. ``update`` maps the optimizer's settings and a (varying) weight with its
+    memories and gradient to the new weight and memories.
     """
 
     gradient: Program
@@ -64,21 +47,19 @@ class Programs:
         return sweeps * len(self.patterns) * seconds
 
     def holds_for(self, objective: Objective, pattern: Pattern, weights: Sequence[float]) -> bool:
-        """Return whether the program computes what ``objective`` does on the first pattern.
+        """Return whether the program computes what ``objective`` does on ``pattern``, the first.
 
-        It does not if the model computes something else each time, or looked at its weights.
+        It does not if the model computes something else each time, or branched on its weights.
         """
-        wanted = objective.error_and_right(pattern)
+        expected = objective.error_and_right(pattern)
         slots = self.gradient.outputs[-2:]
         numbers = self.gradient.evaluate([*weights, *self.patterns[0]], max(slots) + 1)
-        return all(map(_agree, [numbers[slot] for slot in slots], wanted))
+        return all(map(_agree, [numbers[slot] for slot in slots], expected))
 
 
-def _agree(x: float, y: float) -> bool:
-    return isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) or (x - x != 0 and y - y != 0)
-
-
-def programs(objective: Objective, optimizer: Optimizer, patterns: Sequence[Pattern]) -> Programs:
+def training_programs(
+    objective: Objective, optimizer: Optimizer, patterns: Sequence[Pattern]
+) -> TrainingPrograms:
     """Return the programs of a training run; CompileError for what cannot be compiled."""
     inputs, targets = patterns[0]
     first = list(inputs), targets
@@ -88,37 +69,40 @@ def programs(objective: Objective, optimizer: Optimizer, patterns: Sequence[Patt
     ]
     if not flat[0]:
         raise CompileError("there is no number in the patterns")
-    if any(type(x) is int for x in leaves(targets)) and _wants_classes(objective.loss):
-        raise CompileError("a class as a target is no number; give a list of 0 and 1 instead")
-    found = Programs(_gradient(objective, optimizer, first), _update(optimizer), flat)
-    for scale, shift in _TRIED:
-        with _other_weights(optimizer.parameters, scale, shift) as weights:
-            if not found.holds_for(objective, patterns[0], weights):
+    if objective.loss is cross_entropy and any(type(x) is int for x in leaves(targets)):
+        raise CompileError(
+            "a class index as a target is not compiled; give a list of 0 and 1 instead"
+        )
+    programs = TrainingPrograms(_gradient(objective, optimizer, first), _update(optimizer), flat)
+    for scale, shift in _OTHER_WEIGHTS:
+        with _set_weights(optimizer.parameters, scale, shift) as weights:
+            if not programs.holds_for(objective, patterns[0], weights):
                 raise CompileError(
                     "the model computes something else each time (a random number, a counter, a "
-                    'branch on a weight), which would be frozen; train it with backend="eager"'
+                    "branch on a weight), which compiling would freeze; train it with "
+                    'backend="eager"'
                 )
-    return found
+    return programs
+
+
+def _agree(x: float, y: float) -> bool:
+    return isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) or not (isfinite(x) or isfinite(y))
 
 
 @contextmanager
-def _other_weights(
+def _set_weights(
     parameters: Sequence[Value], scale: float, shift: float
 ) -> Iterator[Sequence[float]]:
-    """Give the parameters other numbers, for a while: scale * w + shift."""
+    """Set each parameter w to scale * w + shift within the block."""
     before = [parameter.data for parameter in parameters]
-    after = [scale * weight + shift for weight in before]
+    changed = [scale * weight + shift for weight in before]
     try:
-        for parameter, weight in zip(parameters, after):
+        for parameter, weight in zip(parameters, changed):
             parameter.data = weight
-        yield after
+        yield changed
     finally:
         for parameter, weight in zip(parameters, before):
             parameter.data = weight
-
-
-def _wants_classes(loss: object) -> bool:
-    return loss in (ops.softmax_cross_entropy, cross_entropy)
 
 
 def _gradient(objective: Objective, optimizer: Optimizer, pattern: Pattern) -> Program:
@@ -146,14 +130,14 @@ def _update(optimizer: Optimizer) -> Program:
     kind = type(optimizer)
     if kind.step is not Optimizer.step or kind.rule is Optimizer.rule:
         raise CompileError(
-            f"{kind.__name__} has a step of its own; give it a rule for one weight instead, "
-            'or train with backend="eager"'
+            f"{kind.__name__} overrides step(), which cannot be compiled; define rule() for one "
+            'weight instead, or train with backend="eager"'
         )
     count = len(optimizer.settings(optimizer.steps))
     varying = ["weight", *optimizer.memories, "gradient"]
     names = [*(f"setting {i}" for i in range(count)), *varying]
     trace = Trace(len(names))
-    symbols = trace.inputs()
+    symbols: list[Any] = trace.inputs()
     weight, *memories, gradient = symbols[count:]
     moved = tuple(optimizer.rule(symbols[:count], weight, gradient, *memories))
     if len(moved) != 1 + len(memories):

@@ -1,4 +1,4 @@
-"""A progress bar for training, drawn by ``rich`` on a terminal and in a notebook."""
+"""A progress bar for training, drawn by ``rich`` on a terminal or in a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from microgradient.nn.training.history import History
 
-_PAUSE = 0.1  # seconds between two redraws, and before the first one: short runs stay silent
+_PAUSE = 0.1  # seconds between two redraws and before the first: short runs show no bar
 
 
 @contextmanager
@@ -20,8 +20,8 @@ def progress_bar(
 ) -> Iterator[Callable[[History], None]]:
     """Yield a function to call with the history after each sweep.
 
-    ``wanted=None`` shows a bar where somebody may be looking and ``rich`` is installed; True raises
-    ImportError where it is not.
+    ``wanted=None`` shows a bar on a terminal or in a notebook if ``rich`` is installed; True shows
+    one anywhere and raises ImportError without ``rich``.
     """
     if wanted is None:
         wanted = find_spec("rich") is not None and (sys.stderr.isatty() or in_notebook())
@@ -63,7 +63,7 @@ def progress_bar(
 
 
 def in_notebook() -> bool:
-    """Return whether this runs in a cell: whether IPython, if it is there, has a remote shell."""
+    """Return whether this runs in a notebook: whether IPython has been imported, with its shell."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)

@@ -1,4 +1,4 @@
-"""``train_replicas``: a network trained from many initial weights, side by side."""
+"""``train_replicas``: one network trained from many initial weights, side by side."""
 
 from __future__ import annotations
 
@@ -8,29 +8,36 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import Any, Unpack
+from math import nan
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
+from microgradient.compiler.backends import check_backend, has_llvm
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.loop import TrainingDiverged, train
-from microgradient.nn.training.plan import Pattern, PlanSettings, TrainingPlan, check_backend
-from microgradient.nn.training.programs import Objective, Programs, programs
+from microgradient.nn.training.objective import Loss, Objective, ParametrizedModel, Pattern
+from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan
+from microgradient.nn.training.programs import TrainingPrograms, training_programs
+
+if TYPE_CHECKING:
+    from microgradient.compiler.llvm.training_kernel import Ended
+
+ReplicaModel = TypeVar("ReplicaModel", bound=ParametrizedModel)
 
 
 @dataclass(frozen=True)
-class Replica:
-    """How the training of one replica ended: after how many sweeps, and why.
+class Replica(Generic[ReplicaModel]):
+    """How the training of one replica ended: after how many whole sweeps, and why.
 
-    ``stopped`` is "criterion", "sweeps", "interrupted" or "diverged"; ``error`` and ``right`` are
-    those of the last sweep. ``model`` has the learned weights; where it diverged, those before
-    training.
+    ``stopped`` is "criterion", "sweeps", "interrupted" or "diverged". ``error`` and ``right`` are
+    those of the last sweep. ``model`` has the learned weights. A replica that diverged has the
+    weights from before training, the error nan and no right patterns.
     """
 
-    model: Module
+    model: ReplicaModel
     sweeps: int
     stopped: str
     error: float
@@ -38,27 +45,28 @@ class Replica:
 
 
 def train_replicas(
-    models: Iterable[Any],
+    models: Iterable[ReplicaModel],
     patterns: Sequence[Pattern],
     *,
-    loss: Callable[[Any, Any], Value],
+    loss: Loss,
     optimizer: Callable[[list[Value]], Optimizer],
     backend: str = "auto",
     workers: int | None = None,
-    **plan: Unpack[PlanSettings],
-) -> list[Replica]:
+    **settings: Unpack[PlanSettings],
+) -> list[Replica[ReplicaModel]]:
     """Train each of ``models`` as ``train`` would, and return how each ended, in their order.
 
-    The models are of one architecture and differ in their weights. ``optimizer`` makes an optimizer
-    for a list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``. As machine
-    code they run side by side in the lanes of vector registers, in ``workers`` threads (one for
-    each processor), and a replica that has ended makes room for the next; shuffled, or with
-    ``stop_when_met=False``, or by another backend, one after the other. ``backend`` and the other
-    keywords are those of ``train``. Raises ValueError for models of different architectures.
+    The models have one architecture and different weights. ``optimizer`` makes an optimizer for a
+    list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``. In machine code,
+    the models train side by side in the lanes of vector registers, in ``workers`` threads (one for
+    each processor); as soon as one has ended, the next takes its place. With ``shuffle``, with
+    ``stop_when_met=False`` and with other backends, they train one after another. ``backend`` and
+    the other keywords are those of ``train``. Raises ValueError for models of different
+    architectures.
     """
     replicas = list(models)
-    check_backend(backend)
-    run = TrainingPlan(**plan)
+    check_backend(backend, BACKENDS)
+    plan = TrainingPlan(**settings)
     workers = positive(workers if workers is not None else os.cpu_count() or 1, "workers")
     if not callable(optimizer):
         raise TypeError(
@@ -67,162 +75,171 @@ def train_replicas(
         )
     if not replicas:
         return []
+    plan.batch_size(len(patterns))  # raises ValueError without patterns
     optimizers = [optimizer(model.parameters()) for model in replicas]
-    changes, size = run.changes(optimizers[0]), run.batch_size(len(patterns))
-    side_by_side = run.shuffle is None and run.stop_when_met and backend in ("auto", "llvm")
-    if side_by_side and find_spec("llvmlite") is not None:
+    side_by_side = plan.shuffle is None and plan.stop_when_met and backend in ("auto", "llvm")
+    if side_by_side and has_llvm(backend):
         try:
-            compiled = _common_programs(replicas, optimizers, loss, run, patterns)
+            programs = _shared_programs(replicas, optimizers, loss, plan, patterns)
         except Exception:
             if backend == "llvm":
                 raise
         else:
-            return _Work(replicas, optimizers, compiled, changes, run.sweeps, size).done(workers)
+            return _Queue(replicas, optimizers, programs, plan).train(workers)
     return [
-        _trained(
-            model, patterns, loss=loss, optimizer=rule, backend=backend, progress=False, **plan
+        _train_alone(
+            model, patterns, loss=loss, optimizer=own, backend=backend, progress=False, **settings
         )
-        for model, rule in zip(replicas, optimizers)
+        for model, own in zip(replicas, optimizers)
     ]
 
 
-def _trained(model: Any, patterns: Sequence[Pattern], **keywords: Any) -> Replica:
+def _train_alone(
+    model: ReplicaModel, patterns: Sequence[Pattern], **keywords: Any
+) -> Replica[ReplicaModel]:
     before = model.state_dict()
     try:
         history = train(model, patterns, **keywords)
     except TrainingDiverged as fault:
         model.load_state_dict(before)
-        history = fault.history
-        history.stopped = "diverged"
+        return Replica(model, fault.history.sweeps, "diverged", nan, 0)
     error = history.errors[-1] if history.errors else 0.0
     right = history.right[-1] if history.right else 0
     return Replica(model, history.sweeps, history.stopped, error, right)
 
 
-def _common_programs(
-    models: Sequence[Any],
+def _shared_programs(
+    models: Sequence[ParametrizedModel],
     optimizers: Sequence[Optimizer],
-    loss: Callable[[Any, Any], Any],
+    loss: Loss,
     plan: TrainingPlan,
     patterns: Sequence[Pattern],
-) -> Programs:
-    """Return the programs that all of ``models`` share; CompileError if they are not the same."""
+) -> TrainingPrograms:
+    """Return the programs that serve all of ``models``; CompileError if they differ."""
     first = optimizers[0]
-    compiled = programs(Objective(models[0], loss, plan.criterion), first, patterns)
-    kind, names = _anatomy(models[0]), list(models[0].named_parameters())
+    programs = training_programs(Objective(models[0], loss, plan.criterion), first, patterns)
+    structure, names = _structure(models[0]), list(models[0].named_parameters())
     settings = first.settings(first.steps)
     seen: set[Value] = set()
-    for i, (model, rule) in enumerate(zip(models, optimizers)):
+    for i, (model, optimizer) in enumerate(zip(models, optimizers)):
         parameters = model.parameters()
-        if list(model.named_parameters()) != names or _anatomy(model) != kind:
+        if list(model.named_parameters()) != names or _structure(model) != structure:
             raise ValueError(
                 f"replicas must be of one architecture: model {i} is {model!r}, the first one "
                 f"{models[0]!r}"
             )
-        if set(rule.parameters) != set(parameters) or not seen.isdisjoint(parameters):
+        if set(optimizer.parameters) != set(parameters) or not seen.isdisjoint(parameters):
             raise CompileError(
                 f"replica {i} does not train all of its parameters, or shares some with another "
                 'one: train them with backend="eager"'
             )
-        if type(rule) is not type(first) or rule.settings(rule.steps) != settings:
+        if type(optimizer) is not type(first) or optimizer.settings(optimizer.steps) != settings:
             raise CompileError("replicas must have one optimizer with the same settings")
+        if any(any(getattr(optimizer, name)) for name in optimizer.memories):
+            raise CompileError("the memories of a replica's optimizer must start at 0")
         seen.update(parameters)
         objective = Objective(model, loss, plan.criterion)
-        if i == 1 and not compiled.holds_for(objective, patterns[0], _weights(rule)):
-            raise CompileError("loss or criterion depends on which replica it is")
-    return compiled
+        if i == 1 and not programs.holds_for(objective, patterns[0], _weights(optimizer)):
+            raise CompileError("the loss or the criterion depends on which replica it is for")
+    return programs
+
+
+def _structure(thing: Any) -> Any:
+    """Return what a model is made of besides its numbers: types, settings, functions."""
+    if type(thing) is Value:
+        return Value
+    if isinstance(thing, Module):
+        return type(thing), _structure(vars(thing))
+    if isinstance(thing, Mapping):
+        return [(key, _structure(part)) for key, part in thing.items()]
+    if isinstance(thing, (list, tuple)):
+        return [_structure(part) for part in thing]
+    return thing
 
 
 def _weights(optimizer: Optimizer) -> list[float]:
     return [parameter.data for parameter in optimizer.parameters]
 
 
-def _anatomy(thing: Any) -> Any:
-    """Return what a model is made of besides its numbers: types, settings, functions."""
-    if type(thing) is Value:
-        return Value
-    if isinstance(thing, Module):
-        return type(thing), _anatomy(vars(thing))
-    if isinstance(thing, Mapping):
-        return [(key, _anatomy(part)) for key, part in thing.items()]
-    if isinstance(thing, (list, tuple)):
-        return [_anatomy(part) for part in thing]
-    return thing
-
-
-class _Work:
-    """Replicas that threads take, train and give back."""
+class _Queue(Generic[ReplicaModel]):
+    """Replicas that threads take from a queue, train, and hand back."""
 
     def __init__(
         self,
-        models: Sequence[Any],
+        models: Sequence[ReplicaModel],
         optimizers: Sequence[Optimizer],
-        compiled: Programs,
-        changes: Mapping[int, Mapping[str, float]],
-        sweeps: int,
-        size: int,
+        programs: TrainingPrograms,
+        plan: TrainingPlan,
     ) -> None:
         from microgradient.compiler.llvm.training_kernel import WIDTH, TrainingCode  # llvmlite
 
-        self.models, self.optimizers, self.changes = models, optimizers, changes
-        self.sweeps, self.patterns = sweeps, compiled.patterns
-        self.updates = -(-len(self.patterns) // size)
-        weights = range(len(compiled.gradient.outputs) - 2)
-        over = compiled.gradient.over(weights, None)
-        self.code = TrainingCode(over, compiled.update, WIDTH, size, len(self.patterns))
-        self.steady = not changes and optimizers[0].steady
-        self.stopped = False
-        self.results: list[Replica | None] = [None] * len(models)
-        self.lock = threading.Lock()
-        self.next = 0
+        count = len(programs.patterns)
+        self._models, self._optimizers, self._patterns = models, optimizers, programs.patterns
+        self._changes, self._sweeps = plan.changes(optimizers[0]), plan.sweeps
+        self._updates = plan.updates(count)
+        weights = range(len(programs.gradient.outputs) - 2)
+        gradient = programs.gradient.over(weights, None)
+        self._code = TrainingCode(gradient, programs.update, WIDTH, plan.batch_size(count), count)
+        self._steady = not self._changes and optimizers[0].steady
+        self._results: list[Replica[ReplicaModel] | None] = [None] * len(models)
+        self._lock = threading.Lock()
+        self._next = 0
+        self._stopped = False
 
-    def done(self, workers: int) -> list[Replica]:
-        if self.sweeps > 0:
+    def train(self, workers: int) -> list[Replica[ReplicaModel]]:
+        """Train the replicas in ``workers`` threads and return how each ended."""
+        if self._sweeps > 0:
             with ThreadPoolExecutor(workers) as pool:
                 futures = [pool.submit(self._work) for _ in range(workers)]
                 try:
                     for future in futures:
                         future.result()
                 finally:
-                    self.stopped = True  # whatever went wrong, the other threads end soon
+                    self._stopped = True  # after an exception or Ctrl-C, the other threads end soon
         return [
             result or Replica(model, 0, "sweeps", 0.0, 0)
-            for model, result in zip(self.models, self.results)
+            for model, result in zip(self._models, self._results)
         ]
 
     def _work(self) -> None:
         from microgradient.compiler.llvm.training_kernel import ReplicaLanes
 
-        lanes = ReplicaLanes(self.code, self.patterns, self.sweeps)
-        lanes.train(self._take, self._give, self._settings, refill=self.steady)
+        lanes = ReplicaLanes(self._code, self._patterns, self._sweeps)
+        lanes.train(self._take, self._give, self._settings, refill=self._steady)
 
     def _take(self) -> tuple[int, list[float]] | None:
-        with self.lock:
-            i = self.next
-            if i >= len(self.models):
+        """Return the number and the weights of the next replica, None after the last one."""
+        with self._lock:
+            i = self._next
+            if i >= len(self._models):
                 return None
-            self.next += 1
-        return i, _weights(self.optimizers[i])
+            self._next += 1
+        return i, _weights(self._optimizers[i])
 
-    def _give(self, i: int, ended: Any) -> None:
-        model = self.models[i]
-        if ended.stopped != "diverged":
-            for parameter, weight in zip(self.optimizers[i].parameters, ended.weights):
-                parameter.data = weight
-        self.results[i] = Replica(model, ended.sweeps, ended.stopped, ended.error, ended.right)
+    def _give(self, i: int, ended: Ended) -> None:
+        """Take the result of replica ``i`` back."""
+        model = self._models[i]
+        if ended.stopped == "diverged":
+            self._results[i] = Replica(model, ended.sweeps - 1, ended.stopped, nan, 0)
+            return
+        for parameter, weight in zip(self._optimizers[i].parameters, ended.weights):
+            parameter.data = weight
+        self._results[i] = Replica(model, ended.sweeps, ended.stopped, ended.error, ended.right)
 
     def _settings(self, first: int, sweeps: int) -> list[tuple[float, ...]]:
         """Return the optimizer's settings for each update of these sweeps, or one for all."""
-        if self.stopped:
+        if self._stopped:
             raise KeyboardInterrupt
-        optimizer = copy.copy(self.optimizers[0])
+        optimizer = copy.copy(self._optimizers[0])
         begun = optimizer.steps
-        if self.steady:
+        if self._steady:
             return [optimizer.settings(begun)]
-        table: list[tuple[float, ...]] = []
-        for sweep in range(first + sweeps):
-            vars(optimizer).update(self.changes.get(sweep, {}))
-            if sweep >= first:
-                step = begun + sweep * self.updates
-                table += [optimizer.settings(step + i) for i in range(self.updates)]
-        return table
+        for sweep in sorted(self._changes):
+            if sweep < first:
+                vars(optimizer).update(self._changes[sweep])
+        settings: list[tuple[float, ...]] = []
+        for sweep in range(first, first + sweeps):
+            vars(optimizer).update(self._changes.get(sweep, {}))
+            step = begun + sweep * self._updates
+            settings += [optimizer.settings(step + i) for i in range(self._updates)]
+        return settings

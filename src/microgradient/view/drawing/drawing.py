@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
+from microgradient.files import write_file
 from microgradient.view.drawing.graphviz import rendered
-from microgradient.view.files import write_file
 
 _SHOWN = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
 

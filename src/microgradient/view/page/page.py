@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 
 from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
+from microgradient.files import write_file
 from microgradient.view.drawing.boxes import size
 from microgradient.view.escaping import markup, plain, script_data
-from microgradient.view.files import write_file
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.sweep_steps import check_sweep, every_sweep, steps_or_refusal
 from microgradient.view.numerals import digits
