@@ -158,18 +158,19 @@ class ReplicaLanes(Networks):
         super().__init__(code)
         self.present(patterns)
         self._most = sweeps
-        self._replicas: list[Any] = [None] * code.width
+        self._replicas = [-1] * code.width
         self._sweeps = [0] * code.width
 
     def train(
         self,
-        take: Callable[[], tuple[Any, Sequence[float]] | None],
-        give: Callable[[Any, Ended], None],
+        take: Callable[[], tuple[int, Sequence[Sequence[float]]] | None],
+        give: Callable[[int, Ended], None],
         settings: Callable[[int, int], Sequence[Sequence[float]]],
         refill: bool,
     ) -> None:
         """Train what ``take`` hands out, and hand the results to ``give``.
 
+        ``take`` returns a replica's number, its weights, and its memories, or None at the end.
         ``settings(first, sweeps)`` are those of the updates from sweep ``first`` on; where they
         change, ``refill`` must be False: then all lanes start, and end, together.
         """
@@ -194,12 +195,12 @@ class ReplicaLanes(Networks):
                     if refill:
                         self._sweeps[lane] = 0
 
-    def _start(self, lane: int, replica: tuple[Any, Sequence[float]] | None) -> None:
+    def _start(self, lane: int, replica: tuple[int, Sequence[Sequence[float]]] | None) -> None:
         if replica is None:
             return
-        self._replicas[lane], weights = replica
-        for k in range(self.code.columns - 1):
-            self.set_column(k, weights if k == 0 else [0.0] * len(weights), lane)
+        self._replicas[lane], columns = replica
+        for k, numbers in enumerate(columns):
+            self.set_column(k, numbers, lane)
         self.flags[lane] = ACTIVE
 
     def _ended(self, lane: int, last: Any) -> Ended:

@@ -135,8 +135,6 @@ def _shared_programs(
             )
         if type(optimizer) is not type(first) or optimizer.settings(optimizer.steps) != settings:
             raise CompileError("replicas must have one optimizer with the same settings")
-        if any(any(getattr(optimizer, name)) for name in optimizer.memories):
-            raise CompileError("the memories of a replica's optimizer must start at 0")
         seen.update(parameters)
         objective = Objective(model, loss, plan.criterion)
         if i == 1 and not programs.holds_for(objective, patterns[0], _weights(optimizer)):
@@ -207,14 +205,16 @@ class _Queue(Generic[ReplicaModel]):
         lanes = ReplicaLanes(self._code, self._patterns, self._sweeps)
         lanes.train(self._take, self._give, self._settings, refill=self._steady)
 
-    def _take(self) -> tuple[int, list[float]] | None:
-        """Return the number and the weights of the next replica, None after the last one."""
+    def _take(self) -> tuple[int, list[list[float]]] | None:
+        """Return the next replica, its number, weights and memories; None after the last one."""
         with self._lock:
             i = self._next
             if i >= len(self._models):
                 return None
             self._next += 1
-        return i, _weights(self._optimizers[i])
+        optimizer = self._optimizers[i]
+        memories = [list(getattr(optimizer, name)) for name in optimizer.memories]
+        return i, [_weights(optimizer), *memories]
 
     def _give(self, i: int, ended: Ended) -> None:
         """Take the result of replica ``i`` back."""
