@@ -29,8 +29,8 @@ from contest import medians, show
 from microgradient import nn
 from microgradient.compiler.backends import kernel_of
 from microgradient.compiler.llvm.builder import Module
-from microgradient.compiler.llvm.jit import Code, lanes
-from microgradient.compiler.llvm.training_kernel import TrainingKernel
+from microgradient.compiler.llvm.jit import Code, vector_width
+from microgradient.compiler.llvm.training_kernel import NetworkTrainer
 from microgradient.engine.services.trees import leaves, rebuild
 from microgradient.nn.training.objective import Objective
 from microgradient.nn.training.programs import TrainingPrograms, training_programs
@@ -60,7 +60,7 @@ def by_microgradient(problem: family.Problem) -> Callable[[], list[float]]:
     """Return the training compiled beforehand, as the peers' are."""
     parts = family_trees_programs(problem)
     count = len(parts.patterns)
-    kernel = TrainingKernel(parts.gradient, parts.update, count, count)
+    kernel = NetworkTrainer(parts.gradient, parts.update, count, count)
     kernel.present(parts.patterns)
 
     def train() -> list[float]:
@@ -75,7 +75,7 @@ def by_microgradient(problem: family.Problem) -> Callable[[], list[float]]:
 
 def multiply_add_limit(count: int) -> Callable[[], object]:
     """Return a function that does ``count`` multiply-adds in registers and nothing else."""
-    sums, width = 20, lanes()
+    sums, width = 20, vector_width()
     kind = f"<{width} x double>"
     near_one, half = 0x3FEFFFFFFFFFFFFF, 0x3FE0000000000000
     lines = [f"define {kind} @limit(i64 %n) {{", "entry:", "  br label %loop", "loop:"]
@@ -99,7 +99,7 @@ def multiply_add_limit(count: int) -> Callable[[], object]:
     lines[0] = "define void @limit(i64 %n, ptr %out) {"
     lines.append(f"declare {kind} @llvm.fmuladd.v{width}f64({kind}, {kind}, {kind})")
     code = Code(Module("\n".join(lines), ()))
-    function = code.function("limit", ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p))
+    function = code.function("limit", ["i64", "ptr"])
     out = (ctypes.c_double * width)()
     turns = count // (sums * width)
     return lambda: (code, function(turns, out))
@@ -285,7 +285,8 @@ SECTIONS = {
 
 
 def main() -> None:
-    print(f"Python {platform.python_version()}, {platform.machine()}, {lanes()} lanes, medians")
+    machine = f"{platform.machine()}, {vector_width()} lanes"
+    print(f"Python {platform.python_version()}, {machine}, medians")
     for name in sys.argv[1:] or SECTIONS:
         SECTIONS[name]()
 

@@ -269,7 +269,7 @@ def test_own_rows_compile_or_say_what_they_lack():
         mg.compile(lambda x: odd(x))(0.3)
     same_name = mg.Op("sin", lambda m, v, x: (3.0,), lambda m, x: 3 * x)
     assert mg.compile(mg.value_and_grad(lambda x: same_name(x)))(2.0) == (6.0, 3.0)
-    for name in ("less", "where", "adjoint", "no", "detach"):  # names that programs use
+    for name in ("less", "where", "adjoint", "not", "detach"):  # names that programs use
         own = mg.Op(name, lambda m, v, x: (3.0,), lambda m, x: 3 * x)
         for backend in ("llvm", "python"):
             f = mg.value_and_grad(lambda x, own=own: own(x))
@@ -387,6 +387,37 @@ def test_arrays_as_other_arguments_and_lists_of_arrays():
         g(3.0, sizes)
 
 
+def test_calls_that_look_alike_mean_the_same():
+    """Dicts in another order, negative positions, constants compared, what has no equal."""
+    f = mg.compile(lambda p: p["a"] - p["b"])
+    assert f({"a": 3.0, "b": 1.0}) == f({"b": 1.0, "a": 3.0}) == 2.0
+    with pytest.raises(TypeError, match="positions 0, 1, …"):
+        mg.compile(lambda a: a, batch=-2)
+    assert (
+        mg.compile(lambda x: mg.where(1.0 > 0.5, 1.0, x) > 0.5, batch=0, reduce="sum")([2.0] * 3)
+        == 3.0
+    )
+    with pytest.raises(CompileError, match="does not equal its own copy"):
+        mg.compile(lambda x, m: m([x]), static=1)(1.0, nn.MLP(1, [1], rng=0))
+
+
+def test_a_function_compiled_for_a_batch_is_refused_within_another():
+    inner = mg.compile(lambda w, x: w * x, batch="x")
+    assert inner(2.0, [1.0, 2.0]) == [2.0, 4.0]
+    with pytest.raises(CompileError, match="compiled for a batch or replicas"):
+        mg.compile(lambda w: inner(w, [1.0, 2.0]))(2.0)
+
+
+@BACKENDS
+def test_sums_of_negative_zeros_are_zero_in_programs_of_any_size(backend):
+    for n in (1, 2, 6, 40, 800):
+        for f in (lambda x: mg.dot(x, [1.0] * len(x)), mg.fsum):
+            xs = [-0.0] * n
+            assert math.copysign(1.0, mg.compile(f, backend=backend)(xs)) == math.copysign(
+                1.0, f(xs)
+            )
+
+
 # --- programs as data -----------------------------------------------------------------------------
 
 
@@ -459,6 +490,21 @@ def test_layers_become_loops():
 
     few, many = lines(12), lines(48)
     assert many == few
+
+
+def test_code_does_not_grow_with_penalties_on_weights():
+    """Their gradients are sums over the batch, but no products."""
+
+    def lines(n):
+        def f(ws, x):
+            neurons = [mg.tanh(mg.dot(ws[i : i + 24], x)) for i in range(0, 24 * n, 24)]
+            return mg.fsum([y * y for y in neurons]) + 0.1 * mg.fsum([w * w for w in ws])
+
+        compiled = mg.compile(mg.grad(f), batch=1, reduce="sum")
+        compiled.program([0.1] * 24 * n, [[0.1] * 24])
+        return len(compiled.source("llvm").splitlines())
+
+    assert lines(48) == lines(24)
 
 
 @pytest.mark.parametrize("sizes", [(3, [7, 5]), (24, [12, 1]), (5, [4, 8, 6]), (2, [16, 16, 1])])

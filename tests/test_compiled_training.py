@@ -138,6 +138,54 @@ class Remembering(nn.Optimizer):
         return moved, weight, gradient, last
 
 
+class Adagrad(nn.Optimizer):
+    """Divides by a memory that stays 0 where there is no gradient."""
+
+    memories = ("squares",)
+
+    def __init__(self, parameters, rate):
+        super().__init__(parameters, rate)
+        self.squares = [0.0] * len(self.parameters)
+
+    def settings(self, step):
+        return (self.rate,)
+
+    @staticmethod
+    def rule(settings, weight, gradient, *memories):
+        squares = memories[0] + gradient * gradient
+        return weight - settings[0] * mg.div(gradient, mg.sqrt(squares)), squares
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 3, 4, 8])
+def test_what_lies_behind_the_weights_may_become_nan(hidden):
+    """Vectors reach beyond the last weight, where 0 is divided by 0."""
+    errors = []
+    for backend in ("eager", "llvm"):
+        network = model(sizes=(2, [hidden, 1]))
+        rule = Adagrad(network.parameters(), 0.1)
+        settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 20}
+        errors.append(nn.train(network, XOR, backend=backend, **settings).errors)
+    assert errors[0] == pytest.approx(errors[1], rel=1e-9)
+
+
+def test_replicas_whose_optimizers_order_the_parameters_differently():
+    made = []
+
+    def momentum(p):
+        made.append(p)
+        return nn.Momentum(p if len(made) < 3 else p[::-1], 0.5)
+
+    def ended(backend):
+        made.clear()
+        settings = {"loss": nn.half_squared_error, "optimizer": momentum, "sweeps": 30}
+        replicas = nn.train_replicas([model(s) for s in range(4)], XOR, backend=backend, **settings)
+        return [r.error for r in replicas]
+
+    assert ended("auto") == pytest.approx(ended("eager"), rel=1e-9)
+    with pytest.raises(CompileError):
+        ended("llvm")
+
+
 def test_rules_that_hand_memories_on():
     results = []
     for backend in ("eager", "llvm"):

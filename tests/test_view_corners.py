@@ -182,7 +182,7 @@ def test_a_users_row_that_loops_or_raises_is_shown_all_the_same():
         return ({0.5: 0.5}[x],)
 
     assert "∂v1/∂x = 0.5" in repr(_at_the_end(Op("table", absent, lambda m, x: x)(Value(0.5, "x"))))
-    either = Op("either", lambda m, v, x: (m.where(x > 0, 1.0, 2.0) + x,), lambda m, x: x)
+    either = Op("or", lambda m, v, x: (m.where(x > 0, 1.0, 2.0) + x,), lambda m, x: x)
     told = repr(_at_the_end(either(Value(0.5, "x"))))
     assert "∂v1/∂x = (1 if x > 0 else 2) + x = 1.5" in told
     assert "∂v1/∂x = 0.5" in repr(_at_the_end(Op("wrap", slope, lambda m, x: x)(Value(0.5, "x"))))
@@ -338,7 +338,7 @@ def test_rendering_touches_no_other_file_and_makes_no_folder(tmp_path):
     (tmp_path / "y.gv").write_text("precious")
     mg.draw(Value(1.0)).render(tmp_path / "y.svg")
     assert (tmp_path / "y.gv").read_text() == "precious"
-    for path in (tmp_path / "no" / "y.svg", tmp_path / "no" / "y.html"):
+    for path in (tmp_path / "not" / "y.svg", tmp_path / "not" / "y.html"):
         with pytest.raises(ValueError, match="no folder"):
             (mg.draw(Value(1.0)).render if path.suffix == ".svg" else mg.page(Value(1.0)).save)(
                 path

@@ -87,10 +87,15 @@ class Compiled:
         try:
             arguments, _, kernel, results = self._ready(args, kwargs)
             given = self._arguments.numbers(arguments, args, kwargs)
-        except SymbolGiven:
-            return self._function(*args, **kwargs)  # within another compilation
+        except SymbolGiven:  # within another compilation
+            if self._arguments.batch or self._arguments.replicas:
+                raise refused(
+                    "a call of a function compiled for a batch or replicas",
+                    "call the function itself, example by example",
+                ) from None
+            return self._function(*args, **kwargs)
         if given.replicas is not None:
-            return results.each(self._replicated(kernel, given), given.replicas)
+            return results.each(self._replicated(arguments, kernel, given), given.replicas)
         if given.batch is None:
             return results.one(list(kernel.run(given.uniform)))
         outputs = kernel.run_batch(given.uniform, given.batch.numbers)
@@ -145,7 +150,7 @@ class Compiled:
         program = program_of(trace, results.slots, names, varying, reduce)
         return _Built(arguments, program, kernel_of(program, self._backend), results)
 
-    def _replicated(self, kernel: Kernel, given: Given) -> Any:
+    def _replicated(self, arguments: Sequence[Argument], kernel: Kernel, given: Given) -> Any:
         """Return the outputs of each replica; of a batch, they are summed one example at a time."""
         assert given.replicas is not None
         replicas = given.replicas.numbers
@@ -153,9 +158,13 @@ class Compiled:
             return kernel.run_batch(given.uniform, replicas)
         if not given.batch.size:
             return [[0.0] * len(self.program().outputs)] * given.replicas.size
+        uniform = [a for a in arguments if a.role != "replicas"]
+        of_batch = [a.role == "batch" for a in uniform for _ in a.names]
         total: list[list[float]] | None = None
         for example in given.batch.lists():
-            outputs = kernel.run_batch(given.with_example(example), replicas)
+            own, shared = iter(example), iter(given.uniform)
+            inputs = [next(own if batched else shared) for batched in of_batch]
+            outputs = kernel.run_batch(inputs, replicas)
             if total is None:
                 total = [list(numbers) for numbers in outputs]
             else:
@@ -165,7 +174,7 @@ class Compiled:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause the collector: tracing keeps everything alive, and its passes take a quarter of it."""
+    """Pause the garbage collector, which takes a quarter: tracing keeps everything alive."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -180,6 +189,10 @@ def _places(where: Where) -> tuple[int | str, ...]:
         raise TypeError(f"expected positions or names of arguments, got {shown(where)}")
     places = (where,) if isinstance(where, (int, str)) else tuple(where)
     for place in places:
-        if isinstance(place, bool) or not isinstance(place, (int, str)) or place == -1:
+        if (
+            isinstance(place, bool)
+            or not isinstance(place, (int, str))
+            or (isinstance(place, int) and place < 0)
+        ):
             raise TypeError(f"expected positions 0, 1, … or names of arguments, got {shown(place)}")
     return places

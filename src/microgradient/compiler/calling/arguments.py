@@ -47,14 +47,6 @@ class Given:
     uniform: Sequence[float]
     batch: Batch | None
     replicas: Batch | None
-    example_places: tuple[int, ...] = ()
-
-    def with_example(self, example: Sequence[float]) -> list[float]:
-        """Return the uniform numbers with those of one example in their places."""
-        numbers = list(self.uniform)
-        for place, x in zip(self.example_places, example):
-            numbers.insert(place, x)
-        return numbers
 
 
 class Arguments:
@@ -111,6 +103,11 @@ class Arguments:
             role = self.role(place)
             if role == "static":
                 tree = copy.deepcopy(argument)
+                if not is_array(argument) and tree != argument:
+                    raise CompileError(
+                        "a static argument is compared with the one compiled in, but this one does "
+                        f"not equal its own copy: {shown(argument)}; let the function close over it"
+                    )
             else:
                 tree = listed(argument if role == "uniform" else first_example(argument, role))
             what = self._name(place)
@@ -163,7 +160,6 @@ class Arguments:
             )
         uniform: list[float] = []
         batches: dict[str, list[Batch]] = {"batch": [], "replicas": []}
-        example_places: list[int] = []
         for argument in arguments:
             if argument.place not in given:
                 raise CompileError(f"compiled with argument {argument.place!r}, which is missing")
@@ -181,15 +177,8 @@ class Arguments:
                         partial(_numbers, like=argument.tree, place=argument.place),
                     )
                 )
-                if argument.role == "batch" and self.replicas:
-                    at = argument.first - sum(
-                        len(a.names)
-                        for a in arguments
-                        if a.role == "replicas" and a.first < argument.first
-                    )
-                    example_places += range(at, at + len(argument.names))
         batch, replicas = joined(batches["batch"]), joined(batches["replicas"])
-        return Given(uniform, batch, replicas, tuple(example_places))
+        return Given(uniform, batch, replicas)
 
 
 def _parameters_of(f: Callable[..., Any]) -> list[str]:
@@ -254,7 +243,7 @@ def _collect(tree: Any, like: Any, found: list[float]) -> None:
     if isinstance(like, list) and is_array(tree):
         tree = listed(tree)
     if isinstance(like, dict):
-        if not isinstance(tree, dict) or list(tree) != list(like):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
             raise _OtherShape
         for key in like:
             _collect(tree[key], like[key], found)

@@ -45,10 +45,12 @@ class Results:
             return lambda outputs: {key: build(outputs) for key, build in parts.items()}
         if isinstance(x, (list, tuple)):
             return self._sequence(x)
+        if isinstance(x, bool) and not self._truths:
+            x = float(x)
         if isinstance(x, Condition):
             place = self._place(x.choose(1.0, 0.0))
             if self._truths:
-                return lambda outputs: _truth(outputs[place])
+                return lambda outputs: outputs[place] != 0
             return lambda outputs: outputs[place]
         if self._is_number(x):
             place = self._place(x)
@@ -73,10 +75,6 @@ class Results:
     def _place(self, x: Any) -> int:
         self.slots.append(self._trace.slot(x))
         return len(self.slots) - 1
-
-
-def _truth(x: Any) -> Any:
-    return bool(x) if isinstance(x, float) else x != 0
 
 
 def _stacked(tree: Any) -> Any:

@@ -68,11 +68,11 @@ class Addresses:
         self.layout, self.builder = layout, Builder()
         self.lanes = Lanes(self.builder, lanes)
 
-    def pointer(self, access: Access, turn: Sequence[Index], block: Index = 0) -> str:
-        """Return the address of an access in a turn of the loops, for the block at ``block``."""
+    def pointer(self, access: Access, iteration: Sequence[Index], block: Index = 0) -> str:
+        """Return the address of an access in an iteration, for the block at ``block``."""
         add, times = self._add, self._times
         index: Index = access.first + self.layout.bases.get(access.buffer, 0)
-        for counter, stride in zip(turn, access.strides):
+        for counter, stride in zip(iteration, access.strides):
             index = add(index, times(counter, stride))
         if self.layout.is_uniform(access):
             return self.builder.at("%p" if access.buffer == UNIFORM else "%t", index)
@@ -92,9 +92,9 @@ class Addresses:
             return "%out_stride" if self.layout.keeps_each else 1
         return "%stride" if access.buffer == VARYING else BLOCKS * self.layout.lanes
 
-    def load(self, access: Access, turn: Sequence[Index], block: Index = 0) -> Vector:
+    def load(self, access: Access, iteration: Sequence[Index], block: Index = 0) -> Vector:
         """Return the numbers of a block of examples, or a uniform number in all lanes."""
-        pointer = self.pointer(access, turn, block)
+        pointer = self.pointer(access, iteration, block)
         return (self.lanes.load_all if self.layout.is_uniform(access) else self.lanes.load)(pointer)
 
     @property
@@ -106,8 +106,8 @@ class Addresses:
         return self.builder.integer("sdiv", over, self.layout.lanes)
 
     @contextmanager
-    def turns(self, extents: Extents) -> Iterator[tuple[Index, ...]]:
-        """Repeat what is added inside for all turns of loops within each other."""
+    def iterations(self, extents: Extents) -> Iterator[tuple[Index, ...]]:
+        """Repeat what is added inside for all iterations of loops within each other."""
         with ExitStack() as loops:
             yield tuple([loops.enter_context(self.builder.loop(extent)) for extent in extents])
 

@@ -1,4 +1,4 @@
-"""Doubles in memory, beginning where a vector register likes to load them."""
+"""Arrays of doubles aligned to cache lines."""
 
 from __future__ import annotations
 

@@ -24,15 +24,19 @@ from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block
 from microgradient.compiler.loops.nests import Access, Contraction, Layer
 
 _PARAMETERS = (
-    *("ptr noalias %a", "i64 %a_m", "i64 %a_n", "i64 %a_k", "ptr noalias %b", "i64 %b_n"),
-    *("i64 %b_k", "ptr noalias %bias", "i64 %bias_m", "ptr noalias %out", "i64 %out_m"),
-    *("i64 %out_n", "i64 %m_count", "i64 %n_count", "i64 %k_count"),
+    *(("ptr noalias", "a"), ("i64", "a_m"), ("i64", "a_n"), ("i64", "a_k")),
+    *(("ptr noalias", "b"), ("i64", "b_n"), ("i64", "b_k")),
+    *(("ptr noalias", "bias"), ("i64", "bias_m")),
+    *(("ptr noalias", "out"), ("i64", "out_m"), ("i64", "out_n")),
+    *(("i64", "m_count"), ("i64", "n_count"), ("i64", "k_count")),
 )
-_TILE_OF_NEURONS = (6, 4)  # and two blocks of examples
+_TILE_OF_NEURONS = (6, 4)  # and two vectors of examples
+
+Iteration = tuple[Index, ...]
 
 
 @dataclass(frozen=True)
-class Kernel:
+class Microkernel:
     """A kind of contraction: a tile of ``high`` by ``wide`` sums, and what its factors depend on.
 
     Of ``a`` and ``b``, the ones in ``vectors`` have a number for each lane, the others one for all.
@@ -53,13 +57,17 @@ class Kernel:
         flags = "_lanes_of_k" * self.lanes_of_k + "_ragged" * (not self.whole)
         return f"contract_{self.lanes}_{self.high}x{self.wide}_{self.vectors}_{self.start}{flags}"
 
-    def callee(self) -> Callee:
-        types = tuple([parameter.split()[0] for parameter in _PARAMETERS])
-        return Callee(self.name, "void", types, lambda inline: _KernelFunction(self).function())
+    def call(self, builder: Builder, **given: Index) -> None:
+        """Call it with the arguments of these names; others are 0, or null."""
+        types = tuple([kind.split()[0] for kind, _ in _PARAMETERS])
+        callee = Callee(self.name, "void", types, lambda _: _MicrokernelFunction(self).function())
+        default: dict[str, Index] = {"ptr": "null", "i64": 0}
+        names = [name for _, name in _PARAMETERS]
+        builder.call(callee, *[given.get(name, default[t]) for t, name in zip(types, names)])
 
 
-class _KernelFunction:
-    def __init__(self, kernel: Kernel) -> None:
+class _MicrokernelFunction:
+    def __init__(self, kernel: Microkernel) -> None:
         self.kernel, self.builder = kernel, Builder()
         self.lanes = Lanes(self.builder, kernel.lanes)
 
@@ -79,7 +87,8 @@ class _KernelFunction:
                 rest = builder.put(f"icmp slt i64 {whole}, %n_count")
                 with builder.when(rest), builder.loop("%n_count", whole) as n:
                     self._tile(m, n, 1)
-        head = f"internal void @{kernel.name}({', '.join(_PARAMETERS)}) noinline nounwind"
+        parameters = ", ".join(f"{kind} %{name}" for kind, name in _PARAMETERS)
+        head = f"internal void @{kernel.name}({parameters}) noinline nounwind"
         return builder.function(head, kernel.name)
 
     def _tile(self, m: Index, n: Index, wide: int) -> None:
@@ -144,81 +153,82 @@ class _KernelFunction:
 
 
 class LayerFunction(Addresses):
-    """The function of a layer: calls of kernels."""
+    """The function of a layer: calls of microkernels."""
 
     def __init__(self, layout: Layout, layer: Layer) -> None:
         super().__init__(layout, layout.lanes if layer.varying else 1)
         self._layer = layer
 
     def function(self, name: str, hint: str) -> Function:
-        *outer, neurons = self._layer.extents or (1,)
-        with self.turns(tuple(outer)) as turn:
-            for nest in self._layer.contractions:
-                done = 0 if self._layer.varying else self._neurons_in_lanes(nest, turn, neurons)
+        layer = self._layer
+        *outer, neurons = layer.extents or (1,)
+        with self.iterations(tuple(outer)) as iteration:
+            for nest in layer.contractions:
+                done = 0 if layer.varying else self._neurons_in_lanes(nest, iteration, neurons)
                 for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
-                    self._neurons(nest, turn, done + first, size, high)
+                    self._neurons(nest, (*iteration, done + first), size, high)
         return self.builder.function(f"internal void @{name}({ARGUMENTS}) {hint}nounwind", name)
 
-    def _neurons(
-        self, nest: Contraction, turn: tuple[Index, ...], first: int, size: int, high: int
-    ) -> None:
-        lanes = self.lanes.count
-        vectors = "".join(
-            name for name, x in (("a", nest.a), ("b", nest.b)) if not self.layout.is_uniform(x)
-        )
-        start, (bias, bias_m) = self._start(nest, (*turn, first))
-        self._call(
-            Kernel(lanes, high, 2 if self._layer.varying else 1, vectors, start),
-            *(self._pointer(nest.a, turn, first), self._stride(nest.a, -2), lanes),
-            *(self._stride(nest.a, -1), self._pointer(nest.b, turn, first), lanes),
-            *(self._stride(nest.b, -1), bias, bias_m),
-            *(self._pointer(nest.target, turn, first), self._stride(nest.target, -1), lanes),
-            *(size, self.blocks if self._layer.varying else 1, nest.extents[-1]),
+    def _neurons(self, nest: Contraction, first: Iteration, size: int, high: int) -> None:
+        """Compute ``size`` neurons from the iteration ``first`` on, examples in the lanes."""
+        layout, varying, lanes = self.layout, self._layer.varying, self.lanes.count
+        vectors = "a" * (not layout.is_uniform(nest.a)) + "b" * (not layout.is_uniform(nest.b))
+        Microkernel(lanes, high, 2 if varying else 1, vectors, _start(nest)).call(
+            self.builder,
+            **self._factor("a", nest.a, first, n=lanes),
+            a_m=self._stride(nest.a, -2),
+            **self._factor("b", nest.b, first, n=lanes),
+            **self._bias(nest, first),
+            out=self.pointer(nest.target, first),
+            out_m=self._stride(nest.target, -1),
+            out_n=lanes,
+            m_count=size,
+            n_count=self.blocks if varying else 1,
+            k_count=nest.extents[-1],
         )
 
-    def _neurons_in_lanes(self, nest: Contraction, turn: tuple[Index, ...], neurons: int) -> int:
+    def _neurons_in_lanes(self, nest: Contraction, outer: Iteration, neurons: int) -> int:
         """Compute neurons whose weights lie side by side in the lanes of vectors; return how many.
 
         To the kernel they are examples, and the common factor is the weight of its only neuron.
         """
-        lanes = self.layout.vector
+        lanes, first = self.layout.vector, (*outer, 0)
         count = neurons // lanes * lanes
-        if not count or nest.a.strides[-2] != 1:
+        bias = self._bias(nest, first)
+        if not count or nest.a.strides[-2] != 1 or bias.get("bias_m"):
             return 0
-        bias_stride = 0 if nest.start in (None, nest.target) else self._stride(nest.start, -1)
-        if bias_stride:
-            return 0
-        start, (bias, _) = self._start(nest, (*turn, 0))
-        self._call(
-            Kernel(lanes, 1, 2, "b", start),
-            *(self._pointer(nest.b, turn, 0), 0, lanes, self._stride(nest.b, -1)),
-            *(self._pointer(nest.a, turn, 0), lanes, self._stride(nest.a, -1), bias, 0),
-            *(self._pointer(nest.target, turn, 0), 0, lanes, 1, count // lanes, nest.extents[-1]),
+        Microkernel(lanes, 1, 2, "b", _start(nest)).call(
+            self.builder,
+            **self._factor("a", nest.b, first, n=lanes),
+            **self._factor("b", nest.a, first, n=lanes),
+            **bias,
+            out=self.pointer(nest.target, first),
+            out_n=lanes,
+            m_count=1,
+            n_count=count // lanes,
+            k_count=nest.extents[-1],
         )
         return count
 
-    def _start(self, nest: Contraction, turn: tuple[Index, ...]) -> tuple[str, tuple[str, Index]]:
-        """Return with what the sums start, and the address and stride of the biases."""
-        if nest.start is None:
-            return "zero", ("null", 0)
-        if nest.start == nest.target:
-            return "out", ("null", 0)
-        return "bias", (
-            self._pointer(nest.start, turn[:-1], turn[-1]),
-            self._stride(nest.start, -1),
-        )
+    def _factor(self, name: str, access: Access, first: Iteration, n: int) -> dict[str, Index]:
+        address = self.pointer(access, (*first, 0))
+        return {name: address, f"{name}_n": n, f"{name}_k": self._stride(access, -1)}
 
-    def _pointer(self, access: Access, turn: tuple[Index, ...], neuron: Index) -> str:
-        return self.pointer(access, (*turn, neuron, 0))
+    def _bias(self, nest: Contraction, first: Iteration) -> dict[str, Index]:
+        if nest.start in (None, nest.target):
+            return {}
+        assert nest.start is not None
+        return {"bias": self.pointer(nest.start, first), "bias_m": self._stride(nest.start, -1)}
 
-    def _stride(self, access: Access | None, loop: int) -> Index:
-        """Return how far apart numbers are in neighbouring turns of a loop, in doubles."""
-        if access is None or len(access.strides) < -loop:
+    def _stride(self, access: Access, loop: int) -> Index:
+        """Return how far apart numbers are in neighbouring iterations of a loop, in doubles."""
+        if len(access.strides) < -loop:
             return 0
         return self.distance(access, access.strides[loop])
 
-    def _call(self, kernel: Kernel, *arguments: Index) -> None:
-        self.builder.call(kernel.callee(), *arguments)
+
+def _start(nest: Contraction) -> str:
+    return "zero" if nest.start is None else "out" if nest.start == nest.target else "bias"
 
 
 class GradientFunction(Addresses):
@@ -231,16 +241,22 @@ class GradientFunction(Addresses):
     def function(self, name: str) -> Function:
         nest, lanes = self._nest, self.layout.lanes
         a, b, out = nest.a, nest.b, nest.target
-        a_m, b_n = self.distance(a, a.strides[0]), self.distance(b, b.strides[1])
         for i, m_count, high in tiles(nest.extents[0], (4, 3, 2)):
             for j, n_count, wide in tiles(nest.extents[1], (4, 6, 3, 2)):
-                kernel = Kernel(lanes, high, wide, "ab", "zero", True, self._whole)
-                self.builder.call(
-                    kernel.callee(),
-                    *(self.pointer(a, (i, j)), a_m, 0, lanes),
-                    *(self.pointer(b, (i, j)), b_n, lanes, "null", 0),
-                    *(self.pointer(out, (i, j)), out.strides[0], 1),
-                    *(m_count, n_count, "%examples"),
+                Microkernel(lanes, high, wide, "ab", "zero", True, self._whole).call(
+                    self.builder,
+                    a=self.pointer(a, (i, j)),
+                    a_m=self.distance(a, a.strides[0]),
+                    a_k=lanes,
+                    b=self.pointer(b, (i, j)),
+                    b_n=self.distance(b, b.strides[1]),
+                    b_k=lanes,
+                    out=self.pointer(out, (i, j)),
+                    out_m=out.strides[0],
+                    out_n=1,
+                    m_count=m_count,
+                    n_count=n_count,
+                    k_count="%examples",
                 )
         return self.builder.function(f"internal void @{name}({OUTPUT_ARGUMENTS}) nounwind", name)
 

@@ -51,7 +51,7 @@ def _step(x: Vector) -> Vector:
 def fsum(*xs: Vector) -> Vector:
     """Return the sum, the rounding errors of the additions added at the end (Neumaier 1974)."""
     if len(xs) < 3:
-        return sum(xs[1:], xs[0])
+        return sum(xs, xs[0].like(0.0))
     sum_, lost = xs[0], xs[0].like(0.0)
     for x in xs[1:]:
         sum_, lost = two_sum(sum_, x, lost)
@@ -75,13 +75,13 @@ def dot(*operands: Vector) -> Vector:
     """Return w1 x1 + w2 x2 + …, from the bias on if there is one, by multiply-adds."""
     n = len(operands) // 2
     ws, xs, bias = operands[:n], operands[n : 2 * n], operands[2 * n :]
-    sum_ = bias[0] if bias else ws[0] * xs[0]
-    for w, x in list(zip(ws, xs))[0 if bias else 1 :]:
+    sum_ = bias[0] if bias else ws[0].like(0.0)  # a sum of -0.0 is 0.0, as of math.fsum
+    for w, x in zip(ws, xs):
         sum_ = vector_math.fma(w, x, sum_)
     return sum_
 
 
-def _adjoint(x: Vector, value: Vector) -> Vector:
+def _nan_where_nan(x: Vector, value: Vector) -> Vector:
     return value.compare("uno", value).choose(nan, x)
 
 
@@ -105,14 +105,14 @@ _NATIVE: Mapping[str, Callable[..., Vector | Mask]] = {
     "relu": lambda x: maximum(x, x.like(0.0)),
     "sign": _sign,
     "step": _step,
-    "adjoint": _adjoint,
+    "nan_where_nan": _nan_where_nan,
     "where": chosen,
     "less": lambda x, y: x < y,
     "less_equal": lambda x, y: x <= y,
     "equal": lambda x, y: x.compare("oeq", y),
-    "both": lambda x, y: x & y,
-    "either": lambda x, y: x | y,
-    "no": lambda x: ~x,
+    "and": lambda x, y: x & y,
+    "or": lambda x, y: x | y,
+    "not": lambda x: ~x,
     "copy": lambda x: x,
 }
 _SEQUENCES: Mapping[str, Callable[..., Vector]] = {"fsum": fsum, "dot": dot}

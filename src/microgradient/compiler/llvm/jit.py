@@ -21,14 +21,9 @@ _PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine doe
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile
 _lock = threading.Lock()  # LLVM compiles one module at a time
 _Double = ctypes.c_double
-RUN = ctypes.CFUNCTYPE(
-    None,
-    *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
-    *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
-)
 
 
-def lanes() -> int:
+def vector_width() -> int:
     """Return how many doubles a vector register of this processor holds."""
     llvm.initialize_native_target()
     features = llvm.get_host_cpu_features()
@@ -49,8 +44,10 @@ class Code:
             self._engine = llvm.create_mcjit_compiler(parsed, target)
             self._engine.finalize_object()
 
-    def function(self, name: str, signature: Any) -> Any:
-        return signature(self._engine.get_function_address(name))
+    def function(self, name: str, types: Sequence[str], result: Any = None) -> Any:
+        """Return the function ``@name`` for Python to call; its parameters are ptr or i64."""
+        kinds = [ctypes.c_void_p if kind == "ptr" else ctypes.c_int64 for kind in types]
+        return ctypes.CFUNCTYPE(result, *kinds)(self._engine.get_function_address(name))
 
 
 def _target(effort: int) -> llvm.TargetMachine:
@@ -113,10 +110,10 @@ class MachineKernel:
 
     def __init__(self, program: Program) -> None:
         self._outputs, self._keeps_each = len(program.outputs), program.reduce is None
-        self._lanes = lanes() if program.varying else 1
-        function = lowered(program, self._lanes, vector=lanes())
+        self._lanes = vector_width() if program.varying else 1
+        function = lowered(program, self._lanes, vector=vector_width())
         self._code = Code(module_with([function]))
-        self._run = self._code.function("run", RUN)
+        self._run = self._code.function("run", function.callee.parameters)
         self._columns = len(program.varying)
         self._uniform = function.uniform
         self._scratch = _Scratch(function.uniform, function.varying)

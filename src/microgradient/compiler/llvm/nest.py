@@ -25,7 +25,7 @@ Table = Callable[[Sequence[str], str], str]
 
 
 class NestFunction(Addresses):
-    """The function of a nest: its statements, in each turn and for each block.
+    """The function of a nest: its statements, in each iteration and for each block.
 
     ``accumulate`` adds outputs to what is there.
     """
@@ -33,13 +33,13 @@ class NestFunction(Addresses):
     def __init__(self, layout: Layout, nest: Nest, table: Table, accumulate: bool) -> None:
         super().__init__(layout, layout.lanes if nest.varying else 1)
         self._nest, self._table, self._accumulate = nest, table, accumulate
-        self._turn: tuple[Index, ...] = ()
+        self._iteration: tuple[Index, ...] = ()
         self._block: Index = 0
         self._computed: list[Vector | Mask] = []
         self._loaded: dict[Operand, Vector | Mask] = {}
 
     def function(self, name: str, hint: str) -> Function:
-        with self.turns(self._nest.extents) as self._turn:
+        with self.iterations(self._nest.extents) as self._iteration:
             if self._nest.varying:
                 with self.builder.loop(self.blocks) as block:
                     self._block = self._times(block, self.layout.lanes)
@@ -66,7 +66,7 @@ class NestFunction(Addresses):
 
     def _keep(self, result: Vector | Mask, target: Access) -> None:
         kept = result.choose(1.0, 0.0) if isinstance(result, Mask) else result
-        pointer = self.pointer(target, self._turn, self._block)
+        pointer = self.pointer(target, self._iteration, self._block)
         if target.buffer == OUTPUT and self._accumulate:
             kept = self.lanes.load(pointer) + kept
         self.lanes.store(kept, pointer)
@@ -92,14 +92,14 @@ class NestFunction(Addresses):
             loaded = self.load(Access(operand.buffer, 0, (1,)), (place,), self._block)
         else:
             assert isinstance(operand, Access)
-            loaded = self.load(operand, self._turn, self._block)
+            loaded = self.load(operand, self._iteration, self._block)
         is_condition = operand.buffer >= 0 and self.layout.buffers[operand.buffer].conditions
         return loaded.compare("une", 0.0) if is_condition else loaded
 
     def _entry(self, texts: Sequence[str], kind: str) -> str:
-        """Return the entry for this turn of a table with one for each turn."""
+        """Return the entry for this iteration of a table with one for each iteration."""
         flat: Index = 0
-        for extent, counter in zip(self._nest.extents, self._turn):
+        for extent, counter in zip(self._nest.extents, self._iteration):
             flat = self._add(self._times(flat, extent), counter)
         table = self._table(texts, kind)
         pointer = self.builder.put(f"getelementptr inbounds {kind}, ptr {table}, i64 {flat}")
@@ -113,7 +113,7 @@ class NestFunction(Addresses):
             lanes.store(lanes.constant(0.0), memory)
         every = access._replace(strides=(*access.strides, series.step))
         with self.builder.loop(series.size) as k:
-            x = self.load(every, (*self._turn, k), self._block)
+            x = self.load(every, (*self._iteration, k), self._block)
             after, error = two_sum(lanes.load(sum_), x, lanes.load(lost))
             lanes.store(after, sum_)
             lanes.store(error, lost)

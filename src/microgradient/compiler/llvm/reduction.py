@@ -37,33 +37,37 @@ class SumFunction(Addresses):
         """Add numbers that all examples share as many times as there are examples."""
         one = Lanes(self.builder, 1)
         count = one.vector("sitofp i64 %examples to double")
-        with self.turns(self._nest.extents) as turn:
+        with self.iterations(self._nest.extents) as iteration:
             if isinstance(x, Literals):
                 number = one.constant(x.numbers[0])
             else:
-                number = one.load(self.pointer(x, turn))
-            add(number * count, self.pointer(out, turn))
+                number = one.load(self.pointer(x, iteration))
+            add(number * count, self.pointer(out, iteration))
 
     def _sum(self, x: Access, out: Access) -> None:
         """Sum as many outputs at once as there are lanes, which are added at the end."""
-        lanes, extents = self.lanes, self._nest.extents
-        turns: list[tuple[int, ...]] = [(i,) for i in range(*extents)] if extents else [()]
-        for first in range(0, len(turns), lanes.count):
-            some = turns[first : first + lanes.count]
-            totals = {turn: lanes.allocate() for turn in some}
-            for total in totals.values():
-                lanes.store(lanes.constant(0.0), total)
+        (size,), width = self._nest.extents or (1,), self.lanes.count
+        whole = size - size % width
+        if whole:
+            with self.builder.loop(whole, 0, width) as first:
+                self._sum_some(x, out, first, width)
+        if whole < size:
+            self._sum_some(x, out, whole, size - whole)
 
-            def add_block(
-                block: Index, masked: Masked, totals: dict[tuple[int, ...], str] = totals
-            ) -> None:
-                place = self._times(block, lanes.count)
-                for turn, total in totals.items():
-                    add(masked(self.load(x, turn, place)), total)
+    def _sum_some(self, x: Access, out: Access, first: Index, count: int) -> None:
+        lanes = self.lanes
+        totals = [((self._add(first, i),), lanes.allocate()) for i in range(count)]
+        for _, total in totals:
+            lanes.store(lanes.constant(0.0), total)
 
-            each_block(lanes, "%examples", add_block, whole=self._whole)
-            sums = [lanes.load(total) for total in totals.values()]
-            add_lanes(lanes, sums, self.pointer(out, some[0]), out.strides[0] if extents else 1)
+        def add_block(block: Index, masked: Masked) -> None:
+            place = self._times(block, lanes.count)
+            for iteration, total in totals:
+                add(masked(self.load(x, iteration, place)), total)
+
+        each_block(lanes, "%examples", add_block, whole=self._whole)
+        sums = [lanes.load(total) for _, total in totals]
+        add_lanes(lanes, sums, self.pointer(out, (first,)), out.strides[0] if out.strides else 1)
 
 
 def each_block(

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
 from microgradient.compiler.llvm.function import lowered, memory_places, module_with
-from microgradient.compiler.llvm.jit import Code, lanes
+from microgradient.compiler.llvm.jit import Code, vector_width
 from microgradient.compiler.llvm.training_loop import (
     ACTIVE,
     FREE,
     GROUP,
     LEARNED,
     NOT_FINITE,
+    PARAMETERS,
     TrainingLoop,
 )
 from microgradient.compiler.program.program import Program
@@ -23,12 +24,6 @@ from microgradient.compiler.program.program import Program
 WIDTH = 32  # replicas side by side: enough independent work to fill a processor's pipelines
 _FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
 _SWEEPS = 2000  # of all replicas in one call: a moment's work for a small network
-_TRAIN = ctypes.CFUNCTYPE(
-    ctypes.c_int64,
-    *(ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64),
-    *(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64),
-    *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p),
-)
 
 
 class TrainingCode:
@@ -44,7 +39,7 @@ class TrainingCode:
     ) -> None:
         self.width, self.batch = width, batch
         self.parameters, self.columns = len(gradient.outputs) - 2, len(update.varying)
-        size, single = lanes(), width == 1
+        size, single = vector_width(), width == 1
         whole = not single or (batch % size == 0 and patterns % size == 0)
         over = size if not single or batch >= _FEW else 1
         slope = lowered(gradient, over, "gradient", accumulate=not single, whole=whole)
@@ -53,7 +48,8 @@ class TrainingCode:
         numbers = len(gradient.inputs) - self.parameters
         loop = TrainingLoop(slope, move, self.parameters, self.columns, numbers, width)
         self._code = Code(module_with([slope, move], loop.function()))
-        self.train = self._code.function("train", _TRAIN)
+        types = [parameter.split()[0] for parameter in PARAMETERS.split(", ")]
+        self.train = self._code.function("train", types, ctypes.c_int64)
         self.memory = memory_places(slope, move)[-1]
 
 
@@ -122,7 +118,7 @@ class Progress(NamedTuple):
     broken: bool
 
 
-class TrainingKernel(Networks):
+class NetworkTrainer(Networks):
     """One network and its optimizer in memory, and the loop that trains them."""
 
     def __init__(self, gradient: Program, update: Program, batch: int, patterns: int) -> None:

@@ -18,7 +18,7 @@ FREE, ACTIVE, LEARNED, NOT_FINITE = 0.0, 1.0, 2.0, 3.0
 """What ``%flags`` says of a network."""
 GROUP = 8  # networks, or weights of a single one, that are looked at together
 
-_PARAMETERS = (
+PARAMETERS = (
     "ptr %state, i64 %column, ptr %patterns, i64 %stride, i64 %n, i64 %batch, ptr %settings, "
     "i64 %step, i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
     "ptr %snapshot, ptr %memory"
@@ -48,28 +48,28 @@ class TrainingLoop:
         memories = [builder.at("%memory", place) for place in memory_places(gradient, update)]
         self.gradient_memory, self.update_memory = memories[0:2], memories[2:4]
         self.before_gradient = builder.integer("mul", "%column", columns - 1)
-        self.slope = builder.at("%state", self.before_gradient)
-        self.errors = builder.at(self.slope, self.weights)
+        self.slopes = builder.at("%state", self.before_gradient)
+        self.errors = builder.at(self.slopes, self.weights)
         self.rights = builder.at(self.errors, width)
-        self.using, self.ended, self.candidate = map(builder.allocate, ("ptr", "i1", "i1"))
+        self.settings, self.ended, self.candidate = map(builder.allocate, ("ptr", "i1", "i1"))
 
     def function(self) -> Function:
         builder = self.builder
-        builder.store("ptr", "%settings", self.using)
+        builder.store("ptr", "%settings", self.settings)
         with builder.loop("%sweeps") as sweep:
             builder.call(_COPY, "%snapshot", "%state", self._bytes(self.before_gradient), "false")
             self._clear(self.errors, 2 * self.width)
             self._present_all()
             place = builder.at("%history", builder.integer("mul", sweep, "%keep"))
             builder.call(_COPY, place, self.errors, 16 * self.width, "false")
-            self._look_for_ends()
+            self._check_finite()
             candidate = builder.load("i1", self.candidate)
             watch = builder.put("trunc i64 %watch to i1")
             with builder.when(builder.put(f"and i1 {candidate}, {watch}")):
-                self._look_again()
+                self._confirm_learned()
             done = str(builder.integer("add", sweep, 1))
             builder.return_when(builder.load("i1", self.ended), done)
-        head = f"i64 @train({_PARAMETERS}) nounwind"
+        head = f"i64 @train({PARAMETERS}) nounwind"
         return builder.function(head, "train", "i64 %sweeps")
 
     def _present_all(self) -> None:
@@ -77,32 +77,32 @@ class TrainingLoop:
         builder = self.builder
         with builder.loop("%n", 0, "%batch") as first:
             left = builder.integer("sub", "%n", first)
-            self._clear(self.slope, self.weights)
+            self._clear(self.slopes, self.weights)
             self._present(first, builder.call(_SMALLER, left, "%batch"))
-            settings = builder.load("ptr", self.using)
+            settings = builder.load("ptr", self.settings)
             builder.call(
                 self.update.callee,
                 *(settings, "%state", "%column", self.weights, "%state", "%column"),
                 *self.update_memory,
             )
-            builder.store("ptr", builder.at(settings, "%step"), self.using)
+            builder.store("ptr", builder.at(settings, "%step"), self.settings)
 
     def _present(self, first: str, count: str) -> None:
         """Add the gradient and error of some patterns, and how many are right, to the state."""
         builder, width = self.builder, self.width
         if width == 1:
             patterns = builder.at("%patterns", first)
-            self._gradient("%state", patterns, "%stride", count, self.slope, 1)
+            self._gradient("%state", patterns, "%stride", count, self.slopes, 1)
             return
         with builder.loop(count) as i:
             place = builder.integer("mul", builder.integer("add", first, i), self.numbers)
             pattern = builder.at("%patterns", place)
-            self._gradient(pattern, "%state", width, width, self.slope, width)
+            self._gradient(pattern, "%state", width, width, self.slopes, width)
 
     def _gradient(self, *arguments: str | int) -> None:
         self.builder.call(self.gradient.callee, *arguments, *self.gradient_memory)
 
-    def _look_for_ends(self) -> None:
+    def _check_finite(self) -> None:
         """Mark networks that are not finite, and note whether in one all patterns were right."""
         builder, lanes = self.builder, self.lanes
         for note in (self.ended, self.candidate):
@@ -112,15 +112,21 @@ class TrainingLoop:
             error = self._of_group(self.errors, group)
             lanes.store(error - error, unsound)  # x - x is 0 for what is finite, else nan
             state = builder.at("%state", group)
-            with builder.loop(-(-self.weights // self.groups)) as i:
-                x = lanes.load(builder.at(state, builder.integer("mul", i, self.groups)))
-                lanes.store(lanes.load(unsound) + (x - x), unsound)
+            whole, rest = divmod(self.weights, self.groups)  # no rest among replicas
+            if whole:
+                with builder.loop(whole * self.groups, 0, self.groups) as i:
+                    x = lanes.load(builder.at(state, i))
+                    lanes.store(lanes.load(unsound) + (x - x), unsound)
+            if rest:  # what lies behind the last weight is no weight, and may be nan
+                x = lanes.load(builder.at(state, whole * self.groups))
+                bad = lanes.first(str(rest)).choose(x - x, 0.0)
+                lanes.store(lanes.load(unsound) + bad, unsound)
             broken = lanes.load(unsound).compare("uno", 0.0)
             active = self._mark(group, broken, NOT_FINITE)
             self._note(self.ended, active & broken)
             self._note(self.candidate, active & self._all_right(group))
 
-    def _look_again(self) -> None:
+    def _confirm_learned(self) -> None:
         """Mark networks in which all patterns still are right, with the weights as they are now."""
         builder, lanes = self.builder, self.lanes
         before = []

@@ -106,10 +106,10 @@ def _scaled(r: Vector, tail: Vector, scale: Vector) -> tuple[Vector, Vector]:
 
 def exp(x: Vector) -> Vector:
     """2^k (1 + expm1(r)), scaled in two steps so that subnormal results are rounded once."""
-    return exp_falling(_at_most(x, 710.0))
+    return exp_nonpositive(_at_most(x, 710.0))
 
 
-def exp_falling(x: Vector) -> Vector:
+def exp_nonpositive(x: Vector) -> Vector:
     """exp for arguments that are known not to be large, such as -|x|."""
     r, tail, k = _reduced(_at_least(x, -746.0), _EXP_ALONE)
     p = r + tail + 1.0
@@ -195,7 +195,7 @@ def log1p(x: Vector) -> Vector:
 
 FUNCTIONS: dict[str, Callable[[Vector], Vector]] = {
     "exp": exp,
-    "exp_falling": exp_falling,
+    "exp_nonpositive": exp_nonpositive,
     "expm1": expm1,
     "log": log_,
     "log1p": log1p,

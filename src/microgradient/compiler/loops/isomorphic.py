@@ -1,4 +1,4 @@
-"""Instructions of one form: the same operation on operands of one form, down to the inputs."""
+"""Isomorphic instructions: one operation on isomorphic operands, down to the inputs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from microgradient.compiler.program.primitives import CONSTANT, INPUT
 from microgradient.compiler.program.program import Instruction, Program
 from microgradient.engine import ops
 
-FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each turn
+FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each iteration
 
 
 def isomorphic(
@@ -23,18 +23,18 @@ def isomorphic(
     few = sum(x.op is CONSTANT for x in code) <= FEW_CONSTANTS
     for slot, (op, operands, number) in enumerate(code):
         inner = tuple([form[i] for i in operands])
-        told = number if few and op is CONSTANT else None
-        key = (op, varies[slot], inner, told)
+        literal = number if few and op is CONSTANT else None
+        key = (op, varies[slot], inner, literal)
         form.append(known.setdefault(key, len(known)))
         depth.append(1 + max([depth[i] for i in operands], default=-1))
         if op is not INPUT and op is not CONSTANT and slot not in left_out:
             members.setdefault(form[slot], []).append(slot)
-    _delay(code, depth, form)
+    _sink(code, depth, form)
     return sorted(members.values(), key=lambda slots: (depth[slots[0]], slots[0]))
 
 
-def _delay(code: Sequence[Instruction], depth: list[int], form: list[int]) -> None:
-    """Let a form that reads inputs alone wait for its first use: it may then join that loop."""
+def _sink(code: Sequence[Instruction], depth: list[int], form: list[int]) -> None:
+    """Schedule forms that read only inputs as late as their first use allows, to join its loop."""
     first_use: dict[int, int] = {}
     for slot, (_, operands, _) in enumerate(code):
         for i in operands:

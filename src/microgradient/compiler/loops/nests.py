@@ -1,8 +1,8 @@
 """Affine loop nests: what a program's instructions are rolled into, as plain data.
 
-A nest repeats its statements for every turn of its loops, and, if it varies, for every example of
-the batch. What a statement reads or writes lies in a buffer, at a place that is an affine function
-of the loops' counters.
+A nest repeats its statements for every iteration of its loops, and, if it varies, for every example
+of the batch. What a statement reads or writes lies in a buffer, at a place that is an affine
+function of the loops' counters.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Place = tuple[int, int]
 """A buffer, and which of its numbers."""
 
 Extents = tuple[int, ...]
-"""How many turns each loop of a nest takes, the outermost first; () is code without a loop."""
+"""How many iterations each loop of a nest takes, the outermost first; () is code without a loop."""
 
 
 class Access(NamedTuple):
-    """The number at ``first``, and ``strides`` further on for each turn of each loop."""
+    """The number at ``first``, and ``strides`` further on for each iteration of each loop."""
 
     buffer: int
     first: int
@@ -36,20 +36,20 @@ class Access(NamedTuple):
 
 
 class Gather(NamedTuple):
-    """Numbers of a buffer at no regular distance: a place for each turn of the nest."""
+    """Numbers of a buffer at no regular distance: a place for each iteration of the nest."""
 
     buffer: int
     places: tuple[int, ...]
 
 
 class Literals(NamedTuple):
-    """Constants, one for each turn of the nest."""
+    """Constants, one for each iteration of the nest."""
 
     numbers: tuple[float, ...]
 
 
 class Register(NamedTuple):
-    """What a statement of the same nest, by its index, has computed in the same turn."""
+    """What a statement of the same nest, by its index, has computed in the same iteration."""
 
     statement: int
 
@@ -79,7 +79,7 @@ class Buffer:
 
 
 class Statement(NamedTuple):
-    """An operation on operands, and where its result goes: an output, or a buffer."""
+    """An operation, its operands, and the output or buffer that its result is written to."""
 
     op: Op
     operands: tuple[Operand, ...]
@@ -88,7 +88,7 @@ class Statement(NamedTuple):
 
 @dataclass
 class Nest:
-    """Statements, done one after the other in each turn of the loops."""
+    """Statements, done one after the other in each iteration of the loops."""
 
     extents: Extents
     varying: bool
@@ -99,9 +99,9 @@ class Nest:
 class Contraction:
     """``target = start + the sum of a * b`` over the last loop, or else over the batch.
 
-    A layer sums over the last loop, of as many turns as its neurons have inputs. ``start`` is the
-    bias, the target itself (to add to it), or None for 0. The gradient of its weights is summed
-    over the batch, and added to outputs.
+    A layer sums over the last loop, of as many iterations as its neurons have inputs. ``start`` is
+    the bias, the target itself (to add to it), or None for 0. The gradient of its weights is
+    summed over the batch, and added to outputs.
     """
 
     extents: Extents
@@ -130,7 +130,7 @@ class Schedule:
 
 
 def access_of(places: Sequence[Place], extents: Extents) -> Access | None:
-    """Return ``places``, one for each turn, as an access; None if no strides lead to them."""
+    """Return ``places``, one for each iteration, as an access; None if no strides lead to them."""
     buffer, first = places[0]
     strides = []
     inside = prod(extents)

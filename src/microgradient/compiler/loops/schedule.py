@@ -10,7 +10,7 @@ a vector. So code and compile time grow with the number of layers, and not with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from microgradient.compiler.loops.isomorphic import isomorphic
 from microgradient.compiler.loops.nests import (
@@ -38,7 +38,7 @@ from microgradient.compiler.program.primitives import CONDITIONS, CONSTANT
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
 
-SMALLEST_LOOP = 4  # turns; fewer are written out
+SMALLEST_LOOP = 4  # iterations; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
 LONG_DOT = 12  # operands; with fewer a dot is a statement
 LONG_SUM = 24  # terms; with fewer a sum is written out
@@ -50,6 +50,14 @@ def scheduled(program: Program) -> Schedule:
     return _Scheduler(program).run()
 
 
+class Computed(NamedTuple):
+    """Where an instruction is computed."""
+
+    nest: int
+    statement: int
+    iteration: int
+
+
 class _Scheduler:
     def __init__(self, program: Program) -> None:
         self.program, self.code = program, program.instructions
@@ -59,8 +67,7 @@ class _Scheduler:
         self.buffers: list[Buffer] = []
         self.nests: list[Nest | Layer] = []
         self.place: dict[int, Place] = {}
-        self.turn: dict[int, tuple[int, int, int]] = {}
-        """Where a slot is computed: the nest, the statement in it, and the turn."""
+        self.computed: dict[int, Computed] = {}
 
     def run(self) -> Schedule:
         varying, counts = set(self.program.varying), {UNIFORM: 0, VARYING: 0}
@@ -77,7 +84,7 @@ class _Scheduler:
 
     def _schedule(self, slots: list[int]) -> None:
         """Schedule isomorphic instructions."""
-        slots.sort(key=self._places)  # in the order of what they read, to walk along it
+        slots.sort(key=self._point)  # in the order of what they read, to walk along it
         is_condition = self.code[slots[0]].op in CONDITIONS
         number = len(self.buffers)
         self.buffers.append(Buffer(len(slots), self.varies[slots[0]], is_condition))
@@ -87,44 +94,39 @@ class _Scheduler:
             for slot in slots:
                 self._add([slot], ())
         else:
-            for turns, extents in self._loops(slots):
-                self._add(turns, extents)
-
-    def _places(self, slot: int) -> list[Place]:
-        return [self.place[i] for i in self.code[slot].operands if i in self.place]
+            for iterations, extents in self._loops(slots):
+                self._add(iterations, extents)
 
     def _loops(self, slots: list[int]) -> list[tuple[list[int], Extents]]:
-        """Return ``slots`` as loops, or loops within loops: their turns, and the extents."""
-        runs = progressions(self._point(slot) for slot in slots)
-        nests = progressions(((r.key, r.step, r.size), r.first) for r in runs)
-        irregular = len(nests) * SMALLEST_LOOP > len(slots) >= 2 * SMALLEST_LOOP
-        if irregular and self._gathers(slots):
-            return [(slots, (len(slots),))]  # and look each place up in a table
+        """Return ``slots`` as nests of one or two loops: their iterations, and the extents.
+
+        Operands at one distance make the inner loop; equal inner loops at one distance make the
+        outer. If that leaves mostly short pieces, one loop looks places up in a table.
+        """
+        inner = progressions((None, self._point(slot)) for slot in slots)
+        outer = progressions(((p.step, p.size), p.first) for p in inner)
+        if len(outer) * SMALLEST_LOOP > len(slots) >= 2 * SMALLEST_LOOP:
+            return [(slots, (len(slots),))]
         found: list[tuple[list[int], Extents]] = []
         first = 0
-        for nest in nests:
-            inner = nest.key[2]
-            turns = slots[first : first + nest.size * inner]
-            first += len(turns)
-            if len(turns) < SMALLEST_LOOP:
-                found += [([slot], ()) for slot in turns]
+        for nest in outer:
+            _, size = nest.key
+            iterations = slots[first : first + nest.size * size]
+            first += len(iterations)
+            if len(iterations) < SMALLEST_LOOP:
+                found += [([slot], ()) for slot in iterations]
             else:
-                found.append((turns, tuple([n for n in (nest.size, inner) if n > 1])))
+                found.append((iterations, tuple([n for n in (nest.size, size) if n > 1])))
         return found
 
-    def _point(self, slot: int) -> tuple[tuple[int | None, ...], tuple[int, ...]]:
-        """Return the buffers of an instruction's operands, and where in them they are."""
-        places: list[Any] = [self.place.get(i, (None, 0)) for i in self.code[slot].operands]
-        return tuple([buffer for buffer, _ in places]), tuple([at for _, at in places])
-
-    def _gathers(self, slots: list[int]) -> bool:
-        """Return whether each operand comes from one buffer in all of ``slots``."""
-        return len({self._point(slot)[0] for slot in slots}) == 1
+    def _point(self, slot: int) -> tuple[int, ...]:
+        """Return where in its buffer each operand is: isomorphic ones read the same buffers."""
+        return tuple([self.place[i][1] for i in self.code[slot].operands if i in self.place])
 
     # --- statements and contractions --------------------------------------------------------------
 
     def _add(self, slots: list[int], extents: Extents) -> None:
-        """Add instructions, one for each turn, to a nest that can take them, or to a new one."""
+        """Add instructions, one for each iteration, to a nest that can take them or a new one."""
         op = self.code[slots[0]].op
         columns = list(zip(*(self.code[slot].operands for slot in slots)))
         target = access_of([self.place[slot] for slot in slots], extents)
@@ -146,12 +148,13 @@ class _Scheduler:
 
     def _remember(self, slots: Sequence[int], nest: int, statement: int) -> None:
         for i, slot in enumerate(slots):
-            self.turn[slot] = (nest, statement, i)
+            self.computed[slot] = Computed(nest, statement, i)
 
     def _operand(self, column: Sequence[int], extents: Extents, nest: int) -> Operand:
-        """Return the operands ``column``, one for each turn of the nest."""
-        if column[0] in self.turn and self.turn[column[0]][0] == nest:
-            return Register(self.turn[column[0]][1])
+        """Return the operands ``column``, one for each iteration of the nest."""
+        first = self.computed.get(column[0])
+        if first and first.nest == nest:
+            return Register(first.statement)
         if self.code[column[0]].op is CONSTANT:
             return Literals(tuple([self.code[slot].number for slot in column]))
         places = [self.place[slot] for slot in column]
@@ -171,9 +174,10 @@ class _Scheduler:
                 and (extents != () or len(nest.statements) < LARGEST_BLOCK)
             )
 
-        latest = max((self.turn[i][0] for c in columns for i in c if i in self.turn), default=-1)
+        read = [self.computed[slot].nest for c in columns for slot in c if slot in self.computed]
+        latest = max(read, default=-1)
         start = latest + 1
-        if latest >= 0 and all(self._handed_on(column, latest) for column in columns):
+        if latest >= 0 and all(self._in_registers(column, latest) for column in columns):
             start = latest
         for number in range(start, len(self.nests)):
             if fits(self.nests[number]):
@@ -181,13 +185,17 @@ class _Scheduler:
         self.nests.append(Nest(extents, varying, []))
         return len(self.nests) - 1
 
-    def _handed_on(self, column: Sequence[int], nest: int) -> bool:
-        """Return whether none is computed in ``nest``, or all by one statement in their turns."""
-        turns = [self.turn.get(slot, (-1, 0, 0)) for slot in column]
-        if all(turn[0] != nest for turn in turns):
+    def _in_registers(self, column: Sequence[int], nest: int) -> bool:
+        """Return whether ``column`` reads nothing computed in ``nest``, or one statement's results.
+
+        These each in its own iteration.
+        """
+        elsewhere = Computed(-1, 0, 0)
+        places = [self.computed.get(slot, elsewhere) for slot in column]
+        if all(place.nest != nest for place in places):
             return True
-        statement = turns[0][1]
-        return all(turn == (nest, statement, i) for i, turn in enumerate(turns))
+        statement = places[0].statement
+        return all(place == (nest, statement, i) for i, place in enumerate(places))
 
     def _contractions(
         self, columns: Sequence[Sequence[int]], extents: Extents, target: Access

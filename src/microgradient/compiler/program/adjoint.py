@@ -1,9 +1,9 @@
 """The chain rule over recorded instructions: the adjoint program, and the tangent program.
 
-Both read the same rows as everything else. Where a choice (``where``) was recorded, the eager
-engine knows the branch not taken as little as if it were not there; here it is computed and then
-masked, by the condition under which a result is ``reached`` at all: a product 0 * inf in a branch
-not taken cannot put a nan into the gradient.
+Both read the same rows as everything else. The eager engine never records the branch of a ``where``
+that is not taken. Here both branches are computed, and each contribution is masked by the condition
+under which its result is ``reached``, so 0 * inf in the branch not taken cannot put a nan into the
+gradient.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from microgradient.compiler.program.primitives import (
-    ADJOINT,
+    AND,
     ARGUMENT,
-    BOTH,
     CUT,
-    EITHER,
     INPUT,
     NAN_IN_NAN_OUT,
     NAN_OUT_NAN_SLOPE,
+    NAN_WHERE_NAN,
     NOT,
+    OR,
     SELECT,
 )
 from microgradient.compiler.program.recorder import Recorder
@@ -81,7 +81,7 @@ class _Adjoint:
             if whole is None or condition is None:
                 return None
             if whole != condition:
-                whole = self.trace.emit(EITHER, (whole, condition))
+                whole = self.trace.emit(OR, (whole, condition))
         return whole
 
     def _total(self, parts: list[_Part]) -> Any:
@@ -107,7 +107,7 @@ class _Adjoint:
         )
         slot = trace.slot(total)
         if self.keep_nan and not self._nan_covered(parts):
-            slot = trace.emit(ADJOINT, (slot, self.slot))
+            slot = trace.emit(NAN_WHERE_NAN, (slot, self.slot))
         trace.adjoint_of.setdefault(slot, self.slot)
         return trace.symbol(slot)
 
@@ -138,7 +138,7 @@ class _Adjoint:
         emit = self.trace.emit
         for slot, taken in ((x, condition), (y, emit(NOT, (condition,)))):
             if slot in active:
-                reached = taken if self.reached is None else emit(BOTH, (self.reached, taken))
+                reached = taken if self.reached is None else emit(AND, (self.reached, taken))
                 parts.setdefault(slot, []).append(_Part(self.value, 1.0, reached, None))
 
 
@@ -165,7 +165,7 @@ def forward(
             terms = [times(tangent[i], p) for i, p in zip(operands, partials) if i in tangent]
             total = terms[0] if len(terms) == 1 else ops.fsum(terms)
         if op not in NAN_OUT_NAN_SLOPE:
-            total = trace.symbol(trace.emit(ADJOINT, (trace.slot(total), slot)))
+            total = trace.symbol(trace.emit(NAN_WHERE_NAN, (trace.slot(total), slot)))
         tangent[slot] = total
     return [tangent.get(slot, 0.0) for slot in slots]
 

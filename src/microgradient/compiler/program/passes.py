@@ -1,12 +1,12 @@
 """From program to program: dead code, rows by their formulas, sums of products as one instruction.
 
-None but ``contract_sums`` and ``strength_reduce`` changes a result's bits; none assumes what IEEE
-does not: ``0 * x`` and ``x - x`` stay, for x may be infinite.
+Only ``contract_sums`` and ``strength_reduce`` change a result's bits. No pass assumes what IEEE 754
+does not: ``0 * x`` and ``x - x`` stay, because x may be infinite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -16,7 +16,7 @@ from microgradient.compiler.program.primitives import (
     CONDITIONS,
     CONSTANT,
     DETACH,
-    EXP_FALLING,
+    EXP_NONPOSITIVE,
     INPUT,
     LESS,
     OWN,
@@ -45,11 +45,12 @@ def program_of(
         (value.label or f"Value number {i}", number)
         for i, (value, number) in enumerate(trace.captured.items(), 1)
     ]
-    code = _rewritten(
-        trace.instructions, outputs, trace.adjoint_of, trace.adjoint_from, _without_marks
-    )
     return Program(
-        tuple(names), **code, captured=tuple(captured), varying=tuple(varying), reduce=reduce
+        tuple(names),
+        **_rewritten(trace, outputs, _without_marks),
+        captured=tuple(captured),
+        varying=tuple(varying),
+        reduce=reduce,
     )
 
 
@@ -62,31 +63,26 @@ class _Code(TypedDict):
     adjoint_from: int | None
 
 
-def _passed(program: Program, code: Sequence[Instruction], emit: Emit) -> Program:
-    """Return ``program`` with ``code`` for its own, each live instruction written by ``emit``."""
-    new = _rewritten(code, program.outputs, program.adjoint_of, program.adjoint_from, emit)
-    return replace(program, **new)
-
-
 def _rewritten(
-    code: Sequence[Instruction],
+    source: Trace | Program,
     outputs: Sequence[int],
-    adjoint_of: Mapping[int, int],
-    adjoint_from: int | None,
     emit: Emit,
+    code: Sequence[Instruction] | None = None,
 ) -> _Code:
+    """Return the live instructions of ``source``, or ``code`` for its own, written by ``emit``."""
+    code = source.instructions if code is None else code
     live = _live(code, outputs)
     inputs = sum(instruction.op is INPUT for instruction in code)
     trace = Trace(inputs)
     new: dict[int, int] = {}
     for slot, instruction in enumerate(code):
-        if slot == adjoint_from:
+        if slot == source.adjoint_from:
             trace.adjoint_from = len(trace.instructions)
         if instruction.op is INPUT:
             new[slot] = slot
         elif live[slot]:
             new[slot] = emit(trace, instruction, tuple([new[i] for i in instruction.operands]))
-    for slot, of in adjoint_of.items():
+    for slot, of in source.adjoint_of.items():
         if slot in new and of in new and new[slot] >= inputs:
             trace.adjoint_of.setdefault(new[slot], new[of])
     return _without_dead(trace, [new[slot] for slot in outputs])
@@ -95,15 +91,12 @@ def _rewritten(
 def _without_dead(trace: Trace, outputs: Sequence[int]) -> _Code:
     """Return the instructions of ``trace`` that ``outputs`` need, and the inputs."""
     live = _live(trace.instructions, outputs)
-    slots = [slot for slot, needed in enumerate(live) if needed]
-    new = {slot: i for i, slot in enumerate(slots)}
+    new = {slot: i for i, slot in enumerate(slot for slot, needed in enumerate(live) if needed)}
+    code = [trace.instructions[slot] for slot in new]
     first = trace.adjoint_from
     return {
         "instructions": tuple(
-            [
-                Instruction(x.op, tuple([new[i] for i in x.operands]), x.number)
-                for x in (trace.instructions[slot] for slot in slots)
-            ]
+            [Instruction(x.op, tuple([new[i] for i in x.operands]), x.number) for x in code]
         ),
         "outputs": tuple([new[slot] for slot in outputs]),
         "adjoint_of": {new[a]: new[v] for a, v in trace.adjoint_of.items() if live[a] and live[v]},
@@ -166,7 +159,7 @@ def legalize(program: Program, native: Iterable[str]) -> Program:
         except AttributeError as fault:
             raise CompileError(f"the operation {op.name!r} cannot be compiled: {fault}") from None
 
-    return _passed(program, program.instructions, emit)
+    return replace(program, **_rewritten(program, program.outputs, emit))
 
 
 def _symbol(trace: Trace, slot: int) -> Any:
@@ -192,14 +185,12 @@ def contract_sums(program: Program) -> Program:
     for slot, (op, operands, _) in enumerate(code):
         if op is not ops.add:
             continue
-        terms_of[slot] = terms = [
-            term
-            for operand in operands
-            for term in (terms_of[operand] if operand in inner else [operand])
-        ]
+        x, y = [terms_of.pop(i) if i in inner else [i] for i in operands]
+        x += y  # in place: a chain of n additions takes n steps, and not n * n
+        terms_of[slot] = x
         if slot not in inner:
-            code[slot] = _contracted(code, terms, uses) or code[slot]
-    return _passed(program, code, _copied)
+            code[slot] = _contracted(code, x, uses) or code[slot]
+    return replace(program, **_rewritten(program, program.outputs, _copied, code))
 
 
 def _sums_of_squares_as_dots(code: Sequence[Instruction], uses: Sequence[int]) -> list[Instruction]:
@@ -251,11 +242,16 @@ def strength_reduce(program: Program) -> Program:
     s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|): s(x) and s(-x) then
     share one exponential.
     """
-    return _passed(program, program.instructions, _reduced)
+    return replace(program, **_rewritten(program, program.outputs, _reduced))
 
 
 def _product(trace: Trace, slots: tuple[int, ...]) -> int:
-    """Write a product with a negative constant as minus the other one, if that is there."""
+    """Write a product with a negative constant as minus the positive one, if that is there.
+
+    tanh' is 4 s(2x) s(-2x), so both 2x and -2x are recorded. With -2x as -(2x), the two sigmoids
+    share one exponential, and their selects, on one condition with swapped branches, multiply to a
+    product without a select (see ``_of_both_branches``).
+    """
     slots = _of_both_branches(trace, slots)
     first = trace.instructions[slots[0]]
     if first.op is CONSTANT and first.number < 0:
@@ -276,14 +272,14 @@ def _reduced(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> 
     if instruction.op is ops.pow and trace.instructions[slots[1]].number == 2.0:
         return trace.emit(ops.mul, (slots[0], slots[0]))
     if instruction.op is ops.exp and _is_minus_size(trace, slots[0]):
-        return trace.emit(EXP_FALLING, slots)
+        return trace.emit(EXP_NONPOSITIVE, slots)
     if instruction.op is not ops.sigmoid:
         return _copied(trace, instruction, slots)
     x = slots[0]
     inner = trace.instructions[x]
     size = inner.operands[0] if inner.op is ops.neg else x
     minus_size = trace.emit(ops.neg, (trace.emit(ops.abs, (size,)),))
-    t = trace.emit(EXP_FALLING, (minus_size,))
+    t = trace.emit(EXP_NONPOSITIVE, (minus_size,))
     one = trace.constant(1.0)
     large = trace.emit(ops.div, (one, trace.emit(ops.add, (one, t))))
     small = trace.emit(ops.mul, (t, large))

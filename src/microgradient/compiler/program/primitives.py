@@ -1,4 +1,4 @@
-"""What a program says besides the rows of the table: to choose, to compare, to mark."""
+"""Operations that only programs have: choices, comparisons and marks."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ CONSTANT = Op("constant", _none, lambda m: nan)
 ARGUMENT = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)
 """The variable of a derivative within the program: the same number as its operand."""
 DETACH = Op("detach", _none, lambda m, x: x)
-ADJOINT = Op(
-    "adjoint",
+NAN_WHERE_NAN = Op(
+    "nan_where_nan",
     lambda m, v, adjoint, value: (1.0,),
     lambda m, adjoint, value: m.where(m.equal(value, value), adjoint, nan),
 )
 """An adjoint, or nan where the value it belongs to is nan."""
 
-EXP_FALLING = Op("exp_falling", lambda m, v, x: (v,), lambda m, x: m.exp(x))
+EXP_NONPOSITIVE = Op("exp_nonpositive", lambda m, v, x: (v,), lambda m, x: m.exp(x))
 """exp of a number that is known not to be large, such as -|x|."""
 
 LESS = Op("less", _none, lambda m, x, y: x < y, symbol="<")
 LESS_EQUAL = Op("less_equal", _none, lambda m, x, y: x <= y, symbol="<=")
 EQUAL = Op("equal", _none, lambda m, x, y: m.equal(x, y), symbol="==")
-BOTH = Op("both", _none, lambda m, p, q: p and q, symbol="and")
-EITHER = Op("either", _none, lambda m, p, q: p or q, symbol="or")
-NOT = Op("no", _none, lambda m, p: not p)
+AND = Op("and", _none, lambda m, p, q: p and q, symbol="and")
+OR = Op("or", _none, lambda m, p, q: p or q, symbol="or")
+NOT = Op("not", _none, lambda m, p: not p)
 SELECT = Op("where", _none, lambda m, c, x, y: m.where(c, x, y))
 
-CONDITIONS = frozenset((LESS, LESS_EQUAL, EQUAL, BOTH, EITHER, NOT))
+CONDITIONS = frozenset((LESS, LESS_EQUAL, EQUAL, AND, OR, NOT))
 KINDS = {
-    BOTH: ("condition", "condition"),
-    EITHER: ("condition", "condition"),
+    AND: ("condition", "condition"),
+    OR: ("condition", "condition"),
     NOT: ("condition",),
     SELECT: ("condition", "number", "number"),
 }
 """The kinds of the operands where they are not all numbers."""
-OWN = frozenset((*CONDITIONS, ARGUMENT, DETACH, ADJOINT, SELECT, CONSTANT))
-"""What every lowering has, and no row of the table is."""
+OWN = frozenset((*CONDITIONS, ARGUMENT, DETACH, NAN_WHERE_NAN, SELECT, CONSTANT))
+"""What every backend has, besides rows of the table."""
 CUT = frozenset((*CONDITIONS, DETACH, INPUT, CONSTANT))
 """Operations that no derivative passes through."""
 

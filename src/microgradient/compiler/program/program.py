@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from typing import NamedTuple
 
-from microgradient.compiler.program.primitives import ADJOINT, CONDITIONS, CONSTANT, INPUT, KINDS
+from microgradient.compiler.program.primitives import (
+    CONDITIONS,
+    CONSTANT,
+    INPUT,
+    KINDS,
+    NAN_WHERE_NAN,
+)
 from microgradient.engine.op import Op
 
 
@@ -183,7 +189,7 @@ class _Listing:
 
     def _formula(self, instruction: Instruction) -> str:
         op, names = instruction.op, [self.names[slot] for slot in instruction.operands]
-        if op is ADJOINT:
+        if op is NAN_WHERE_NAN:
             return f"{names[0]}    (nan where {names[1]} is)"
         if op.name == "dot":
             n = len(names) // 2
@@ -191,7 +197,7 @@ class _Listing:
             return f"dot([{grouped(names[:n])}], [{grouped(names[n : 2 * n])}]){bias}"
         if len(names) == 2 and not op.symbol.isidentifier():
             return f"{names[0]} {op.symbol} {names[1]}"
-        if len(names) == 1 and op.name in ("neg", "no"):
+        if len(names) == 1 and op.name in ("neg", "not"):
             return f"{'-' if op.name == 'neg' else 'not '}{names[0]}"
         return f"{op.name}({grouped(names)})"
 

@@ -67,7 +67,7 @@ class Recorder(ABC):
     def put(self, op: Op, slots: tuple[int, ...], number: float = 0.0) -> int:
         """Return the slot of exactly this instruction, recorded now unless it is known."""
         is_constant = op is CONSTANT
-        key: Hashable = number.hex() if is_constant else (op, slots)
+        key: Hashable = (op, number.hex()) if is_constant else (op, slots)
         slot = None if op is ARGUMENT else self._known.get(key)  # each argument is a variable
         if slot is None:
             slot = self._known[key] = len(self.instructions)

@@ -30,7 +30,7 @@ class Trace(Recorder):
         super().__init__(inputs)
         self.captured: dict[Value, float] = {}
         self._slots: dict[Value, int] = dict(parameters or {})
-        self._varying = set(self._slots)
+        self._dependent = set(self._slots)
 
     def inputs(self) -> list[Traced]:
         """Return the symbols of the inputs."""
@@ -71,11 +71,11 @@ class Trace(Recorder):
         for node in topological_order(value):
             if node in self._slots:
                 continue
-            varies = any(parent in self._varying for parent in node.parents)
+            varies = any(parent in self._dependent for parent in node.parents)
             if node.op is ops.argument or (varies and node.op is ops.passed):
                 operand = self._slots[node.parents[0]] if node.parents else self.constant(node.data)
                 self._slots[node] = self.put(primitives.ARGUMENT, (operand,))
-                self._varying.add(node)
+                self._dependent.add(node)
             elif varies:
                 if node.op is ops.taken:
                     raise refused(
@@ -85,7 +85,7 @@ class Trace(Recorder):
                 assert node.op is not None
                 parents = tuple([self._slots[parent] for parent in node.parents])
                 self._slots[node] = self.emit(node.op, parents)
-                self._varying.add(node)
+                self._dependent.add(node)
             else:
                 if not node.parents and node.op is None:
                     self.captured[node] = node.data
@@ -222,10 +222,10 @@ class Condition(Undecided):
         return Traced(self.trace, self.trace.emit(primitives.SELECT, (self.slot, a, b)))
 
     def __and__(self, other: Any) -> Any:
-        return self._joined(primitives.BOTH, other, absorbing=False)
+        return self._joined(primitives.AND, other, absorbing=False)
 
     def __or__(self, other: Any) -> Any:
-        return self._joined(primitives.EITHER, other, absorbing=True)
+        return self._joined(primitives.OR, other, absorbing=True)
 
     __rand__, __ror__ = __and__, __or__
 

@@ -15,21 +15,21 @@ from textwrap import fill
 from typing import Any
 
 from microgradient.compiler.program.passes import legalize
-from microgradient.compiler.program.primitives import ADJOINT, CONSTANT, INPUT
+from microgradient.compiler.program.primitives import (
+    AND,
+    CONSTANT,
+    EQUAL,
+    INPUT,
+    LESS,
+    LESS_EQUAL,
+    NAN_WHERE_NAN,
+    OR,
+)
 from microgradient.compiler.program.program import Instruction, Program
-from microgradient.engine import floats
+from microgradient.engine import floats, ops
 from microgradient.engine.arithmetic import FLOATS
 
-_INFIX = {
-    "add": "+",
-    "sub": "-",
-    "mul": "*",
-    "less": "<",
-    "less_equal": "<=",
-    "equal": "==",
-    "both": "and",
-    "either": "or",
-}
+_INFIX = (ops.add, ops.sub, ops.mul, LESS, LESS_EQUAL, EQUAL, AND, OR)
 _NATIVE = frozenset((*FLOATS.native, "add", "sub", "mul", "neg")) - {"equal", "where", "detach"}
 _numbers = count(1)
 
@@ -106,19 +106,19 @@ class _Writer:
 
     def _formula(self, instruction: Instruction) -> str:
         op, x = instruction.op, [self.names[slot] for slot in instruction.operands]
-        if op.name in _INFIX:
-            return f"{x[0]} {_INFIX[op.name]} {x[1]}"
+        if op in _INFIX:
+            return f"{x[0]} {op.symbol} {x[1]}"
         if op.name == "dot":
             n = len(x) // 2
             products = [f"{w} * {y}" for w, y in zip(x[:n], x[n : 2 * n])]
             return f"total([{', '.join([*products, *x[2 * n :]])}])"
         if op.name in ("fsum", "prod"):
             return f"{op.name}([{', '.join(x)}])"
-        if op is ADJOINT:
+        if op is NAN_WHERE_NAN:
             return f"{x[0]} if {x[1]} == {x[1]} else nan"
         if op.name == "neg":
             return f"-{x[0]}"
-        if op.name == "no":
+        if op.name == "not":
             return f"not {x[0]}"
         if op.name == "where":
             return f"{x[1]} if {x[0]} else {x[2]}"

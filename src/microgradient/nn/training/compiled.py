@@ -19,10 +19,10 @@ class MachineRun:
     """A run whose sweeps are one call into machine code; ``eager`` keeps and restores its state."""
 
     def __init__(self, eager: EagerRun, programs: TrainingPrograms) -> None:
-        from microgradient.compiler.llvm.training_kernel import TrainingKernel  # imports llvmlite
+        from microgradient.compiler.llvm.training_kernel import NetworkTrainer  # imports llvmlite
 
         self.eager, self._patterns = eager, programs.patterns
-        self._kernel = TrainingKernel(
+        self._kernel = NetworkTrainer(
             programs.gradient, programs.update, eager.batch_size, len(self._patterns)
         )
         self._kernel.present(self._patterns)

@@ -145,5 +145,7 @@ def _update(optimizer: Optimizer) -> Program:
             f"the rule of {kind.__name__} must return a weight and {len(memories)} memories, got "
             f"{len(moved)} numbers"
         )
+    # x + -0.0 is x, but in a buffer of its own. Outputs overwrite inputs (the update runs in
+    # place), and a rule may return one memory as another.
     copies = [trace.emit(ops.add, (trace.slot(x), trace.constant(-0.0))) for x in moved]
     return program_of(trace, copies, names, range(count, len(names)))

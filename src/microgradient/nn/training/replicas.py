@@ -121,6 +121,7 @@ def _shared_programs(
     structure, names = _structure(models[0]), list(models[0].named_parameters())
     settings = first.settings(first.steps)
     seen: set[Value] = set()
+    order: list[int | None] = []
     for i, (model, optimizer) in enumerate(zip(models, optimizers)):
         parameters = model.parameters()
         if list(model.named_parameters()) != names or _structure(model) != structure:
@@ -128,10 +129,16 @@ def _shared_programs(
                 f"replicas must be of one architecture: model {i} is {model!r}, the first one "
                 f"{models[0]!r}"
             )
-        if set(optimizer.parameters) != set(parameters) or not seen.isdisjoint(parameters):
+        place = {parameter: k for k, parameter in enumerate(parameters)}
+        order = order or [place.get(parameter) for parameter in optimizer.parameters]
+        if (
+            set(order) != set(place.values())
+            or [place.get(parameter) for parameter in optimizer.parameters] != order
+            or not seen.isdisjoint(parameters)
+        ):
             raise CompileError(
-                f"replica {i} does not train all of its parameters, or shares some with another "
-                'one: train them with backend="eager"'
+                f"replica {i} does not train all of its parameters in the order of the first one, "
+                'or shares some with another one: train them with backend="eager"'
             )
         if type(optimizer) is not type(first) or optimizer.settings(optimizer.steps) != settings:
             raise CompileError("replicas must have one optimizer with the same settings")
