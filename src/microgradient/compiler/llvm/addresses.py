@@ -23,9 +23,14 @@ from microgradient.compiler.loops.nests import (
 )
 
 BLOCKS = 16  # vectors of examples in a tile
-ARGUMENTS = "ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, i64 %examples"
+ARGUMENTS = (
+    "ptr noalias readonly %p, ptr noalias readonly %x, i64 %stride, ptr noalias %t, "
+    "ptr noalias %v, i64 %examples"
+)
 """What the function of a nest takes, for a tile of ``%examples`` examples: six, for registers."""
-OUTPUT_ARGUMENTS = f"{ARGUMENTS}, ptr %out, i64 %out_stride"
+OUTPUT_ARGUMENTS = (
+    "ptr %p, ptr %x, i64 %stride, ptr %t, ptr %v, i64 %examples, ptr %out, i64 %out_stride"
+)
 """What that of a nest takes that writes outputs."""
 
 

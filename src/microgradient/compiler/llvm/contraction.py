@@ -119,8 +119,9 @@ class _MicrokernelFunction:
             each_block(lanes, "%k_count", multiply, whole=kernel.whole)
             for out_row, sum_row in zip(outs, sums):
                 for first in range(0, wide, kernel.lanes):
-                    part = [lanes.load(sum_) for sum_ in sum_row[first : first + kernel.lanes]]
-                    add_lanes(lanes, part, out_row[first])
+                    part = slice(first, first + kernel.lanes)
+                    totals = [lanes.load(sum_) for sum_ in sum_row[part]]
+                    add_lanes(lanes, totals, out_row[part], contiguous=True)
             return
         with builder.loop("%k_count") as k:
             multiply(k, lambda x: x)

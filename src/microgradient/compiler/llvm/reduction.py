@@ -24,13 +24,20 @@ class SumFunction(Addresses):
         self._nest, self._whole = nest, whole
 
     def function(self, name: str) -> Function:
-        (statement,) = self._nest.statements
-        (x,) = statement.operands
-        if isinstance(x, Access) and not self.layout.is_uniform(x):
-            self._sum(x, statement.target)
-        else:
-            assert isinstance(x, (Access, Literals))
-            self._add_multiples(x, statement.target)
+        nest, width = self._nest, self.lanes.count
+        sums: list[tuple[Access, Access]] = []
+        for statement in nest.statements:
+            (x,), out = statement.operands, statement.target
+            if isinstance(x, Access) and not self.layout.is_uniform(x):
+                sums.append((x, out))
+            else:
+                assert isinstance(x, (Access, Literals))
+                self._add_multiples(x, out)
+        if not nest.extents:
+            for first in range(0, len(sums), width):
+                self._sum([(x, out, ()) for x, out in sums[first : first + width]])
+        elif sums:
+            self._sum_in_loop(*sums[0], nest.extents[0])
         return self.builder.function(f"internal void @{name}({OUTPUT_ARGUMENTS}) nounwind", name)
 
     def _add_multiples(self, x: Access | Literals, out: Access) -> None:
@@ -44,30 +51,31 @@ class SumFunction(Addresses):
                 number = one.load(self.pointer(x, iteration))
             add(number * count, self.pointer(out, iteration))
 
-    def _sum(self, x: Access, out: Access) -> None:
-        """Sum as many outputs at once as there are lanes, which are added at the end."""
-        (size,), width = self._nest.extents or (1,), self.lanes.count
+    def _sum_in_loop(self, x: Access, out: Access, size: int) -> None:
+        width = self.lanes.count
         whole = size - size % width
         if whole:
             with self.builder.loop(whole, 0, width) as first:
-                self._sum_some(x, out, first, width)
+                self._sum([(x, out, (self._add(first, i),)) for i in range(width)])
         if whole < size:
-            self._sum_some(x, out, whole, size - whole)
+            self._sum([(x, out, (i,)) for i in range(whole, size)])
 
-    def _sum_some(self, x: Access, out: Access, first: Index, count: int) -> None:
+    def _sum(self, sums: Sequence[tuple[Access, Access, tuple[Index, ...]]]) -> None:
+        """Sum as many outputs at once as there are lanes, which are added at the end."""
         lanes = self.lanes
-        totals = [((self._add(first, i),), lanes.allocate()) for i in range(count)]
-        for _, total in totals:
+        totals = [lanes.allocate() for _ in sums]
+        for total in totals:
             lanes.store(lanes.constant(0.0), total)
 
         def add_block(block: Index, masked: Masked) -> None:
             place = self._times(block, lanes.count)
-            for iteration, total in totals:
+            for (x, _, iteration), total in zip(sums, totals):
                 add(masked(self.load(x, iteration, place)), total)
 
         each_block(lanes, "%examples", add_block, whole=self._whole)
-        sums = [lanes.load(total) for _, total in totals]
-        add_lanes(lanes, sums, self.pointer(out, (first,)), out.strides[0] if out.strides else 1)
+        outs = [self.pointer(out, iteration) for _, out, iteration in sums]
+        contiguous = sums[0][1].strides == (1,)
+        add_lanes(lanes, [lanes.load(total) for total in totals], outs, contiguous=contiguous)
 
 
 def each_block(
@@ -89,14 +97,14 @@ def each_block(
         do(full, lambda x: inside.choose(x, 0.0))
 
 
-def add_lanes(lanes: Lanes, xs: Sequence[Vector], out: str, step: int = 1) -> None:
-    """Add the sum of the lanes of each of ``xs`` to ``out``, ``out + step``, ….
+def add_lanes(lanes: Lanes, xs: Sequence[Vector], outs: Sequence[str], *, contiguous: bool) -> None:
+    """Add the sum of the lanes of each of ``xs`` to what is at its address in ``outs``.
 
     Neighbours are woven together first, so that an addition sums lanes of two at a time.
     """
     if lanes.count == 1:
-        for k, x in enumerate(xs):
-            add(x, lanes.builder.at(out, k * step))
+        for x, out in zip(xs, outs):
+            add(x, out)
         return
     count, width = len(xs), 1
     zero = Vector(lanes, "zeroinitializer")
@@ -108,11 +116,11 @@ def add_lanes(lanes: Lanes, xs: Sequence[Vector], out: str, step: int = 1) -> No
     while sums.lanes.count > width:
         half = sums.lanes.count // 2
         sums = _taken(sums, range(half)) + _taken(sums, range(half, 2 * half))
-    if step == 1:
-        add(_taken(sums, range(count)), out)
+    if contiguous:
+        add(_taken(sums, range(count)), outs[0])
         return
-    for k in range(count):
-        add(sums.lane(k), lanes.builder.at(out, k * step))
+    for k, out in enumerate(outs):
+        add(sums.lane(k), out)
 
 
 def add(x: Vector, out: str) -> None:

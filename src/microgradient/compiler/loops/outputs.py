@@ -22,6 +22,8 @@ from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
 
+_BLOCK = 100  # single outputs in one nest: LLVM's time grows with the square of straight code
+
 
 def summed_products(program: Program, varies: Sequence[bool]) -> set[int]:
     """Return the products that nothing needs but one output's sum: parts of weights' gradients."""
@@ -55,16 +57,20 @@ def _copies(program: Program, place: Mapping[int, Place], products: Collection[i
         elif slot not in products:
             buffer, at = place[slot]
             numbers.append((buffer, (k, at)))
-    nests = []
+    varying, nests, block = bool(program.varying), list[Nest](), list[Statement]()
     for key, (k, at), (step, stride), size in progressions([*constants, *numbers]):
-        extents, strides = ((size,), (stride,)) if size > 1 else ((), ())
-        target = Access(OUTPUT, k, (step,) if size > 1 else ())
+        in_loop = size > 1
         if isinstance(key, str):
             operand: Operand = Literals((float.fromhex(key),) * size)
         else:
-            operand = Access(key, at, strides)
-        nests.append(Nest(extents, bool(program.varying), [Statement(COPY, (operand,), target)]))
-    return nests
+            operand = Access(key, at, (stride,) if in_loop else ())
+        statement = Statement(COPY, (operand,), Access(OUTPUT, k, (step,) if in_loop else ()))
+        if in_loop:
+            nests.append(Nest((size,), varying, [statement]))
+        else:
+            block.append(statement)
+    starts = range(0, len(block), _BLOCK)
+    return [*nests, *(Nest((), varying, block[i : i + _BLOCK]) for i in starts)]
 
 
 def _contractions(

@@ -41,8 +41,8 @@ from microgradient.engine import ops
 SMALLEST_LOOP = 4  # iterations; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
 LONG_DOT = 12  # operands; with fewer a dot is a statement
-LONG_SUM = 24  # terms; with fewer a sum is written out
 LARGEST_BLOCK = 1000  # statements written out in one nest
+LONG_SUM = 24  # terms; with fewer a sum is written out
 
 
 def scheduled(program: Program) -> Schedule:
