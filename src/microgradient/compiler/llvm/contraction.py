@@ -239,7 +239,7 @@ class GradientFunction(Addresses):
         super().__init__(layout, layout.lanes)
         self._nest, self._whole = nest, whole
 
-    def function(self, name: str) -> Function:
+    def function(self, name: str, hint: str) -> Function:
         nest, lanes = self._nest, self.layout.lanes
         a, b, out = nest.a, nest.b, nest.target
         for i, m_count, high in tiles(nest.extents[0], (4, 3, 2)):
@@ -259,7 +259,9 @@ class GradientFunction(Addresses):
                     n_count=n_count,
                     k_count="%examples",
                 )
-        return self.builder.function(f"internal void @{name}({OUTPUT_ARGUMENTS}) nounwind", name)
+        return self.builder.function(
+            f"internal void @{name}({OUTPUT_ARGUMENTS}) {hint}nounwind", name
+        )
 
 
 def tiles(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:

@@ -26,6 +26,7 @@ _PARAMETERS = (
     *("ptr %p", "ptr %x", "i64 %stride", "i64 %n", "ptr %out", "i64 %out_stride"),
     *("ptr %t", "ptr %v"),
 )
+_FEW = 16  # nests: their functions are inlined
 _TYPES = tuple([parameter.split()[0] for parameter in _PARAMETERS])
 
 
@@ -74,7 +75,7 @@ def lowered(
         return full
 
     nests = [*schedule.nests, *schedule.outputs]
-    hint = "noinline " if len(schedule.nests) > 4 else ""
+    hint = "noinline " if len(nests) > _FEW else "alwaysinline "
     parts = []
     for k, nest in enumerate(nests):
         full, is_output = f"{name}_nest{k}", k >= len(schedule.nests)

@@ -23,7 +23,7 @@ class SumFunction(Addresses):
         super().__init__(layout, layout.lanes)
         self._nest, self._whole = nest, whole
 
-    def function(self, name: str) -> Function:
+    def function(self, name: str, hint: str) -> Function:
         nest, width = self._nest, self.lanes.count
         sums: list[tuple[Access, Access]] = []
         for statement in nest.statements:
@@ -38,7 +38,9 @@ class SumFunction(Addresses):
                 self._sum([(x, out, ()) for x, out in sums[first : first + width]])
         elif sums:
             self._sum_in_loop(*sums[0], nest.extents[0])
-        return self.builder.function(f"internal void @{name}({OUTPUT_ARGUMENTS}) nounwind", name)
+        return self.builder.function(
+            f"internal void @{name}({OUTPUT_ARGUMENTS}) {hint}nounwind", name
+        )
 
     def _add_multiples(self, x: Access | Literals, out: Access) -> None:
         """Add numbers that all examples share as many times as there are examples."""
