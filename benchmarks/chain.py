@@ -1,4 +1,4 @@
-"""A chain of nodes: build, backward and free, in time and memory a node, without recursion."""
+"""A chain of nodes: time and memory per node to build, differentiate and free it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def build(n: int, link: Callable[[Value, Value], Value]) -> Value:
 
 
 def lives(n: int, chains: int) -> None:
-    """Build chains one after the other, sweep each, and let it go."""
+    """Build chains one after the other; differentiate and free each."""
     for _ in range(chains):
         build(n, LINKS["y * a"]).backward()
 
 
 def bytes_per_node(link: Callable[[Value, Value], Value], n: int = 100_000) -> tuple[float, float]:
-    """Return the memory a node after building, and with its gradient after backward."""
+    """Return the memory per node after building, and with gradients after backward."""
     gc.collect()
     tracemalloc.start()
     y = build(n, link)

@@ -1,7 +1,7 @@
 """Print the table of what compiling is worth: python benchmarks/compiled.py [SECTION ...]
 
-Sections: warm, cold, restarts, ratio, gpt, python. One process but for the cold starts, alternating
-rounds, medians, ratios. Peers that are not installed are left out.
+Sections: warm, cold, restarts, ratio, gpt, python. One process except for the cold starts,
+alternating rounds, medians, ratios. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def family_trees_programs(problem: family.Problem) -> TrainingPrograms:
 
 
 def by_microgradient(problem: family.Problem) -> Callable[[], list[float]]:
-    """Return the training compiled beforehand, as the peers' are."""
+    """Return the training, compiled beforehand like that of the peers."""
     parts = family_trees_programs(problem)
     count = len(parts.patterns)
     kernel = NetworkTrainer(parts.gradient, parts.update, count, count)
@@ -230,7 +230,7 @@ def python() -> None:
 
 
 def _exp(self: Any) -> Any:
-    """The operation that micrograd lacks, in its own manner."""
+    """exp, which micrograd lacks, written as its other operations are."""
     out = type(self)(math.exp(self.data), (self,), "exp")
 
     def backward() -> None:

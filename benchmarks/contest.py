@@ -14,8 +14,8 @@ def medians(
     """Return the median seconds of a call of each; all have a turn in every round.
 
     A turn is ``calls`` calls, with the garbage collector as Python ships it. Before each turn the
-    garbage that the others left is collected, untimed: nobody pays for another's cycles, and
-    whoever makes cycles pays for them from the second call on. The first round does not count.
+    garbage of the others is collected, untimed: a contestant does not pay for the cycles of others,
+    but pays for its own from the second call on. The first round does not count.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for counted in [False] + [True] * rounds:

@@ -1,11 +1,11 @@
-"""The family trees' network trained by NumPy, JAX and PyTorch, each as its experts write it.
+"""The family trees' network trained by NumPy, JAX and PyTorch, as an expert in each would write it.
 
 python family_trees_peers.py                       # agreement and times of all
 python family_trees_peers.py save FILE             # the problem as JSON
 python family_trees_peers.py numpy|jax|torch [FILE]  # train once and end: for cold times
 
 All 104 cases, full batch, margin error, momentum, decay and warm-up of the recipe LEARNS. With a
-FILE, a cold peer imports nothing of microgradient, and so does not pay for it.
+FILE, a cold peer does not import microgradient, and so does not pay for it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Trainer = Callable[[], list[float]]
 
 @dataclass(frozen=True)
 class Problem:
-    """Cases, initial weights (neuron by neuron, the bias last) and how often to go through all."""
+    """Cases, initial weights (neuron by neuron, the bias last) and the number of sweeps."""
 
     inputs: list[list[float]]
     targets: list[list[float]]
@@ -86,8 +86,8 @@ def by_numpy(problem: Problem) -> Trainer:
 class _NumpyNetwork:
     """Units by cases, in one buffer; below each layer's units a row of ones for the next's biases.
 
-    The weights are kept negated, so that a product is at once what ``exp`` takes; the signs of the
-    gradients follow of themselves.
+    The weights are kept negated, so that a product is already the argument of ``exp``; the
+    gradients get the right signs without further work.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -123,7 +123,7 @@ class _NumpyNetwork:
         self.last = [(slopes[0:6], people.T, g[0]), (slopes[6:12], relations.T, g[1])]
 
     def train(self, sweeps: int, rate: float, momentum: float) -> None:
-        """Do so many sweeps."""
+        """Do ``sweeps`` sweeps."""
         import numpy as np
 
         weights, gradient, change = self.weights, self.gradient, self.change

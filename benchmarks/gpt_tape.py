@@ -22,7 +22,7 @@ Parameters = dict[str, Matrix]
 
 
 class TapeValue:
-    """A number that remembers how to pass its gradient on to what it was made of."""
+    """A number that remembers how to pass its gradient on to the numbers it was computed from."""
 
     __slots__ = ("_pass_on", "_sources", "data", "grad")
 
@@ -95,14 +95,14 @@ class TapeValue:
     __rmul__ = __mul__
 
     def backward(self) -> None:
-        """Add to the gradient of all that this was made of, last first."""
+        """Add to the gradients of all numbers that this one depends on, last first."""
         self.grad = 1.0
         for value in reversed(self._in_order()):
             if value._pass_on is not None:
                 value._pass_on()
 
     def _in_order(self) -> list[TapeValue]:
-        """Return all that this was made of, and this, each after its sources."""
+        """Return all numbers that this one depends on, and this one, each after its sources."""
         order: list[TapeValue] = []
         entered: set[TapeValue] = set()
         stack: list[tuple[TapeValue, bool]] = [(self, False)]
@@ -152,14 +152,14 @@ def normalised(x: Vector) -> Vector:
 
 
 def softmax(x: Vector) -> Vector:
-    """Return shares of 1; the scores here are small, so none is shifted."""
+    """Return positive numbers that sum to 1; the scores are small here, so none is shifted."""
     exponentials = [v.exp() for v in x]
     total = sum(exponentials)
     return [e / total for e in exponentials]
 
 
 def attend(query: Vector, keys: Matrix, values: Matrix) -> Vector:
-    """Mix the values of all positions so far, in each head by how well its key fits the query."""
+    """In each head, mix the values of all positions so far by how well their keys fit the query."""
     mixed: Vector = []
     for start in range(0, WIDTH, HEAD):
         part = slice(start, start + HEAD)
@@ -169,7 +169,7 @@ def attend(query: Vector, keys: Matrix, values: Matrix) -> Vector:
 
 
 def chances(w: Parameters, token: int, keys: Matrix, values: Matrix) -> Vector:
-    """Return the next token's probabilities; ``keys`` and ``values`` grow by this position's."""
+    """Return the next token's probabilities; append this position to ``keys`` and ``values``."""
     x = normalised(plus(w["tokens"][token], w["positions"][len(keys)]))
     h = normalised(x)
     keys.append(linear(w["key"], h))
@@ -191,7 +191,7 @@ def loss(params: Parameters, tokens: Sequence[int]) -> Any:
 
 
 def step(value_class: Any, seed: int = 0) -> Callable[[], list[float]]:
-    """Return a step: forward, zero, backward; it returns the loss and the gradient."""
+    """Return a function of a step (forward, zero, backward): it returns loss and gradient."""
     rng = random.Random(seed)
     params = parameters(value_class, rng)
     tokens = [rng.randrange(TOKENS) for _ in range(POSITIONS + 1)]
@@ -208,7 +208,7 @@ def step(value_class: Any, seed: int = 0) -> Callable[[], list[float]]:
 
 
 def contestants() -> dict[str, Callable[[], list[float]]]:
-    """Return the step of each class, once they have been seen to give the same numbers."""
+    """Return the step of each class, after checking that they give the same numbers."""
     import microgradient as mg
 
     steps = {"a tape of closures": step(TapeValue), "microgradient": step(mg.Value)}

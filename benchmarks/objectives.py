@@ -1,10 +1,10 @@
-"""Four scalar objectives, and what their gradients cost elsewhere: CasADi, JAX, autograd.
+"""Four scalar objectives, and what their gradients cost in CasADi, JAX and autograd.
 
 Each objective is a function of a namespace ``m`` (the module microgradient, or any with the same
 ``dot``, ``fsum``, ``sigmoid``, ``tanh``, ``exp``, ``log``, ``minimum`` and ``maximum``) and returns
 ``(f, x0)``: ``f`` takes one flat list of numbers and returns one number.
 
-The peers of :func:`lstm` would need minutes to build it; it has none.
+:func:`lstm` has no peers: they would need minutes to build it.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ FLOATS = namespace(math.exp, math.log, math.tanh, min, max)
 
 
 class Counted:
-    """A number that counts the operations on all of its kind."""
+    """A number that counts the operations on all numbers of its class."""
 
     operations = 0
 
@@ -324,7 +324,7 @@ PEERS: dict[str, dict[str, Callable[[Callable[[Any], Objective]], Pair]]] = {
 
 
 def contestants(name: str) -> dict[str, Pair]:
-    """Return each peer's value and gradient, once they have been seen to be right."""
+    """Return the value and gradient of each peer, after checking that they are right."""
     import microgradient as mg
 
     f, x0 = OBJECTIVES[name](mg)
@@ -354,7 +354,7 @@ def _check(what: str, got: list[float], want: list[float]) -> None:
 
 
 def value_and_gradient_times(name: str, rounds: int = 15) -> dict[str, tuple[float, float]]:
-    """Return each peer's median seconds of a value and of a gradient."""
+    """Return the median seconds of a value and of a gradient of each peer."""
     from contest import medians
 
     pairs = contestants(name)

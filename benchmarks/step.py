@@ -33,7 +33,7 @@ def loss_of(
 
 
 def through_nn(module: Any, value: Any) -> Callable[[], list[float]]:
-    """A step of a library that has micrograd's interface, through its own MLP."""
+    """A step of a library with micrograd's interface, using its own MLP."""
     model = module.MLP(SIZES[0], list(SIZES[1:]))
     flat = [w for layer in WEIGHTS for ws, b in layer for w in (*ws, b)]
     for parameter, weight in zip(model.parameters(), flat):
@@ -57,7 +57,7 @@ def forward(layers: Layers, x: Sequence[Any], relu: Callable[[Any], Any]) -> Any
 
 
 def with_operators(value: Any) -> Callable[[], list[float]]:
-    """A step of a library that has micrograd's Value, written in plain operators."""
+    """A step of a library with micrograd's Value, written in plain operators."""
     layers: Layers = [[([value(w) for w in ws], value(b)) for ws, b in layer] for layer in WEIGHTS]
     parameters = [p for layer in layers for ws, b in layer for p in (*ws, b)]
 
@@ -141,7 +141,7 @@ def with_autograd_scalars() -> Callable[[], list[float]]:
 
 
 def contestants() -> dict[str, Callable[[], list[float]]]:
-    """Return every step that can run here, once it has been seen to give the same numbers."""
+    """Return every step that can run here, after checking that all give the same numbers."""
     steps = {
         "micrograd": through_nn(micrograd.nn, micrograd.engine.Value),
         "microgradient, nn": through_nn(mg.nn, mg.Value),

@@ -1,4 +1,4 @@
-"""XOR 2-2-1 from a thousand initial weights by NumPy and JAX, each as its experts write it.
+"""XOR 2-2-1 from a thousand initial weights by NumPy and JAX, as an expert in each would write it.
 
 The weights change after every presentation, with momentum. A replica stops after the first sweep
 in which all four outputs were within the tolerance as presented and still are afterwards.
@@ -15,7 +15,7 @@ from microgradient.rumelhart1986.xor import TWO_HIDDEN
 
 RATE, MOMENTUM, TOLERANCE = 0.25, 0.9, 0.1
 CASES = ((0, 0, 0.1), (0, 1, 0.9), (1, 0, 0.9), (1, 1, 0.1))  # two inputs and a target
-CHUNK, SMALLEST = 250, 32  # sweeps between two looks at who has stopped; the least to train at once
+CHUNK, SMALLEST = 250, 32  # sweeps between checks of which have stopped; fewest to train at once
 
 Weights = Sequence[Sequence[float]]
 Trained = tuple[list[list[float]], list[int]]
@@ -69,7 +69,7 @@ def by_numpy(weights: Weights, sweeps: int = 30_000) -> Trainer:
 
 
 class _NumpyReplicas:
-    """Weights and changes, a column for each replica that still learns, and buffers as wide."""
+    """Weights and changes, a column for each replica that still learns, and buffers to match."""
 
     def __init__(self, weights: Any, changes: Any = None) -> None:
         import numpy as np
@@ -82,7 +82,7 @@ class _NumpyReplicas:
         self.minus_hidden = np.empty((2, n))
 
     def sweep(self) -> Any:
-        """Present the four cases; return who stops, None for nobody."""
+        """Present the four cases; return which replicas stop, or None if none does."""
         import numpy as np
 
         for case, error in zip(CASES, self.errors):
@@ -229,7 +229,7 @@ def by_jax_while(weights: Weights, sweeps: int = 30_000) -> Trainer:
 
 
 def by_jax_vmapped_while(weights: Weights, sweeps: int = 30_000) -> Trainer:
-    """Return one replica's ``while_loop`` mapped over all: what JAX makes of it is the above."""
+    """Return one replica's ``while_loop`` mapped over all: JAX turns it into the loop above."""
     import jax
 
     def body(state: Any) -> Any:
@@ -243,7 +243,7 @@ def by_jax_vmapped_while(weights: Weights, sweeps: int = 30_000) -> Trainer:
 
 
 def _until_all_stop(sweeps: int) -> Callable[[Any], Any]:
-    """Return a loop of mapped sweeps, at most so many."""
+    """Return a loop of at most ``sweeps`` mapped sweeps."""
     import jax
 
     each = jax.vmap(_guarded)
@@ -259,7 +259,7 @@ def _until_all_stop(sweeps: int) -> Callable[[Any], Any]:
 
 
 def by_jax(weights: Weights, sweeps: int = 30_000) -> Trainer:
-    """Return the fastest: the loop in chunks, between which those that have stopped are taken out.
+    """Return the fastest: the loop in chunks, after each of which stopped replicas are taken out.
 
     Programs have fixed sizes: there is one for each power of two, compiled beforehand.
     """
@@ -287,7 +287,7 @@ def by_jax(weights: Weights, sweeps: int = 30_000) -> Trainer:
 
 
 def _size(replicas: int) -> int:
-    """Return the power of two that holds so many, and no less than is worth a program."""
+    """Return the least power of two, from ``SMALLEST`` on, that holds so many replicas."""
     return max(SMALLEST, 1 << (replicas - 1).bit_length())
 
 

@@ -15,10 +15,10 @@ HEAD = """# The table of operations
 
 Made from the rows in `src/microgradient/engine/ops.py` by `python docs/operations.py`.
 
-`v` is the result. Each operation is a function (`microgradient.sin(x)`) of numbers and Values, and
-where Python has an operator or users expect a method (`x.sin()`), that too. *Kinks* are points
-without a derivative; what is taken there stands in [conventions.md](conventions.md). The domain is
-where the tests measure; the functions are defined wherever the mathematics is, and nan elsewhere.
+`v` is the result. Each operation is a function (`microgradient.sin(x)`) of numbers and Values; some
+are also an operator or a method (`x.sin()`). *Kinks* are points without a derivative;
+[conventions.md](conventions.md) says what is used there. The domain is where the tests measure; the
+functions are defined wherever the mathematics is, and are nan elsewhere.
 
 | operation | derivative by each operand | domain | kinks |
 |---|---|---|---|
@@ -31,7 +31,7 @@ NAMES = {
     "elu": ["x", "alpha"],
     "clip": ["x", "low", "high"],
 }
-IN_WORDS = {  # the n-ary, and those whose row computes exp(-x^2) in two accurate factors
+IN_WORDS = {  # n-ary rows, and rows that compute exp(-x^2) as two accurate factors
     "erf": "`1.12838 * exp(-x**2)`",
     "erfc": "`-1.12838 * exp(-x**2)`",
     "gelu": "`0.5 * erfc(-x * 0.707107) + 0.398942 * x * exp(-x**2 / 2)`",

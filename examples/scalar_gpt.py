@@ -64,7 +64,7 @@ def plus(x: Vector, y: Vector) -> Vector:
 
 
 def attend(query: Vector, keys: Matrix, values: Matrix) -> Vector:
-    """Mix the values of all positions so far, in each head by how well its key fits the query."""
+    """In each head, mix the values of all positions so far by how well their keys fit the query."""
     mixed: Vector = []
     for start in range(0, WIDTH, HEAD):
         part = slice(start, start + HEAD)
@@ -74,7 +74,7 @@ def attend(query: Vector, keys: Matrix, values: Matrix) -> Vector:
 
 
 def logits(w: Parameters, token: int, keys: Matrix, values: Matrix) -> Vector:
-    """Return the scores of the next token; ``keys`` and ``values`` grow by this position's."""
+    """Return the scores of the next token; append this position to ``keys`` and ``values``."""
     x = plus(w["tokens"][token], w["positions"][len(keys)])
     h = normalised(x)
     keys.append(linear(w["key"], h))
@@ -85,7 +85,7 @@ def logits(w: Parameters, token: int, keys: Matrix, values: Matrix) -> Vector:
 
 
 def loss_of(w: Parameters, name: str) -> Value:
-    """Return the mean cross-entropy of each letter, and of the end, given what is before it."""
+    """Return the mean cross-entropy of each letter, and of the end, given the letters before it."""
     tokens = [END, *map(ALPHABET.index, name), END]
     keys: Matrix = []
     values: Matrix = []

@@ -1,8 +1,8 @@
 """Gradients of random expressions against 50 digits, by the ten thousand.
 
 Each seed makes one expression (tests/trust.py and test_campaign.py run them). Its gradient by
-``grad``, by ``backward`` and by forward mode must agree with the exact one to within the bound of
-this very case, and every local derivative with that of its operation.
+``grad``, by ``backward`` and by forward mode must agree with the exact one to within the bound for
+this case, and every local derivative with that of its operation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much was checked: expressions, first and second derivatives, those at kinks left out."""
+    """How much was checked: expressions, first and second derivatives; how many lay on kinks."""
 
     gradients: int = 0
     derivatives: int = 0
@@ -61,7 +61,7 @@ def expression(seed: int) -> Expression:
 
 
 def check_seed(seed: int) -> Counts:
-    """Check one expression's gradient, and of some the second derivatives too."""
+    """Check the gradient of one expression, and for some seeds the second derivatives too."""
     e = expression(seed)
     try:
         wrong, derivatives = gradient_faults(e)
@@ -130,7 +130,7 @@ def near(got: float, wanted: float, bound: float) -> bool:
 
 
 def check_differences(seed: int) -> Counts:
-    """Let check_gradient judge a right gradient, differences and all: a false alarm fails."""
+    """Let check_gradient judge a correct gradient, differences included: a false alarm fails."""
     e = expression(seed)
     report = gradient_report(e.f, *e.inputs)
     told = report.fault or (report.wrong and str(report)) or ""

@@ -7,5 +7,5 @@ settings.load_profile("tests")
 
 
 def pytest_collection_modifyitems(items):
-    """Start what takes long first, so that it does not run on alone at the end."""
+    """Start long tests first, so that none is left running alone at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)

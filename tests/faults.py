@@ -1,4 +1,4 @@
-"""The faults that such an engine must survive, what is promised, and the tests that show it."""
+"""Faults that such an engine must survive, the promise for each, and the tests that check it."""
 
 FAULTS: list[tuple[str, str, str]] = [
     (
@@ -13,19 +13,19 @@ FAULTS: list[tuple[str, str, str]] = [
     ),
     (
         "two backward passes",
-        "leaves twice, nodes between afresh, nothing stale",
+        "leaves' gradients double, all others are set anew, nothing is stale",
         "test_expressions.py::test_backward_equals_grad_and_two_passes_double_it "
         "test_state_machine.py",
     ),
     (
         "data changed after the graph was made",
-        "gradients are those of when it was made",
+        "gradients are those at the data with which the graph was made",
         "test_state_machine.py",
     ),
     ("reference cycles, leaks", "flat memory with the collector off", "test_leaks.py"),
     (
         "copies and pickles",
-        "the same numbers, leaves of their own, no recursion",
+        "the same numbers, separate leaves, no recursion",
         "test_state_machine.py",
     ),
     (
@@ -35,7 +35,7 @@ FAULTS: list[tuple[str, str, str]] = [
     ),
     (
         "perturbation confusion",
-        "nested derivatives keep apart",
+        "nested derivatives do not mix",
         "test_transforms.py::test_perturbation_confusion "
         "test_transforms.py::test_closed_over_variables_of_an_outer_transform",
     ),

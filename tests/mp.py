@@ -88,7 +88,7 @@ def _cross_entropy(operands: Sequence[Any]) -> Any:
     return mpmath.fsum(t * (total - z) for z, t in zip(operands[:n], operands[n:]))
 
 
-MP = Arithmetic(  # what rows are written in, over mpmath's numbers
+MP = Arithmetic(  # the vocabulary of rows, over mpmath's numbers
     {
         **{name: f for name, f in ORACLES.items() if OPS[name].primitive},
         "fsum": mpmath.fsum,

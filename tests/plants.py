@@ -1,7 +1,7 @@
 """Errors to plant in the engine, each of which the checks must find: a test of the tests.
 
-They are: local derivatives of a row or an operator wrong by a relative 1e-9 or in sign, and sweeps
-changed where back-propagation is usually implemented wrong.
+Local derivatives of a row or an operator are wrong by a relative 1e-9 or in sign; sweeps are
+changed in the ways in which back-propagation is often implemented wrongly.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def test_the_error_is_within_the_bound(e):
 
 
 def test_the_bound_is_near_the_error():
-    """Over many expressions: often within a factor of ten, as a sum of worst cases can be."""
+    """It is often within a factor of ten of the error, which is close for a sum of worst cases."""
     ratios = []
     for seed in range(300):
         recording = Recording(expression(seed).f, expression(seed).inputs)

@@ -1,4 +1,4 @@
-"""check_op: the proof, the ulps, the special values, and what it says of a row that is wrong."""
+"""check_op: the proof, the ulps, the special values, and what it says about a wrong row."""
 
 import builtins
 import math

@@ -202,7 +202,7 @@ def test_kill_while_saving_loses_nothing(tmp_path):
         model = nn.MLP(8, [40, 8], rng=3)
         nn.load(model, path)
         assert model.state_dict() in states
-    nn.save(model, path)  # and what was left beside it is in nobody's way
+    nn.save(model, path)  # and leftovers beside it do no harm
 
 
 def test_missing_file():

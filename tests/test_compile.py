@@ -240,7 +240,7 @@ def test_values_and_non_numbers_are_refused():
         compiled(Value(1.0))
     with pytest.raises(TypeError, match="real number"):
         compiled(1j)
-    assert compiled(2.0) == 4.0  # nothing is left of what was refused
+    assert compiled(2.0) == 4.0  # the refused calls left nothing behind
 
 
 def test_settings_are_checked():
@@ -301,7 +301,7 @@ def test_programs_whose_parts_wait_for_their_use():
 
 
 def test_a_diagonal_taken_out_of_a_loop():
-    """Items of one loop, of which another one reads a different one in each turn."""
+    """One loop reads, in each turn, another item of the loop before it."""
 
     def f(x):
         rows = [[mg.exp(x[4 * i + j] * 0.1) for j in range(4)] for i in range(16)]
@@ -474,7 +474,7 @@ def test_generated_python_stands_in_tracebacks():
 
 
 def test_layers_become_loops():
-    """What repeats is one loop: the code of a layer does not grow with its neurons."""
+    """Repetition becomes one loop: the code of a layer does not grow with its neurons."""
 
     def lines(n):
         model = nn.MLP(24, [n, 6], "tanh", rng=0)

@@ -1,4 +1,4 @@
-"""Every row compiled: value, gradient and Hessian as the eager engine has them, specials too."""
+"""Every row compiled: value, gradient and Hessian equal the eager engine's, special values too."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ def width(op: Op) -> int:
 
 def special_points(op: Op) -> list[list[float]]:
     n = width(op)
-    if op.name in ("polygamma", "digamma", "lgamma"):  # minutes far left of 0
+    if op.name in ("polygamma", "digamma", "lgamma"):  # they take minutes far left of 0
         few = [x for x in SPECIAL if x != -1e300]
         return [[1.0, x][-n:] for x in few]
     if n < 3:
@@ -37,7 +37,7 @@ def applied(op: Op):
 
 
 def assert_same(got, want, where):
-    """Nan and infinities as they are; the rest to within the roundings of two formulas."""
+    """Nan and infinities must be equal; the rest agrees within the roundings of two formulas."""
     for g, w in zip(got, want, strict=True):
         if math.isnan(w) or math.isinf(w):
             assert repr(g).lstrip("-") == repr(w).lstrip("-"), (where, g, w)

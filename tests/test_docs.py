@@ -44,7 +44,7 @@ def test_table_of_operations_is_up_to_date():
 
 
 def test_table_of_accuracy_has_every_operation():
-    """Its numbers are those of one machine's C library; which rows it has is not."""
+    """Its numbers depend on the machine's C library; its rows do not."""
     text = (ROOT / "docs/numerics.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\w+) \| \d", text, re.M)
     assert rows == list(mg.OPS)

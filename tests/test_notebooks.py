@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, is shown with its outputs, and teaches by asking."""
+"""Every notebook runs from top to bottom, stores its outputs, and teaches by asking."""
 
 import importlib.util
 import re
@@ -33,7 +33,7 @@ def test_runs_and_its_outputs_are_stored(name):
 
 
 def _kinds(cell):
-    """What kinds of output a cell has; a busy machine sends one text in two pieces."""
+    """The kinds of output of a cell, each once: a busy machine sends one text in two pieces."""
     kinds = (
         (output.output_type, output.get("name") or tuple(sorted(output.data)))
         for output in cell.get("outputs", [])

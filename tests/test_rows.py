@@ -36,7 +36,7 @@ def test_second_derivatives_agree_with_mpmath(op: Op) -> None:
 
 @pytest.mark.parametrize("op", ROWS, ids=repr)
 def test_planted_fault_in_the_value_is_found(op: Op) -> None:
-    """In a partial: test_planted.py."""
+    """For faults in a partial, see test_planted.py."""
     wrong = replace(op, fast=lambda *x: _relative(op.fast(*x), 1 + 1e-9))
     report = operation_report(wrong, points=20)
     assert any(": value is up to" in fault for fault in report.faults)

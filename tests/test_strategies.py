@@ -103,7 +103,7 @@ def test_recipes_train_to_the_same_weights_every_time(recipe):
 @given(mgst.recipes(), st.integers(0, 5))
 @settings(max_examples=30)
 def test_a_checkpoint_in_the_middle_of_training_changes_nothing(tmp_path_factory, recipe, cut):
-    """For rules without memory: train on, or save, load and train on."""
+    """For rules without memory, saving and loading in between makes no difference."""
     if recipe.optimizer != "GradientDescent":
         return
     whole, _ = recipe.train()

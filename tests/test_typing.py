@@ -1,4 +1,4 @@
-"""What a strict type checker says of a user's code."""
+"""What a strict type checker says about a user's code."""
 
 import subprocess
 import sys

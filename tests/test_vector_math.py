@@ -1,4 +1,4 @@
-"""The compiled exp, log, tanh and their kin: within 2 ulps on any number of lanes, specials too."""
+"""The compiled exp, log, tanh, …: within 2 ulps on any number of lanes, special values too."""
 
 import ctypes
 import math
