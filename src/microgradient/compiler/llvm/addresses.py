@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.builder import Builder, Index
+from microgradient.compiler.llvm.builder import Builder, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
 from microgradient.compiler.loops.nests import (
     OUTPUT,
@@ -115,6 +115,10 @@ class Addresses:
         """Repeat what is added inside for all iterations of loops within each other."""
         with ExitStack() as loops:
             yield tuple([loops.enter_context(self.builder.loop(extent)) for extent in extents])
+
+    def finished(self, name: str, hint: str, arguments: str) -> Function:
+        """Return the function; ``hint`` says whether LLVM shall inline it."""
+        return self.builder.function(f"internal void @{name}({arguments}) {hint} nounwind", name)
 
     def _add(self, x: Index, y: Index) -> Index:
         return self.builder.integer("add", x, y)

@@ -168,7 +168,7 @@ class LayerFunction(Addresses):
                 done = 0 if layer.varying else self._neurons_in_lanes(nest, iteration, neurons)
                 for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
                     self._neurons(nest, (*iteration, done + first), size, high)
-        return self.builder.function(f"internal void @{name}({ARGUMENTS}) {hint}nounwind", name)
+        return self.finished(name, hint, ARGUMENTS)
 
     def _neurons(self, nest: Contraction, first: Iteration, size: int, high: int) -> None:
         """Compute ``size`` neurons from the iteration ``first`` on, examples in the lanes."""
@@ -259,9 +259,7 @@ class GradientFunction(Addresses):
                     n_count=n_count,
                     k_count="%examples",
                 )
-        return self.builder.function(
-            f"internal void @{name}({OUTPUT_ARGUMENTS}) {hint}nounwind", name
-        )
+        return self.finished(name, hint, OUTPUT_ARGUMENTS)
 
 
 def tiles(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:

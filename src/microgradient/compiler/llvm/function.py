@@ -75,16 +75,16 @@ def lowered(
         return full
 
     nests = [*schedule.nests, *schedule.outputs]
-    hint = "noinline " if len(nests) > _FEW else "alwaysinline "
+    hint = "noinline" if len(nests) > _FEW else "alwaysinline"
     parts = []
     for k, nest in enumerate(nests):
         full, is_output = f"{name}_nest{k}", k >= len(schedule.nests)
         if isinstance(nest, Layer):
             parts.append(LayerFunction(layout, nest).function(full, hint))
         elif isinstance(nest, Contraction):
-            parts.append(GradientFunction(layout, nest, whole).function(full))
+            parts.append(GradientFunction(layout, nest, whole).function(full, hint))
         elif is_output and program.reduce:
-            parts.append(SumFunction(layout, nest, whole).function(full))
+            parts.append(SumFunction(layout, nest, whole).function(full, hint))
         else:
             parts.append(NestFunction(layout, nest, table, accumulate).function(full, hint))
     run = _run(layout, name, batched, schedule)

@@ -48,7 +48,7 @@ class NestFunction(Addresses):
                 self._statements()
         writes = self._nest.statements[0].target.buffer == OUTPUT
         arguments = OUTPUT_ARGUMENTS if writes else ARGUMENTS
-        return self.builder.function(f"internal void @{name}({arguments}) {hint}nounwind", name)
+        return self.finished(name, hint, arguments)
 
     def _statements(self) -> None:
         for statement in self._nest.statements:

@@ -38,9 +38,7 @@ class SumFunction(Addresses):
                 self._sum([(x, out, ()) for x, out in sums[first : first + width]])
         elif sums:
             self._sum_in_loop(*sums[0], nest.extents[0])
-        return self.builder.function(
-            f"internal void @{name}({OUTPUT_ARGUMENTS}) {hint}nounwind", name
-        )
+        return self.finished(name, hint, OUTPUT_ARGUMENTS)
 
     def _add_multiples(self, x: Access | Literals, out: Access) -> None:
         """Add numbers that all examples share as many times as there are examples."""
