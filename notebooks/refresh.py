@@ -16,7 +16,7 @@ def executed(path: Path) -> Any:
     """Return the notebook with the outputs of a run from its top; raises where a cell does."""
     notebook = nbformat.read(path, as_version=4)
     settings = {"metadata": {"path": str(HERE)}}
-    return NotebookClient(notebook, timeout=120, resources=settings).execute()
+    return NotebookClient(notebook, timeout=900, startup_timeout=600, resources=settings).execute()
 
 
 def main(names: list[str]) -> None:

@@ -22,7 +22,9 @@ def chromium() -> Iterator[Browser]:
     )
     assert path, HOW_TO_GET_ONE
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=180_000
+        )
         try:
             yield browser
         finally:

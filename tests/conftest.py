@@ -1,8 +1,14 @@
-"""The same examples in every run, and no deadline: a slow machine is not a wrong derivative."""
+"""The same examples in every run, and no time limit: a slow machine is not a wrong derivative."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("tests", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "tests",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("tests")
 
 

@@ -11,6 +11,9 @@ import microgradient as mg
 from browser import chromium
 from microgradient import Value, nn, page, steps, trace, watch
 
+_PATIENCE = 180_000  # milliseconds, for a slow machine
+expect.set_options(timeout=_PATIENCE)
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -27,6 +30,7 @@ def show(browser, tmp_path):
         file = tmp_path / f"page{len(contexts)}.html"
         file.write_text(html, encoding="utf-8")
         context = browser.new_context(**settings)
+        context.set_default_timeout(_PATIENCE)
         contexts.append(context)
         tab = context.new_page()
         tab.on(
@@ -40,6 +44,7 @@ def show(browser, tmp_path):
                 None if r.url.startswith(("file:", "data:", "about:")) else faults.append(r.url)
             ),
         )
+        tab.clock.install()  # the page's timers run when a test says so
         tab.goto(file.as_uri())
         return tab
 
@@ -137,12 +142,14 @@ def test_slider_and_play(show):
     tab.fill("#slider", "14")
     assert tab.inner_text("#count") == "14 / 15"
     tab.click("#play")
+    tab.clock.run_for(2000)
     expect(tab.locator("#count")).to_have_text("15 / 15")
     assert tab.inner_text("#play") == "▶ Play"
     tab.locator("body").press("Home")
     tab.locator("h1").click()
     tab.keyboard.press("Space")
     assert tab.get_attribute("#play", "aria-pressed") == "true"
+    tab.clock.run_for(1000)
     expect(tab.locator("#count")).to_have_text("1 / 15")
     tab.keyboard.press("Space")
     assert tab.get_attribute("#play", "aria-pressed") == "false"

@@ -30,7 +30,7 @@ from microgradient.compiler.program.tracing import Trace
 
 UNARY = {  # operation: value, slope
     "sin": (math.sin, math.cos),
-    "tanh": (math.tanh, lambda x: 1 - math.tanh(x) ** 2),
+    "tanh": (math.tanh, lambda x: 1 / math.cosh(x) ** 2),
     "exp": (math.exp, math.exp),
     "relu": (lambda x: max(x, 0.0), lambda x: float(x > 0)),
     "softplus": (lambda x: math.log1p(math.exp(x)), lambda x: 1 / (1 + math.exp(-x))),
@@ -150,6 +150,8 @@ class Graphs(RuleBasedStateMachine):
             twin.derivatives = {
                 twins.get(o, twin): d for o, d in k.derivatives.items() if o in twins or o is k
             }
+            if k in self.changed:
+                self.changed.add(twin)
             twins[k] = twin
         return twins[a]
 
