@@ -81,3 +81,14 @@ def test_versions_agree():
     assert mg.__version__ == project["version"]
     assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_files_that_the_docs_name_exist():
+    """The house as CONTRIBUTING and docs/design.md show it: no name is stale, none is missing."""
+    known = {path.name for path in ROOT.rglob("*.py")}
+    for page in (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "design.md"):
+        text = page.read_text(encoding="utf-8")
+        assert set(re.findall(r"(?<![\w*])(\w+\.py)\b", text)) <= known, page
+    words = set(re.findall(r"\w+", text))
+    modules = {path.stem for path in (ROOT / "src").rglob("*.py")} - {"__init__", "__main__"}
+    assert modules <= words
