@@ -88,6 +88,30 @@ def test_no_imports_in_a_circle():
     assert circles(found) == []
 
 
+def test_nothing_but_the_version_is_imported_from_the_package_itself():
+    """Else the test above would not see the circle."""
+    known = modules()
+    for name in known.keys() - {"microgradient"}:
+        for node in ast.walk(ast.parse(known[name].read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "microgradient":
+                names = {a.name for a in node.names if f"microgradient.{a.name}" not in known}
+                assert names <= {"__version__"}, name
+            elif isinstance(node, ast.Import):
+                assert "microgradient" not in {alias.name for alias in node.names}, name
+
+
+def test_no_module_replaces_an_export_of_its_package():
+    """Importing ``a.b`` sets ``b`` in ``a``: a function of that name would be lost."""
+    known = modules()
+    for name, path in known.items():
+        if path.name == "__init__.py":
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom):
+                    for alias in node.names:
+                        replaced = f"{name}.{alias.asname or alias.name}"
+                        assert replaced not in known or node.module == name, replaced
+
+
 def test_a_circle_is_found(tmp_path):
     (tmp_path / "a.py").write_text("from p.b import x\n")
     (tmp_path / "b.py").write_text("def f():\n    from p.c import y\n")

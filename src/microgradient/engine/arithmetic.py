@@ -29,7 +29,10 @@ class Number(Protocol):
 X = TypeVar("X", bound=Number)
 
 FORMULAS: dict[str, Callable[..., Any]] = {}
-"""What an arithmetic lacks and the table has a formula for; filled by ``engine/ops.py``."""
+"""The formulas of the table, by name, for arithmetics without a function of their own.
+
+Filled by ``engine/ops.py``.
+"""
 
 
 class Arithmetic(Generic[X]):
@@ -50,7 +53,7 @@ class Arithmetic(Generic[X]):
     def __getattr__(self, name: str) -> Callable[..., X]:
         formula = FORMULAS.get(name)
         if formula is None:
-            raise AttributeError(f"this arithmetic lacks {name!r}, which no row has a formula for")
+            raise AttributeError(f"this arithmetic lacks {name!r}, and no row has a formula for it")
 
         def derived(*arguments: Any, **keywords: Any) -> X:
             return formula(self, *arguments, **keywords)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""IEEE 754 arithmetic over Python floats, without exceptions and complex numbers.
+"""IEEE 754 arithmetic over Python floats, without exceptions or complex numbers.
 
 Python's ``math`` raises where IEEE 754 has a value: ``math.log(0)``, ``1 / 0``, ``math.exp(1000)``.
 Here these are -inf, inf and inf, and undefined results are nan. There is one function for each
@@ -73,7 +73,7 @@ def log1p(x: float) -> float:
 
 
 def cbrt(x: float) -> float:
-    """Return the cube root: ``math.cbrt`` can be 2 ulps off, so take one exact Newton step more."""
+    """Return the cube root: ``math.cbrt`` can be 2 ulps off, so one exact Newton step follows."""
     if x - x != 0 or x == 0:
         return x
     root = math.cbrt(x)
@@ -146,7 +146,7 @@ def detach(x: float) -> float:
 
 
 def fsum(xs: Iterable[float]) -> float:
-    """Return the sum, rounded once: it depends on neither the order of the terms nor on Python.
+    """Return the sum, rounded once: the order of the terms and the version of Python do not matter.
 
     (The built-in ``sum`` of floats rounds differently before and after Python 3.12.)
     """

@@ -64,7 +64,7 @@ class Op:
             if self.name not in vars(FLOATS):
                 raise ValueError(
                     f"operation {self.name!r} needs a formula: value=lambda m, x: …; only the "
-                    "functions of engine/floats.py do without"
+                    "functions of engine/floats.py need none"
                 )
             self._fill(primitive=True, value=_primitive(self.name), fast=vars(FLOATS)[self.name])
         if self.fast is None:
@@ -94,7 +94,7 @@ class Op:
     ) -> float: ...
     @overload
     def __call__(self, *arguments: Any, **keywords: Any) -> Any: ...
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:  # type: ignore[misc]  # it does
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:  # type: ignore[misc]  # Any accepts every overload
         operands = self.operands(*arguments, **keywords)
         for operand in operands:
             if isinstance(operand, Operand):

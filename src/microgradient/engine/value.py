@@ -147,7 +147,7 @@ class Value(Operand):
     def __pow__(self, other: SupportsFloat) -> Value:
         if isinstance(other, Operand):
             return self.record(ops.pow, (self, other))
-        exponent = constant(other)  # nobody asks for the derivative by a constant
+        exponent = constant(other)  # so its derivative is not computed
         x, p = self._data, exponent._data
         data = floats.pow(x, p)
         if data != data:
@@ -288,7 +288,7 @@ def _number(x: SupportsFloat) -> float:
 
 
 def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
-    if node.op is ops.argument:  # a copy of a running transform's variable would not be it
+    if node.op is ops.argument:  # a copy would not be the transform's variable
         return node
     return rebuilt(node._data, node.grad, node.label, node.op, parents, node.partials)
 

@@ -131,7 +131,7 @@ class Neuron(Module):
         self.activation = activation_of(activation if nonlin else "linear")
 
     def __call__(self, inputs: Inputs) -> Value:
-        xs = operands(inputs, len(self.weights), "this neuron")
+        xs = input_values(inputs, len(self.weights), "this neuron")
         return self.respond(xs, numbers_of(xs))
 
     def respond(self, inputs: Sequence[Value], numbers: Sequence[float] | None) -> Value:
@@ -171,7 +171,7 @@ class Layer(Module):
 
     def outputs(self, inputs: Inputs) -> list[Value]:
         """Return the outputs as a list, also for a single neuron."""
-        xs = operands(inputs, self.nin, "this layer")
+        xs = input_values(inputs, self.nin, "this layer")
         numbers = numbers_of(xs)
         return [neuron.respond(xs, numbers) for neuron in self.neurons]
 
@@ -245,7 +245,7 @@ def generator(rng: random.Random | int | None) -> random.Random:
     return rng if isinstance(rng, random.Random) else random.Random(rng)
 
 
-def operands(inputs: Inputs, expected: int, who: str) -> list[Value]:
+def input_values(inputs: Inputs, expected: int, who: str) -> list[Value]:
     """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
     if not isinstance(inputs, Iterable):
         raise TypeError(f"{who} expects a sequence of inputs, got {shown(inputs)}")

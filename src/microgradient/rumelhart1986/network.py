@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from microgradient.engine.value import Value
 from microgradient.nn.initializers import uniform
-from microgradient.nn.module import Inputs, Layer, Module, operands
+from microgradient.nn.module import Inputs, Layer, Module, input_values
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class FeedForward(Module):
         return {name: [v.data for v in values] for name, values in self._run(inputs).items()}
 
     def _run(self, inputs: Inputs) -> dict[str, list[Value]]:
-        rest = operands(inputs, self._input_size, "this network")
+        rest = input_values(inputs, self._input_size, "this network")
         values: dict[str, list[Value]] = {}
         for group in self.architecture.groups:
             if group.reads:

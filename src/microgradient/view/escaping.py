@@ -51,7 +51,7 @@ def latex_name(name: str) -> str:
 
 
 def script_data(data: object) -> str:
-    """Return ``data`` as JSON that can stand inside a ``<script>``, whatever its strings hold."""
+    """Return ``data`` as JSON that is safe inside a ``<script>``, whatever its strings contain."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -190,8 +190,8 @@ def _specials(
             ]:
                 if type(number) not in (float, int):
                     faults.append(f"{call}: the {what} is {shown(number)}, expected a float")
-            counted = len(x) == len(op.domain) and not op.sequences
-            if type(value) is float and all(map(isfinite, x)) and counted:
+            comparable = len(x) == len(op.domain) and not op.sequences
+            if type(value) is float and all(map(isfinite, x)) and comparable:
                 faults += _lost(reference, x, value, call)
                 faults += _wrong_partials(reference, x, partials, call)
 

@@ -1,4 +1,4 @@
-"""Sweeps of training as compiled code: machine code where llvmlite is installed, else Python."""
+"""Sweeps of training as compiled code: all in machine code, or gradients as Python source."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def training_programs(
         for xs, ts in patterns
     ]
     if not flat[0]:
-        raise CompileError("there is no number in the patterns")
+        raise CompileError("the patterns contain no number")
     if objective.loss is cross_entropy and any(type(x) is int for x in leaves(targets)):
         raise CompileError(
             "a class index as a target is not compiled; give a list of 0 and 1 instead"

@@ -43,7 +43,7 @@ class Link:
 
     @property
     def sign(self) -> str:
-        """What colour it has: "positive", "negative" or, for 0, nan and None too, "zero"."""
+        """Which colour the edge has: "positive", "negative" or "zero", also for nan and None."""
         x = self.number
         return "zero" if not x or x != x else "positive" if x > 0 else "negative"
 
@@ -150,9 +150,9 @@ def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]
 
 
 def _within(graph: NumberedGraph) -> dict[Value, tuple[str, ...]]:
-    """Return the layer and the neuron around each node, if there are modules among the names.
+    """Return the layer and the neuron around each node; empty without modules among the names.
 
-    Nothing if a neuron is used twice, as its parameters would have to stand in two clusters.
+    Empty if a neuron is used twice: its parameters would belong in two clusters.
     """
     if not graph.modules:
         return {}

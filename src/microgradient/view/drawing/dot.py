@@ -19,7 +19,7 @@ FILL = {
 COLOR = {"positive": "#1d4ed8", "negative": "#c2410c", "zero": "#9ca3af"}  # colour-blind safe
 OUTLINE, FRAME = "#5f6b7a", "#cbd5e1"
 
-_LARGE = 600  # boxes and links from which dot must hurry: 1,000 boxes in 1 second instead of 15
+_LARGE = 600  # boxes and links; above, dot saves time: 1,000 boxes take 1 second, not 15
 _HURRY = "splines=line nslimit=0.1 nslimit1=0.1 mclimit=0.05"
 _STYLE = (
     f'node [shape=Mrecord fontname="{FONT}" fontsize={BOX_FONT_SIZE} color="{OUTLINE}" '
@@ -36,7 +36,7 @@ def dot_lines(
     direction: str = "LR",
     reverse: bool = False,
 ) -> Iterator[str]:
-    """Yield the statements of a DOT graph: user text stands in labels only, all else is ours."""
+    """Yield the statements of a DOT graph: user text occurs in labels only."""
     yield f"rankdir={direction}"
     if len(boxes) + len(links) > _LARGE:
         yield _HURRY

@@ -38,7 +38,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Layout:
-    """The size of a picture, and where in it things are: boxes and clusters by key, links by id."""
+    """The size of a picture and the places in it: boxes and clusters by key, links by id."""
 
     width: float
     height: float

@@ -27,7 +27,7 @@ class NumberedGraph:
     The n inputs are v(1-n) … v(0), and the nodes computed from them v(1) … v(l), as in Griewank and
     Walther, Evaluating Derivatives, table 2.1. ``names`` is a mapping such as ``locals()``, or what
     ``watch`` remembered: a Value in it has that name unless it has a label. ``who`` is the function
-    that errors name. Raises TypeError for a ``result`` that is no Value, or other ``names``.
+    named in errors. Raises TypeError for a ``result`` that is not a Value, or other ``names``.
     """
 
     def __init__(self, result: Value, names: Names | None, who: str) -> None:

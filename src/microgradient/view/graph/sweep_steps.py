@@ -98,7 +98,7 @@ def check_sweep(name: object) -> None:
 
 
 def steps_or_refusal(steps: list[Step] | str) -> list[Step]:
-    """Return the steps, or raise the sentence that stands in their place as a ValueError."""
+    """Return the steps; raise ValueError with the sentence that says why there are none."""
     if isinstance(steps, str):
         raise ValueError(steps)
     return steps

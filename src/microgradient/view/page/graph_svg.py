@@ -43,7 +43,7 @@ _BASELINE = 0.35  # below the middle of a line, as a part of the font's size
 def graph_svg(graph: NumberedGraph, adjoint: Mapping[Value, float]) -> str:
     """Return the graph with its values and the given adjoints as an ``svg`` element.
 
-    Boxes have room for every number that can come to stand in them. Raises RuntimeError if there
+    Boxes have room for every number that a step can show in them. Raises RuntimeError if there
     is no Graphviz or if it fails.
     """
     boxes, links = every_node(graph)

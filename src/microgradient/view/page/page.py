@@ -93,7 +93,7 @@ class Page:
         return f"{EvaluationTrace(self.graph)!r}\n\n.save('steps.html') writes the page"
 
     def _repr_html_(self) -> str:
-        """Return the page in a frame, and behind it a table where frames and styles are removed."""
+        """Return the page in a frame, then a table for places that remove frames and styles."""
         number = next(_numbers)
         static = EvaluationTrace(self.graph)._repr_html_() + self._image()
         return (
@@ -134,7 +134,7 @@ class Page:
         return "\n".join(rows)
 
 
-_numbers = count(1)  # a class of its own for each output of a notebook
+_numbers = count(1)  # so that each output of a notebook has its own class
 
 
 def _source(lines: list[Line]) -> str:

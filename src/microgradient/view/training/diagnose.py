@@ -113,8 +113,8 @@ def diagnose(
     does not depend on, and the first value or adjoint that is not finite, with its operands and
     source line. ``loss`` takes outputs and targets, as in ``nn.train``; the default is half the
     squared error. No gradient is changed. Raises TypeError for a model that is not a module or
-    cannot be called, for a batch that is no list of pairs and for a loss that returns no Value,
-    and ValueError for an empty batch.
+    cannot be called, for a batch that is not a list of pairs and for a loss that does not return
+    a Value, and ValueError for an empty batch.
     """
     if not isinstance(model, Module):
         raise TypeError(f"diagnose expects a module, such as nn.MLP, got {shown(model)}")

@@ -17,10 +17,8 @@ from microgradient.view.training.frame import Frame, Matrix, css, curve, frame, 
 if TYPE_CHECKING:
     from rich.console import Group
 
-_PAUSE = 0.1  # seconds for which a frame is shown, at least
-_GROWTH = (
-    1.08  # of the sweep number from frame to frame: early sweeps, where much happens, go slowly
-)
+_PAUSE = 0.1  # seconds: the shortest time for which a frame is shown
+_GROWTH = 1.08  # of the sweep number from frame to frame: most happens in the early sweeps
 _SHARE = 5  # a long run gets at least this multiple of the time that its frames take
 _LEGEND = (
     "weights: blue positive, orange negative, the larger the darker, each matrix on its own scale; "
