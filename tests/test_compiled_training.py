@@ -1,5 +1,6 @@
 """train and train_replicas, compiled: the numbers of the eager engine, within rounding."""
 
+import itertools
 import math
 import random
 import signal
@@ -364,6 +365,17 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
         with pytest.raises(CompileError, match=message):
             nn.train(bad, XOR, backend="llvm", **settings)
         assert nn.train(bad, XOR, backend="auto", **settings).sweeps == 300
+
+    factors = itertools.cycle((1.0, 3.0))
+
+    def other_slope(y, d):
+        """The same error each time, but not the same gradient."""
+        z = y - d[0]
+        return mg.detach(z * z) + next(factors) * (z - mg.detach(z))
+
+    settings = {"optimizer": nn.Momentum(network.parameters(), 0.1), "sweeps": 300}
+    with pytest.raises(CompileError, match="something else each time"):
+        nn.train(network, XOR, loss=other_slope, backend="llvm", **settings)
 
     class Own(nn.Momentum):
         def step(self):

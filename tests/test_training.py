@@ -1,6 +1,7 @@
 """train: updates, criterion, history, progress, Ctrl-C, divergence."""
 
 import math
+import pickle
 import random
 
 import pytest
@@ -285,3 +286,29 @@ def test_a_model_may_be_any_callable():
     )
     assert w.data == pytest.approx(3.0)
     assert history.right == []
+
+
+def test_a_plan_is_one_value_for_many_runs():
+    plan = nn.TrainingPlan(sweeps=5, update="presentation", criterion=nn.within(0.1))
+    runs = []
+    for settings in ({"plan": plan}, {"sweeps": 5, "update": 1, "criterion": nn.within(0.1)}):
+        model = nn.MLP(2, [2, 1], rng=0)
+        rule = nn.Momentum(model.parameters(), 0.1)
+        patterns = [([0.0, 1.0], [1.0]), ([1.0, 1.0], [0.0])]
+        history = nn.train(model, patterns, loss=nn.half_squared_error, optimizer=rule, **settings)
+        runs.append((history.errors, model.state_dict()))
+        with pytest.raises(TypeError, match="a plan or its settings, not both; got sweeps too"):
+            nn.train(model, patterns, loss=nn.hinge, optimizer=rule, plan=plan, sweeps=3)
+        with pytest.raises(TypeError, match="needs a number of sweeps"):
+            nn.train(model, patterns, loss=nn.hinge, optimizer=rule)
+    assert runs[0] == runs[1]
+    replicas = nn.train_replicas(
+        [model], patterns, loss=nn.half_squared_error, optimizer=nn.Adam, plan=plan
+    )
+    assert replicas[0].sweeps == 5
+
+
+def test_divergence_can_be_pickled():
+    fault = nn.TrainingDiverged("too far", nn.History(errors=[1.0]))
+    again = pickle.loads(pickle.dumps(fault))
+    assert (str(again), again.history) == ("too far", fault.history)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from microgradient.compiler.llvm.function import llvm_source
 from microgradient.compiler.program.program import Program
 from microgradient.compiler.python.source import PythonKernel, python_source
 from microgradient.engine.number import shown
@@ -64,5 +63,7 @@ def source_of(program: Program, backend: str) -> str:
     if backend == "python":
         return python_source(program)
     if backend == "llvm":
+        from microgradient.compiler.llvm.function import llvm_source  # as below, when needed
+
         return llvm_source(program)
     raise ValueError(f'source expects "python" or "llvm", got {shown(backend)}')

@@ -3,8 +3,8 @@
 from microgradient.rumelhart1986.experiment import (
     OURS,
     PDP8,
+    Claim,
     Experiment,
-    Finding,
     NamedPattern,
     Probe,
     Recipe,
@@ -47,18 +47,16 @@ ENCODER = Experiment(
                 },
             ),
             (
-                Finding("sweeps", "no count given", f"{PDP8}, pp. 335-337"),
-                Finding("hidden codes", "binary except for some 0.5", f"{PDP8}, p. 337, Table 5"),
+                Claim("sweeps", "no count given", f"{PDP8}, pp. 335-337"),
+                Claim("hidden codes", "binary except for some 0.5", f"{PDP8}, p. 337, Table 5"),
             ),
             survey_page=(
-                Finding(
+                Claim(
                     "learns in",
                     "about 1,810 epochs",
                     "not in the original; that of a Boltzmann machine (Ackley et al. 1985, p. 160)",
                 ),
-                Finding(
-                    "fails in", "about 20 % of runs", "not in the original for back-propagation"
-                ),
+                Claim("fails in", "about 20 % of runs", "not in the original for back-propagation"),
             ),
         )
     },

@@ -79,7 +79,7 @@ SETTINGS = tuple(f.name for f in fields(Recipe) if f.name != "sources")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Claim:
     """What somebody found: the quantity, its value, and the source or a remark."""
 
     quantity: str
@@ -97,9 +97,9 @@ class Variant:
 
     architecture: Architecture
     recipe: Recipe
-    original: tuple[Finding, ...]
+    original: tuple[Claim, ...]
     note: str = ""
-    survey_page: tuple[Finding, ...] = ()
+    survey_page: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from microgradient.rumelhart1986.experiment import (
     HINTON,
     NATURE,
     OURS,
+    Claim,
     Experiment,
-    Finding,
     NamedPattern,
     Probe,
     Recipe,
@@ -143,14 +143,14 @@ _CITED = {
     "stop_when_met": f"{HINTON}: 1,500 sweeps in any case",
 }
 _ORIGINAL = (
-    Finding("sweeps", "1,500, a fixed number", f"{HINTON}; {NATURE}, Fig. 4"),
-    Finding("training cases right", "100 of 100, above 0.8 and below 0.2", HINTON),
-    Finding("test cases right", "4 of 4 and 3 of 4, in two runs", HINTON),
+    Claim("sweeps", "1,500, a fixed number", f"{HINTON}; {NATURE}, Fig. 4"),
+    Claim("training cases right", "100 of 100, above 0.8 and below 0.2", HINTON),
+    Claim("test cases right", "4 of 4 and 3 of 4, in two runs", HINTON),
 )
 _SURVEY_PAGE = (
-    Finding("architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"),
-    Finding("triples", "104", "104 cases, which hold 112 facts"),
-    Finding("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
+    Claim("architecture", "24+12-12-6-12-24", "contradicted: the last hidden layer has 6 units"),
+    Claim("triples", "104", "104 cases, which hold 112 facts"),
+    Claim("accuracy", "100 %", "of the training cases; the test had 4 of 4 and 3 of 4"),
 )
 LITERAL = Recipe(
     update="sweep",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.rumelhart1986.experiment import SETTINGS, Experiment, Finding, Recipe, Variant
+from microgradient.rumelhart1986.experiment import SETTINGS, Claim, Experiment, Recipe, Variant
 from microgradient.rumelhart1986.network import Group
 from microgradient.rumelhart1986.trial import Trial
 
@@ -51,8 +51,8 @@ def comparison(trial: Trial) -> TextTable:
     """Return the findings of this trial beside those of the original and of a survey page."""
     recipe, history = trial.recipe, trial.history
     ours = [
-        Finding("sweeps until the criterion", _count(history.met_at), f"seed {trial.seed}"),
-        Finding(
+        Claim("sweeps until the criterion", _count(history.met_at), f"seed {trial.seed}"),
+        Claim(
             "training patterns right",
             f"{trial.right} of {len(trial.training)}",
             _criterion(recipe),
@@ -61,7 +61,7 @@ def comparison(trial: Trial) -> TextTable:
     if recipe.loss == "margin":
         strict = f"{trial.beyond_margin} of {len(trial.training)}"
         ours.append(
-            Finding(
+            Claim(
                 "patterns beyond the margin",
                 strict,
                 f"beyond {recipe.off:g} and {recipe.on:g}",
@@ -72,7 +72,7 @@ def comparison(trial: Trial) -> TextTable:
             p.name + ("" if p in trial.test_right else " (missed)") for p in trial.test
         )
         count = f"{len(trial.test_right)} of {len(trial.test)}"
-        ours.append(Finding("held-out patterns right", count, names))
+        ours.append(Claim("held-out patterns right", count, names))
     sets = (
         ("here", ours),
         ("original", trial.variant.original),

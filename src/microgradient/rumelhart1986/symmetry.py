@@ -6,8 +6,8 @@ from microgradient.rumelhart1986.experiment import (
     NATURE,
     OURS,
     PDP8,
+    Claim,
     Experiment,
-    Finding,
     NamedPattern,
     Probe,
     Recipe,
@@ -24,7 +24,7 @@ SHOWN = SYMMETRIC + tuple(p for p in PATTERNS if sum(p.inputs) == 1)
 ARCHITECTURE = Architecture(
     (Group("input", 6), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))
 )
-_SURVEY_PAGE = (Finding("learns in", "about 1,208 epochs", "agrees with PDP; Nature has 1,425"),)
+_SURVEY_PAGE = (Claim("learns in", "about 1,208 epochs", "agrees with PDP; Nature has 1,425"),)
 
 AS_IN_NATURE = Variant(
     ARCHITECTURE,
@@ -47,8 +47,8 @@ AS_IN_NATURE = Variant(
         },
     ),
     (
-        Finding("one run", "1,425 sweeps", f"{NATURE}, Fig. 1"),
-        Finding(
+        Claim("one run", "1,425 sweeps", f"{NATURE}, Fig. 1"),
+        Claim(
             "weights of a hidden unit",
             "1 : 2 : 4, mirrored with opposite sign",
             f"{NATURE}, Fig. 1",
@@ -82,7 +82,7 @@ AS_IN_PDP = Variant(
             "sweeps": OURS,
         },
     ),
-    (Finding("one run", "1,208 sweeps", f"{PDP8}, p. 341"),),
+    (Claim("one run", "1,208 sweeps", f"{PDP8}, p. 341"),),
     "an update after each pattern",
     survey_page=_SURVEY_PAGE,
 )

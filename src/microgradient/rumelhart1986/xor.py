@@ -3,8 +3,8 @@
 from microgradient.rumelhart1986.experiment import (
     OURS,
     PDP8,
+    Claim,
     Experiment,
-    Finding,
     NamedPattern,
     Probe,
     Recipe,
@@ -44,14 +44,14 @@ TWO_HIDDEN = Variant(
         sources={**_COMMON, "rate": f"{PDP8}, p. 333"},
     ),
     (
-        Finding("mean of many runs (Chauvin)", "about 245 sweeps", f"{PDP8}, p. 334"),
-        Finding("one run stuck in a local minimum", "6,587 sweeps", f"{PDP8}, p. 332"),
-        Finding("local minima", 'twice in "hundreds of times"', f"{PDP8}, p. 332"),
+        Claim("mean of many runs (Chauvin)", "about 245 sweeps", f"{PDP8}, p. 334"),
+        Claim("one run stuck in a local minimum", "6,587 sweeps", f"{PDP8}, p. 332"),
+        Claim("local minima", 'twice in "hundreds of times"', f"{PDP8}, p. 332"),
     ),
     "two hidden units",
     survey_page=(
-        Finding("learns in", "about 6,587 epochs", "contradicted: that run was stuck"),
-        Finding("stuck", "about 10 of 100 runs", "the original says twice in hundreds"),
+        Claim("learns in", "about 6,587 epochs", "contradicted: that run was stuck"),
+        Claim("stuck", "about 10 of 100 runs", "the original says twice in hundreds"),
     ),
 )
 
@@ -71,7 +71,7 @@ ONE_HIDDEN = Variant(
         on=0.9,
         sources={**_COMMON, "rate": f"{PDP8}, p. 331", "tolerance": OURS},
     ),
-    (Finding("one run", "558 sweeps", f"{PDP8}, p. 331, Fig. 3"),),
+    (Claim("one run", "558 sweeps", f"{PDP8}, p. 331, Fig. 3"),),
     "one hidden unit, and links from the inputs straight to the output",
 )
 

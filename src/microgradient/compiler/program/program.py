@@ -108,15 +108,15 @@ class Program:
         """Return the same program over a batch in which these inputs vary."""
         return replace(self, varying=tuple(varying), reduce=reduce)
 
-    def evaluate(self, inputs: Sequence[float], count: int | None = None) -> list[float]:
-        """Return the numbers of the first ``count`` slots, instruction by instruction.
+    def evaluate(self, inputs: Sequence[float]) -> list[float]:
+        """Return the number of every slot, computed instruction by instruction: what it means.
 
-        It is what a program means, and slow. Conditions are 1.0 or 0.0.
+        Conditions are True or False. No batch is summed: ``inputs`` are those of one example.
         """
         numbers = list(inputs)
-        for op, operands, number in self.instructions[len(numbers) : count]:
-            constant = op is CONSTANT
-            numbers.append(number if constant else op.fast(*[numbers[i] for i in operands]))
+        for op, operands, number in self.instructions[len(numbers) :]:
+            is_constant = op is CONSTANT
+            numbers.append(number if is_constant else op.fast(*[numbers[i] for i in operands]))
         return numbers
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from microgradient.nn.training.compiled import MachineRun, PythonRun
 from microgradient.nn.training.eager import EagerRun, Run
 from microgradient.nn.training.history import History
 from microgradient.nn.training.objective import Loss, Model, Objective, Pattern
-from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan
+from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan, plan_of
 from microgradient.nn.training.programs import training_programs
 from microgradient.nn.training.progress import progress_bar
 
@@ -34,6 +34,9 @@ class TrainingDiverged(FloatingPointError):
         super().__init__(message)
         self.history = history
 
+    def __reduce__(self) -> tuple[type[TrainingDiverged], tuple[str, History]]:
+        return type(self), (str(self), self.history)
+
 
 def train(
     model: AnyModel,
@@ -41,6 +44,7 @@ def train(
     *,
     loss: Loss,
     optimizer: Optimizer,
+    plan: TrainingPlan | None = None,
     backend: str = "auto",
     progress: bool | None = None,
     description: str = "training",
@@ -49,8 +53,9 @@ def train(
 ) -> History:
     """Train ``model`` in place for at most ``sweeps`` passes over ``patterns``; return the history.
 
-    The other keywords are those of :class:`TrainingPlan`: ``update``, ``criterion``,
-    ``stop_when_met``, ``schedule``, ``shuffle``. ``progress`` shows a bar; None shows one on a
+    How the run goes is a ``plan``, or its settings as keywords (see :class:`TrainingPlan`):
+    ``sweeps``, ``update``, ``criterion``, ``stop_when_met``, ``schedule``, ``shuffle``.
+    ``progress`` shows a bar; None shows one on a
     terminal or in a notebook if the run takes more than a moment. ``on_sweep`` is called with the
     model and the history after every sweep (see ``live``).
 
@@ -62,7 +67,7 @@ def train(
     first loss or weight that is not finite; ValueError or TypeError for bad settings. However
     training ends, model and optimizer are left as they were after the last whole sweep.
     """
-    plan = TrainingPlan(**settings)
+    plan = plan_of(plan, settings)
     if on_sweep is not None and not callable(on_sweep):
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
     check_backend(backend, BACKENDS)
@@ -90,6 +95,7 @@ def train(
                 show(history)
                 if on_sweep is not None:
                     on_sweep(model, history)
+                    eager.keep()  # it may have changed the model
                 if done.met:
                     history.met_at = history.sweeps
                     if plan.stop_when_met:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from microgradient.engine.graph import topological_order
+from microgradient.engine.sweeps import adjoints, dependents
 from microgradient.engine.value import Value, constant
 from microgradient.nn.training.plan import Criterion
 
@@ -40,12 +42,20 @@ class Objective:
     loss: Loss
     criterion: Criterion | None
 
-    def error_and_right(self, pattern: Pattern) -> tuple[float, float]:
-        """Return the error on one pattern, and 1 if it is right, with the weights as they are."""
+    def evaluated(self, pattern: Pattern, parameters: Sequence[Value]) -> list[float]:
+        """Return the gradient, the error, and 1 if the pattern is right, with the weights as now.
+
+        No node is changed.
+        """
         inputs, targets = pattern
         outputs = self.model([constant(x) for x in inputs])
         right = self.criterion is not None and self.criterion(output_numbers(outputs), targets)
-        return self.loss(outputs, targets).data, float(bool(right))
+        error = self.loss(outputs, targets)
+        order = topological_order(error)
+        active = dependents(order, parameters)
+        adjoint = adjoints(order, {error: 1.0}, active, as_graph=False)
+        slopes = [adjoint.get(parameter, 0.0) for parameter in parameters]
+        return [*slopes, error.data, float(bool(right))]
 
 
 def count_right(model: Model, patterns: Sequence[tuple[Any, Any]], criterion: Criterion) -> int:

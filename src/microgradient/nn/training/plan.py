@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from microgradient.compiler.backends import BACKENDS as COMPILERS
 from microgradient.engine.number import as_float, shown
@@ -24,7 +24,7 @@ BACKENDS = (*COMPILERS, "eager")
 class PlanSettings(TypedDict, total=False):
     """The keywords of a :class:`TrainingPlan`, which ``train`` and ``train_replicas`` take too."""
 
-    sweeps: Required[int]
+    sweeps: int
     update: str | int
     criterion: Criterion | None
     stop_when_met: bool
@@ -53,7 +53,7 @@ class TrainingPlan:
     shuffle: random.Random | int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sweeps, int) or self.sweeps < 0:
+        if type(self.sweeps) is not int or self.sweeps < 0:
             raise ValueError(f"sweeps must be a whole number of at least 0, got {self.sweeps!r}")
         if self.criterion is not None and not callable(self.criterion):
             raise TypeError(
@@ -107,6 +107,15 @@ class TrainingPlan:
     def shuffler(self) -> random.Random | None:
         """Return the generator that reorders the patterns, None if they keep their order."""
         return None if self.shuffle is None else generator(self.shuffle)
+
+
+def plan_of(plan: TrainingPlan | None, settings: PlanSettings) -> TrainingPlan:
+    """Return ``plan``, or one with ``settings``; TypeError for both or neither."""
+    if plan is not None and settings:
+        raise TypeError(f"give a plan or its settings, not both; got {', '.join(settings)} too")
+    if plan is None and "sweeps" not in settings:
+        raise TypeError("training needs a number of sweeps: sweeps=1000, or a plan that has it")
+    return plan or TrainingPlan(**settings)
 
 
 def within(tolerance: float) -> Criterion:

@@ -46,15 +46,17 @@ class TrainingPrograms:
         seconds = self.gradient.operations * 0.5e-6 + operands * 0.05e-6
         return sweeps * len(self.patterns) * seconds
 
-    def holds_for(self, objective: Objective, pattern: Pattern, weights: Sequence[float]) -> bool:
+    def holds_for(
+        self, objective: Objective, pattern: Pattern, parameters: Sequence[Value]
+    ) -> bool:
         """Return whether the program computes what ``objective`` does on ``pattern``, the first.
 
         It does not if the model computes something else each time, or branched on its weights.
         """
-        expected = objective.error_and_right(pattern)
-        slots = self.gradient.outputs[-2:]
-        numbers = self.gradient.evaluate([*weights, *self.patterns[0]], max(slots) + 1)
-        return all(map(_agree, [numbers[slot] for slot in slots], expected))
+        expected = objective.evaluated(pattern, parameters)
+        weights = [parameter.data for parameter in parameters]
+        numbers = self.gradient.evaluate([*weights, *self.patterns[0]])
+        return all(map(_agree, [numbers[slot] for slot in self.gradient.outputs], expected))
 
 
 def training_programs(
@@ -75,8 +77,8 @@ def training_programs(
         )
     programs = TrainingPrograms(_gradient(objective, optimizer, first), _update(optimizer), flat)
     for scale, shift in _OTHER_WEIGHTS:
-        with _set_weights(optimizer.parameters, scale, shift) as weights:
-            if not programs.holds_for(objective, patterns[0], weights):
+        with _set_weights(optimizer.parameters, scale, shift):
+            if not programs.holds_for(objective, patterns[0], optimizer.parameters):
                 raise CompileError(
                     "the model computes something else each time (a random number, a counter, a "
                     "branch on a weight), which compiling would freeze; train it with "
@@ -90,16 +92,13 @@ def _agree(x: float, y: float) -> bool:
 
 
 @contextmanager
-def _set_weights(
-    parameters: Sequence[Value], scale: float, shift: float
-) -> Iterator[Sequence[float]]:
+def _set_weights(parameters: Sequence[Value], scale: float, shift: float) -> Iterator[None]:
     """Set each parameter w to scale * w + shift within the block."""
     before = [parameter.data for parameter in parameters]
-    changed = [scale * weight + shift for weight in before]
     try:
-        for parameter, weight in zip(parameters, changed):
-            parameter.data = weight
-        yield changed
+        for parameter, weight in zip(parameters, before):
+            parameter.data = scale * weight + shift
+        yield
     finally:
         for parameter, weight in zip(parameters, before):
             parameter.data = weight

@@ -19,7 +19,7 @@ from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.loop import TrainingDiverged, train
 from microgradient.nn.training.objective import Loss, Objective, ParametrizedModel, Pattern
-from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan
+from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan, plan_of
 from microgradient.nn.training.programs import TrainingPrograms, training_programs
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def train_replicas(
     *,
     loss: Loss,
     optimizer: Callable[[list[Value]], Optimizer],
+    plan: TrainingPlan | None = None,
     backend: str = "auto",
     workers: int | None = None,
     **settings: Unpack[PlanSettings],
@@ -66,7 +67,7 @@ def train_replicas(
     """
     replicas = list(models)
     check_backend(backend, BACKENDS)
-    plan = TrainingPlan(**settings)
+    plan = plan_of(plan, settings)
     workers = positive(workers if workers is not None else os.cpu_count() or 1, "workers")
     if not callable(optimizer):
         raise TypeError(
@@ -88,7 +89,7 @@ def train_replicas(
             return _Queue(replicas, optimizers, programs, plan).train(workers)
     return [
         _train_alone(
-            model, patterns, loss=loss, optimizer=own, backend=backend, progress=False, **settings
+            model, patterns, loss=loss, optimizer=own, plan=plan, backend=backend, progress=False
         )
         for model, own in zip(replicas, optimizers)
     ]
@@ -144,7 +145,7 @@ def _shared_programs(
             raise CompileError("replicas must have one optimizer with the same settings")
         seen.update(parameters)
         objective = Objective(model, loss, plan.criterion)
-        if i == 1 and not programs.holds_for(objective, patterns[0], _weights(optimizer)):
+        if i == 1 and not programs.holds_for(objective, patterns[0], optimizer.parameters):
             raise CompileError("the loss or the criterion depends on which replica it is for")
     return programs
 

@@ -80,7 +80,9 @@ def _chosen(order: list[Value], names: Iterable[str]) -> set[Op]:
     chosen = {op for op in able if op.name in names}
     if unknown := sorted(set(names) - {op.name for op in chosen}):
         there = ", ".join(sorted(op.name for op in able)) or "nothing"
-        raise ValueError(f"expand has no {unknown[0][:40]!r} to take apart here; there is {there}")
+        raise ValueError(
+            f"expand has no {unknown[0][:40]!r} to take apart here; it can take apart {there}"
+        )
     return chosen
 
 
