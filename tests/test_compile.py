@@ -80,7 +80,7 @@ def test_results_without_an_operation(backend):
 def test_static_arguments_are_compiled_in():
     power = mg.compile(lambda x, n: math.prod([x] * n), static=1)
     assert power(2.0, 3) == 8.0
-    with pytest.raises(CompileError, match="static argument 1 = int 3, got int 4"):
+    with pytest.raises(CompileError, match=r"static argument \w+ = int 3, got int 4"):
         power(2.0, 4)
 
 

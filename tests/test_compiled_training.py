@@ -358,7 +358,22 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
     def noisy(x):
         return network(x) * rng.random()
 
-    for bad, message in ((branching, "where"), (noisy, "something else each time")):
+    def dropping(x):
+        return network([a * float(rng.random() < 0.5) for a in x])
+
+    calls = itertools.count(1)
+
+    def counting(x):
+        scale = next(calls)
+        return network([a * scale for a in x])
+
+    frozen = "something else each time"
+    for bad, message in (
+        (branching, "where"),
+        (noisy, frozen),
+        (dropping, frozen),
+        (counting, frozen),
+    ):
         network = model()
         rule = nn.Momentum(network.parameters(), 0.1)
         settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 300}

@@ -28,12 +28,13 @@ Place = int | str
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument: its place, its role, its tree, and names and first index of its inputs.
+    """One argument: its place, name, role, tree, and the names and first index of its inputs.
 
     The tree of an argument of a batch is that of one example.
     """
 
     place: Place
+    name: str
     role: str  # "uniform", "batch", "replicas" or "static"
     tree: Any
     names: tuple[str, ...]
@@ -116,7 +117,7 @@ class Arguments:
                 raise CompileError(
                     f"there is no number in an argument of {role}, got {shown(tree)}"
                 )
-            found.append(Argument(place, role, tree, names, first))
+            found.append(Argument(place, what, role, tree, names, first))
             first += len(names)
         return found
 
@@ -162,19 +163,20 @@ class Arguments:
         batches: dict[str, list[Batch]] = {"batch": [], "replicas": []}
         for argument in arguments:
             if argument.place not in given:
-                raise CompileError(f"compiled with argument {argument.place!r}, which is missing")
+                raise CompileError(f"compiled with {argument.name}, which is missing")
             x = given[argument.place]
             if argument.role == "uniform":
-                uniform += _numbers(x, argument.tree, argument.place)
+                uniform += _numbers(x, argument.tree, argument.name)
             elif argument.role == "static":
                 _check_static(x, argument)
             else:
                 batches[argument.role].append(
                     batch_of(
                         x,
+                        argument.name,
                         argument.tree,
                         len(argument.names),
-                        partial(_numbers, like=argument.tree, place=argument.place),
+                        partial(_numbers, like=argument.tree, name=argument.name),
                     )
                 )
         batch, replicas = joined(batches["batch"]), joined(batches["replicas"])
@@ -218,15 +220,15 @@ def _number(x: Any) -> float:
     return as_float(x)
 
 
-def _numbers(tree: Any, like: Any, place: Place) -> list[float]:
+def _numbers(tree: Any, like: Any, name: str) -> list[float]:
     """Return the numbers of ``tree``, which must have the shape of ``like``."""
     found: list[float] = []
     try:
         _collect(tree, like, found)
     except _OtherShape:
         raise CompileError(
-            f"compiled for an argument {place!r} shaped like {shown(like)}, got {shown(tree)}; "
-            "another shape is another program: compile the function again for it"
+            f"compiled for {name} shaped like {shown(like)}, got {shown(tree)}; another shape is "
+            "another program: compile the function again for it"
         ) from None
     return found
 
@@ -269,6 +271,6 @@ def _check_static(x: Any, argument: Argument) -> None:
     same = same.all() if is_array(same) else same
     if type(x) is not type(argument.tree) or not same:
         raise CompileError(
-            f"compiled with the static argument {argument.place!r} = {shown(argument.tree)}, got "
+            f"compiled with the static argument {argument.name} = {shown(argument.tree)}, got "
             f"{shown(x)}; compile the function again for it"
         )

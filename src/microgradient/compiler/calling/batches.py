@@ -88,7 +88,9 @@ def first_example(argument: Any, role: str) -> Any:
     return argument[0]
 
 
-def batch_of(x: Any, like: Any, width: int, numbers: Callable[[Any], Sequence[float]]) -> Batch:
+def batch_of(
+    x: Any, name: str, like: Any, width: int, numbers: Callable[[Any], Sequence[float]]
+) -> Batch:
     """Return an argument as a batch; CompileError unless each example is shaped like ``like``.
 
     ``numbers`` gives the ``width`` numbers of one example.
@@ -97,13 +99,13 @@ def batch_of(x: Any, like: Any, width: int, numbers: Callable[[Any], Sequence[fl
         expected = _shape(like)
         if tuple(x.shape[1:]) != expected or math.prod(expected) != width:
             raise CompileError(
-                f"compiled for examples of shape {expected}, got an array of "
+                f"compiled for examples of shape {expected} in {name}, got an array of "
                 f"shape {tuple(x.shape)}; compile the function again for it"
             )
         if x.dtype.kind not in "fiu":
-            raise CompileError(f"a batch must be real numbers, got an array of {x.dtype}")
+            raise CompileError(f"{name} must be real numbers, got an array of {x.dtype}")
         return Batch(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
     if not isinstance(x, (list, tuple)):
-        raise CompileError(f"expected a NumPy array or a list of examples, got {shown(x)}")
+        raise CompileError(f"{name} must be a NumPy array or a list of examples, got {shown(x)}")
     examples = [tuple(as_floats(numbers(example))) for example in x]
     return Batch(examples, len(examples), False)

@@ -49,13 +49,16 @@ class TrainingPrograms:
     def holds_for(
         self, objective: Objective, pattern: Pattern, parameters: Sequence[Value]
     ) -> bool:
-        """Return whether the program computes what ``objective`` does on ``pattern``, the first.
+        """Return whether the program computes what ``objective`` does on ``pattern``.
 
         It does not if the model computes something else each time, or branched on its weights.
         """
         expected = objective.evaluated(pattern, parameters)
+        inputs, targets = pattern
         weights = [parameter.data for parameter in parameters]
-        numbers = self.gradient.evaluate([*weights, *self.patterns[0]])
+        numbers = self.gradient.evaluate(
+            [*weights, *map(as_float, leaves((list(inputs), targets)))]
+        )
         return all(map(_agree, [numbers[slot] for slot in self.gradient.outputs], expected))
 
 
@@ -78,13 +81,20 @@ def training_programs(
     programs = TrainingPrograms(_gradient(objective, optimizer, first), _update(optimizer), flat)
     for scale, shift in _OTHER_WEIGHTS:
         with _set_weights(optimizer.parameters, scale, shift):
-            if not programs.holds_for(objective, patterns[0], optimizer.parameters):
+            if not programs.holds_for(objective, probe(patterns[0]), optimizer.parameters):
                 raise CompileError(
                     "the model computes something else each time (a random number, a counter, a "
                     "branch on a weight), which compiling would freeze; train it with "
                     'backend="eager"'
                 )
     return programs
+
+
+def probe(pattern: Pattern) -> Pattern:
+    """Return ``pattern`` with other inputs, none of them 0, which could hide what it multiplies."""
+    inputs, targets = pattern
+    numbers = [0.75 * as_float(x) + 0.3125 for x in leaves(list(inputs))]
+    return rebuild(list(inputs), iter(numbers)), targets
 
 
 def _agree(x: float, y: float) -> bool:

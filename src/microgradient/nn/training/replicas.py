@@ -20,7 +20,7 @@ from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.loop import TrainingDiverged, train
 from microgradient.nn.training.objective import Loss, Objective, ParametrizedModel, Pattern
 from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan, plan_of
-from microgradient.nn.training.programs import TrainingPrograms, training_programs
+from microgradient.nn.training.programs import TrainingPrograms, probe, training_programs
 
 if TYPE_CHECKING:
     from microgradient.compiler.llvm.training_kernel import Ended
@@ -145,7 +145,10 @@ def _shared_programs(
             raise CompileError("replicas must have one optimizer with the same settings")
         seen.update(parameters)
         objective = Objective(model, loss, plan.criterion)
-        if i == 1 and not programs.holds_for(objective, patterns[0], optimizer.parameters):
+        is_sample = i in (1, len(models) - 1)
+        if is_sample and not programs.holds_for(
+            objective, probe(patterns[0]), optimizer.parameters
+        ):
             raise CompileError("the loss or the criterion depends on which replica it is for")
     return programs
 
