@@ -258,6 +258,10 @@ def test_settings_are_checked():
         mg.compile(lambda x: x).source("python")
     with pytest.raises(ValueError, match='"python" or "llvm"'):
         mg.compile(lambda: 1.0).source("fortran")
+    compiled = mg.compile(lambda x: x)
+    assert compiled.program([1.0, 2.0]) is compiled.program([3.0, 4.0]) is compiled.program()
+    with pytest.raises(CompileError, match="compiled for x shaped like"):
+        compiled.program([1.0])
 
 
 def test_own_rows_compile_or_say_what_they_lack():

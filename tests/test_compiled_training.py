@@ -367,12 +367,26 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
         scale = next(calls)
         return network([a * scale for a in x])
 
+    def reading(x):
+        return network([x[0] * (1 + network.layers[0].neurons[0].weights[0].data), x[1]])
+
+    def choosing(x):
+        return network(x) if network.layers[0].neurons[0].weights[0].data > 0.1 else -network(x)
+
+    def failing(x):
+        if network.layers[0].neurons[0].weights[0].data != first:
+            raise ArithmeticError("no such weight")
+        return network(x)
+
+    first = model().layers[0].neurons[0].weights[0].data
     frozen = "something else each time"
     for bad, message in (
         (branching, "where"),
         (noisy, frozen),
         (dropping, frozen),
         (counting, frozen),
+        (reading, frozen),
+        (choosing, frozen),
     ):
         network = model()
         rule = nn.Momentum(network.parameters(), 0.1)
@@ -381,6 +395,11 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
             nn.train(bad, XOR, backend="llvm", **settings)
         assert nn.train(bad, XOR, backend="auto", **settings).sweeps == 300
 
+    network = model()
+    settings = {"optimizer": nn.Momentum(network.parameters(), 0.1), "sweeps": 300}
+    with pytest.raises(CompileError, match=r"fails for other numbers than its own.*no such weight"):
+        nn.train(failing, XOR, loss=nn.half_squared_error, backend="llvm", **settings)
+
     factors = itertools.cycle((1.0, 3.0))
 
     def other_slope(y, d):
@@ -388,7 +407,6 @@ def test_what_cannot_be_compiled_is_refused_or_trained_eagerly():
         z = y - d[0]
         return mg.detach(z * z) + next(factors) * (z - mg.detach(z))
 
-    settings = {"optimizer": nn.Momentum(network.parameters(), 0.1), "sweeps": 300}
     with pytest.raises(CompileError, match="something else each time"):
         nn.train(network, XOR, loss=other_slope, backend="llvm", **settings)
 

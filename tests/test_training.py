@@ -301,6 +301,10 @@ def test_a_plan_is_one_value_for_many_runs():
             nn.train(model, patterns, loss=nn.hinge, optimizer=rule, plan=plan, sweeps=3)
         with pytest.raises(TypeError, match="needs a number of sweeps"):
             nn.train(model, patterns, loss=nn.hinge, optimizer=rule)
+        with pytest.raises(TypeError, match="no setting 'engine'; a plan has sweeps, update"):
+            nn.train(model, patterns, loss=nn.hinge, optimizer=rule, sweeps=1, engine="eager")
+        with pytest.raises(TypeError, match="optimizer must be an Optimizer"):
+            nn.train(model, patterns, loss=nn.hinge, optimizer=nn.Adam, sweeps=1)
     assert runs[0] == runs[1]
     replicas = nn.train_replicas(
         [model], patterns, loss=nn.half_squared_error, optimizer=nn.Adam, plan=plan
@@ -312,3 +316,19 @@ def test_divergence_can_be_pickled():
     fault = nn.TrainingDiverged("too far", nn.History(errors=[1.0]))
     again = pickle.loads(pickle.dumps(fault))
     assert (str(again), again.history) == ("too far", fault.history)
+
+
+def test_ctrl_c_ends_the_replicas_that_follow_too():
+    calls = []
+
+    def loss(y, d):
+        calls.append(y)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return nn.half_squared_error(y, d)
+
+    models = [nn.MLP(1, [1], rng=seed) for seed in range(3)]
+    settings = {"loss": loss, "optimizer": nn.Adam, "sweeps": 2, "backend": "eager"}
+    replicas = nn.train_replicas(models, [([1.0], [0.5])], **settings)
+    ended = [(replica.stopped, replica.sweeps) for replica in replicas]
+    assert ended == [("sweeps", 2), ("interrupted", 0), ("interrupted", 0)]

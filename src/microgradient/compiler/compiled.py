@@ -49,7 +49,7 @@ def compile(
     if not callable(f):
         raise TypeError(f"compile expects a function, got {shown(f)}")
     check_backend(backend)
-    if reduce not in ("sum", None):
+    if reduce is not None and (not isinstance(reduce, str) or reduce != "sum"):
         raise ValueError(f'reduce must be "sum" or None, got {shown(reduce)}')
     batched, replicated = _places(batch), _places(replicas)
     if reduce and not batched:
@@ -104,13 +104,17 @@ class Compiled:
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """Return the program that calls run; arguments fix its shapes as a first call would.
 
-        Raises RuntimeError without arguments before the first call, where ``f`` needs some.
+        Raises RuntimeError without arguments before the first call, where ``f`` needs some, and
+        CompileError for arguments of other shapes than the first call's.
         """
         if self._built is None and not (args or kwargs) and self._arguments.parameters:
             raise RuntimeError(
                 "the first call fixes the shapes: call it, or program(…) with such arguments"
             )
-        return self._ready(args, kwargs).program
+        built = self._ready(args, kwargs)
+        if args or kwargs:
+            self._arguments.numbers(built.arguments, args, kwargs)  # or it says what differs
+        return built.program
 
     def source(self, backend: str) -> str:
         """Return the program of ``program()`` as source text: "python", or "llvm" for LLVM IR.

@@ -28,6 +28,7 @@ class Optimizer:
 
     memories: tuple[str, ...] = ()
     steady = True
+    steps = 0
 
     def __init__(self, parameters: Iterable[Value], rate: float) -> None:
         self.parameters = list(parameters)
@@ -39,7 +40,6 @@ class Optimizer:
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError("an optimizer expects each parameter once, got one of them twice")
         self.rate = _checked("rate", rate, 0.0, _LARGEST)
-        self.steps = 0
 
     def settings(self, step: int) -> tuple[float, ...]:
         """Return the numbers that ``rule`` uses in step ``step``, counted from 0."""

@@ -70,6 +70,11 @@ def train(
     plan = plan_of(plan, settings)
     if on_sweep is not None and not callable(on_sweep):
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "optimizer must be an Optimizer, such as nn.Momentum(model.parameters(), 0.1), got "
+            f"{shown(optimizer)}"
+        )
     check_backend(backend, BACKENDS)
     if on_sweep is not None and backend == "auto":
         backend = "eager"  # on_sweep may change the model, which compiled code would not notice

@@ -110,7 +110,10 @@ class TrainingPlan:
 
 
 def plan_of(plan: TrainingPlan | None, settings: PlanSettings) -> TrainingPlan:
-    """Return ``plan``, or one with ``settings``; TypeError for both or neither."""
+    """Return ``plan``, or one with ``settings``; TypeError for both, neither, or unknown ones."""
+    if unknown := sorted(settings.keys() - PlanSettings.__annotations__.keys()):
+        known = ", ".join(PlanSettings.__annotations__)
+        raise TypeError(f"training has no setting {unknown[0]!r}; a plan has {known}")
     if plan is not None and settings:
         raise TypeError(f"give a plan or its settings, not both; got {', '.join(settings)} too")
     if plan is None and "sweeps" not in settings:

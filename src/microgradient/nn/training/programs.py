@@ -53,7 +53,13 @@ class TrainingPrograms:
 
         It does not if the model computes something else each time, or branched on its weights.
         """
-        expected = objective.evaluated(pattern, parameters)
+        try:
+            expected = objective.evaluated(pattern, parameters)
+        except Exception as fault:
+            raise CompileError(
+                "the model fails for other numbers than its own, so whether compiling would "
+                f'freeze something cannot be tried ({fault}); train it with backend="eager"'
+            ) from fault
         inputs, targets = pattern
         weights = [parameter.data for parameter in parameters]
         numbers = self.gradient.evaluate(
@@ -91,10 +97,11 @@ def training_programs(
 
 
 def probe(pattern: Pattern) -> Pattern:
-    """Return ``pattern`` with other inputs, none of them 0, which could hide what it multiplies."""
+    """Return ``pattern`` with other numbers, no 0 among them, which hides what it multiplies."""
     inputs, targets = pattern
-    numbers = [0.75 * as_float(x) + 0.3125 for x in leaves(list(inputs))]
-    return rebuild(list(inputs), iter(numbers)), targets
+    numbers = [0.75 * as_float(x) + 0.3125 for x in leaves((list(inputs), targets))]
+    other: Pattern = rebuild((list(inputs), targets), iter(numbers))
+    return other
 
 
 def _agree(x: float, y: float) -> bool:

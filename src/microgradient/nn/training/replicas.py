@@ -61,9 +61,10 @@ def train_replicas(
     list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``. In machine code,
     the models train side by side in the lanes of vector registers, in ``workers`` threads (one for
     each processor); as soon as one has ended, the next takes its place. With ``shuffle``, with
-    ``stop_when_met=False`` and with other backends, they train one after another. ``backend`` and
-    the other keywords are those of ``train``. Raises ValueError for models of different
-    architectures.
+    ``stop_when_met=False`` and with other backends, they train one after another, and Ctrl-C ends
+    the replica that is training and all that follow. ``backend`` and the other keywords are those
+    of ``train``. In machine code, raises ValueError for models of different architectures, and
+    KeyboardInterrupt.
     """
     replicas = list(models)
     check_backend(backend, BACKENDS)
@@ -87,12 +88,14 @@ def train_replicas(
                 raise
         else:
             return _Queue(replicas, optimizers, programs, plan).train(workers)
-    return [
-        _train_alone(
-            model, patterns, loss=loss, optimizer=own, plan=plan, backend=backend, progress=False
-        )
-        for model, own in zip(replicas, optimizers)
-    ]
+    ended: list[Replica[ReplicaModel]] = []
+    keywords = {"loss": loss, "plan": plan, "backend": backend, "progress": False}
+    for model, own in zip(replicas, optimizers):
+        if ended and ended[-1].stopped == "interrupted":
+            ended.append(Replica(model, 0, "interrupted", 0.0, 0))
+        else:
+            ended.append(_train_alone(model, patterns, optimizer=own, **keywords))
+    return ended
 
 
 def _train_alone(
