@@ -55,7 +55,8 @@ def draw(
     graph = NumberedGraph(value, names, "draw")
     reverse = sweep == "reverse"
     boxes, links = _picture(graph, detail, reverse, limit)
-    return Drawing(tuple(dot_lines(boxes, links, direction=direction, reverse=reverse)))
+    lines = dot_lines(boxes, links, direction=direction, reverse=reverse)
+    return Drawing(tuple(lines), len(boxes))
 
 
 def _picture(

@@ -15,9 +15,10 @@ _SHOWN = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
 
 @dataclass(frozen=True, repr=False)
 class Drawing:
-    """A directed graph in DOT, one statement a line in ``body``; it is rendered on demand."""
+    """A directed graph of ``boxes`` boxes in DOT, a statement a line; it is rendered on demand."""
 
     body: tuple[str, ...]
+    boxes: int = 0
 
     @property
     def source(self) -> str:
@@ -63,8 +64,8 @@ class Drawing:
         return str(path)
 
     def __repr__(self) -> str:
-        boxes = sum("[id=" in line and "->" not in line for line in self.body)
-        return f'<drawing of {boxes} box{"es" * (boxes != 1)}; .render("graph.svg") writes it>'
+        plural = "es" * (self.boxes != 1)
+        return f'<drawing of {self.boxes} box{plural}; .render("graph.svg") writes it>'
 
     def _repr_mimebundle_(
         self,
