@@ -17,7 +17,7 @@ from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunct
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
 from microgradient.compiler.llvm.reduction import SumFunction
-from microgradient.compiler.loops.nests import Contraction, Layer, Schedule
+from microgradient.compiler.loops.nests import Contraction, Layer, Nest, Schedule
 from microgradient.compiler.loops.schedule import scheduled
 from microgradient.compiler.program.passes import contract_sums, legalize, strength_reduce
 from microgradient.compiler.program.program import Program
@@ -26,7 +26,7 @@ _PARAMETERS = (
     *("ptr %p", "ptr %x", "i64 %stride", "i64 %n", "ptr %out", "i64 %out_stride"),
     *("ptr %t", "ptr %v"),
 )
-_FEW = 16  # nests: their functions are inlined
+_FEW = 200  # statements in a program: the functions of its nests are inlined
 _TYPES = tuple([parameter.split()[0] for parameter in _PARAMETERS])
 
 
@@ -75,7 +75,8 @@ def lowered(
         return full
 
     nests = [*schedule.nests, *schedule.outputs]
-    hint = "noinline" if len(nests) > _FEW else "alwaysinline"
+    statements = sum(len(nest.statements) for nest in nests if isinstance(nest, Nest))
+    hint = "alwaysinline" if len(nests) + statements <= _FEW else "noinline"
     parts = []
     for k, nest in enumerate(nests):
         full, is_output = f"{name}_nest{k}", k >= len(schedule.nests)
