@@ -187,6 +187,59 @@ def test_replicas_whose_optimizers_order_the_parameters_differently():
         ended("llvm")
 
 
+def test_what_a_rule_or_a_schedule_of_its_own_reads_is_not_frozen():
+    class Bound(nn.GradientDescent):
+        def rule(self, settings, weight, gradient, *memories):
+            return (weight - self.rate * gradient,)
+
+    class Cooling(nn.GradientDescent):
+        steady = False
+
+        def __init__(self, parameters, rate, horizon):
+            super().__init__(parameters, rate)
+            self.horizon = horizon
+
+        def settings(self, step):
+            return (self.rate * max(0.0, 1 - step / self.horizon),)
+
+    network = model()
+    settings = {"loss": nn.half_squared_error, "sweeps": 3}
+    with pytest.raises(CompileError, match="rule of Bound must be a static method"):
+        rule = Bound(network.parameters(), 0.1)
+        nn.train(network, XOR, optimizer=rule, backend="llvm", **settings)
+    horizons = itertools.cycle((2, 1000))
+    with pytest.raises(CompileError, match="one optimizer with the same settings"):
+        nn.train_replicas(
+            [model(1), model(2)],
+            XOR,
+            optimizer=lambda p: Cooling(p, 0.1, next(horizons)),
+            backend="llvm",
+            **settings,
+        )
+
+
+def test_trying_to_compile_draws_no_random_number_and_can_be_interrupted():
+    def drawing(x):
+        return network(x) * random.random()
+
+    results = []
+    for backend in ("eager", "auto"):
+        network = model()
+        random.seed(0)
+        rule = nn.Momentum(network.parameters(), 0.1)
+        settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 400}
+        results.append(nn.train(drawing, XOR, backend=backend, **settings).errors)
+    assert results[0] == results[1]
+
+    def interrupting(x):
+        raise KeyboardInterrupt
+
+    for backend in ("eager", "llvm"):
+        settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 4}
+        history = nn.train(interrupting, XOR, backend=backend, **settings)
+        assert (history.stopped, history.sweeps) == ("interrupted", 0)
+
+
 def test_rules_that_hand_memories_on():
     results = []
     for backend in ("eager", "llvm"):

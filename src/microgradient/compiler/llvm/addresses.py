@@ -117,7 +117,7 @@ class Addresses:
             yield tuple([loops.enter_context(self.builder.loop(extent)) for extent in extents])
 
     def finished(self, name: str, hint: str, arguments: str) -> Function:
-        """Return the function; ``hint`` says whether LLVM shall inline it."""
+        """Return the function; ``hint`` says whether LLVM should inline it."""
         return self.builder.function(f"internal void @{name}({arguments}) {hint} nounwind", name)
 
     def _add(self, x: Index, y: Index) -> Index:

@@ -51,7 +51,7 @@ class Code:
 
 
 def _target(effort: int) -> llvm.TargetMachine:
-    """Return a description of this processor: a new one, for an engine will own it."""
+    """Return a description of this processor, a new one each time: an engine takes ownership."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features().flatten()
@@ -64,7 +64,7 @@ def _optimize(module: llvm.ModuleRef, target: llvm.TargetMachine) -> None:
     """Run the few passes that pay: the loops and the instructions are chosen well already.
 
     LLVM's standard pipeline takes a third of a second for the family trees, and gains 2 to 5 %.
-    What is closed here would else be closed by a finalizer, which swallows a Ctrl-C.
+    What is closed here would otherwise be closed by a finalizer, which swallows a Ctrl-C.
     """
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     with options, llvm.create_pass_builder(target, options) as passes:

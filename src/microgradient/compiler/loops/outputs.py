@@ -84,7 +84,7 @@ def _contractions(
             buffer, at = place[x]
             terms.append(
                 ((a, buffer, k - len(terms)), (k, at))
-            )  # neighbours alone: k by steps of 1
+            )  # only consecutive outputs: k rises by 1
     rows = sorted(
         ((buffer, at, step, stride, size), (k, a))
         for (a, buffer, _), (k, at), (step, stride), size in progressions(terms)

@@ -82,10 +82,10 @@ def train(
         progress = False
     changes = plan.changes(optimizer)
     eager = EagerRun(Objective(model, loss, plan.criterion), optimizer, patterns, plan)
-    run = _run(backend, eager, patterns, plan.sweeps)
     rng, history = plan.shuffler(), History()
     with progress_bar(description, plan.sweeps, len(patterns), progress) as show:
         try:
+            run = _run(backend, eager, patterns, plan.sweeps)
             while history.sweeps < plan.sweeps:
                 now = history.sweeps
                 next_change = min([at for at in changes if at > now], default=plan.sweeps)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import getattr_static
 from math import isclose, isfinite
 from typing import Any
 
@@ -84,15 +86,20 @@ def training_programs(
         raise CompileError(
             "a class index as a target is not compiled; give a list of 0 and 1 instead"
         )
-    programs = TrainingPrograms(_gradient(objective, optimizer, first), _update(optimizer), flat)
-    for scale, shift in _OTHER_WEIGHTS:
-        with _set_weights(optimizer.parameters, scale, shift):
-            if not programs.holds_for(objective, probe(patterns[0]), optimizer.parameters):
-                raise CompileError(
-                    "the model computes something else each time (a random number, a counter, a "
-                    "branch on a weight), which compiling would freeze; train it with "
-                    'backend="eager"'
-                )
+    drawn = random.getstate()  # the calls below must not change what a model draws in training
+    try:
+        gradient = _gradient(objective, optimizer, first)
+        programs = TrainingPrograms(gradient, _update(optimizer), flat)
+        for scale, shift in _OTHER_WEIGHTS:
+            with _set_weights(optimizer.parameters, scale, shift):
+                if not programs.holds_for(objective, probe(patterns[0]), optimizer.parameters):
+                    raise CompileError(
+                        "the model computes something else each time (a random number, a counter, "
+                        "a branch on a weight), which compiling would freeze; train it with "
+                        'backend="eager"'
+                    )
+    finally:
+        random.setstate(drawn)
     return programs
 
 
@@ -148,6 +155,11 @@ def _update(optimizer: Optimizer) -> Program:
         raise CompileError(
             f"{kind.__name__} overrides step(), which cannot be compiled; define rule() for one "
             'weight instead, or train with backend="eager"'
+        )
+    if not isinstance(getattr_static(kind, "rule"), staticmethod):
+        raise CompileError(
+            f"the rule of {kind.__name__} must be a static method: what it reads of the optimizer "
+            'would be frozen; put it in settings(), or train with backend="eager"'
         )
     count = len(optimizer.settings(optimizer.steps))
     varying = ["weight", *optimizer.memories, "gradient"]

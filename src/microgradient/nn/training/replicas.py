@@ -63,8 +63,8 @@ def train_replicas(
     each processor); as soon as one has ended, the next takes its place. With ``shuffle``, with
     ``stop_when_met=False`` and with other backends, they train one after another, and Ctrl-C ends
     the replica that is training and all that follow. ``backend`` and the other keywords are those
-    of ``train``. In machine code, raises ValueError for models of different architectures, and
-    KeyboardInterrupt.
+    of ``train``. In machine code, raises ValueError for models of different architectures;
+    Ctrl-C raises KeyboardInterrupt.
     """
     replicas = list(models)
     check_backend(backend, BACKENDS)
@@ -123,7 +123,7 @@ def _shared_programs(
     first = optimizers[0]
     programs = training_programs(Objective(models[0], loss, plan.criterion), first, patterns)
     structure, names = _structure(models[0]), list(models[0].named_parameters())
-    settings = first.settings(first.steps)
+    settings = _settings_of(first)
     seen: set[Value] = set()
     order: list[int | None] = []
     for i, (model, optimizer) in enumerate(zip(models, optimizers)):
@@ -144,7 +144,7 @@ def _shared_programs(
                 f"replica {i} does not train all of its parameters in the order of the first one, "
                 'or shares some with another one: train them with backend="eager"'
             )
-        if type(optimizer) is not type(first) or optimizer.settings(optimizer.steps) != settings:
+        if type(optimizer) is not type(first) or _settings_of(optimizer) != settings:
             raise CompileError("replicas must have one optimizer with the same settings")
         seen.update(parameters)
         objective = Objective(model, loss, plan.criterion)
@@ -167,6 +167,14 @@ def _structure(thing: Any) -> Any:
     if isinstance(thing, (list, tuple)):
         return [_structure(part) for part in thing]
     return thing
+
+
+def _settings_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Return all that settings() may read: the attributes besides parameters and memories."""
+    own = {"parameters", *optimizer.memories}
+    return {name: x for name, x in vars(optimizer).items() if name not in own} | {
+        "steps": optimizer.steps
+    }
 
 
 def _weights(optimizer: Optimizer) -> list[float]:
