@@ -7,7 +7,9 @@ import random
 import pytest
 from mpmath import mp, mpf
 
+import microgradient as mg
 from microgradient.compiler.llvm.builder import Builder, module_of
+from microgradient.compiler.llvm.instructions import LLVM
 from microgradient.compiler.llvm.jit import Code, vector_width
 from microgradient.compiler.llvm.lanes import Lanes
 from microgradient.compiler.llvm.vector_math import FUNCTIONS, calling
@@ -26,10 +28,10 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e308, -1e308, 5
 SPECIAL += [710.5, 709.782712893384, -745.1, -746.5, -1.5, 2.2250738585072014e-308, 40.0, -40.0]
 
 
-def evaluated(name, width, xs):
+def evaluated(function, width, xs):
     builder = Builder()
     vectors = Lanes(builder, width)
-    vectors.store(calling(name)(vectors.load("%x")), "%y")
+    vectors.store(function(vectors.load("%x")), "%y")
     code = Code(module_of([builder.function("void @each(ptr %x, ptr %y)", "each")]))
     each = code.function("each", ["ptr", "ptr"])
     results = []
@@ -48,7 +50,7 @@ def test_within_two_ulps(name, width):
     xs = [rng.uniform(a, b) for a, b in DOMAINS[name] for _ in range(500)]
     exact = EXACT.get(name) or getattr(mp, name)
     with mp.workprec(200):
-        for x, y in zip(xs, evaluated(name, width, xs), strict=True):
+        for x, y in zip(xs, evaluated(calling(name), width, xs), strict=True):
             want = exact(mpf(x))
             assert abs(mpf(y) - want) <= 2 * math.ulp(float(want)), x
 
@@ -58,7 +60,21 @@ def test_within_two_ulps(name, width):
 def test_special_values(name, width):
     xs = [x for x in SPECIAL if name != "exp_nonpositive" or not x > 700]
     eager = getattr(floats, name.removesuffix("_nonpositive"))
-    for x, y in zip(xs, evaluated(name, width, xs), strict=True):
+    for x, y in zip(xs, evaluated(calling(name), width, xs), strict=True):
         want = eager(x)
         same = repr(y) == repr(want) or abs(y - want) <= 2 * math.ulp(want)
         assert same, (x, y, want)
+
+
+ROWS = [op for op in mg.OPS.values() if len(op.domain) == 1 and not (op.primitive or op.sequences)]
+
+
+@pytest.mark.parametrize("op", ROWS, ids=lambda op: op.name)
+def test_formulas_of_rows_are_llvm_code_as_they_stand(op):
+    """The vocabulary of vectors is one more arithmetic of the engine."""
+    low, high = op.domain[0]
+    rng = random.Random(op.name)
+    xs = [rng.uniform(low, high) for _ in range(20)]
+    for width in (1, vector_width()):
+        for x, y in zip(xs, evaluated(lambda x: op.value(LLVM, x), width, xs), strict=True):
+            assert y == pytest.approx(op.fast(x), rel=1e-13, abs=1e-300)

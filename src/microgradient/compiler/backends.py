@@ -63,7 +63,7 @@ def source_of(program: Program, backend: str) -> str:
     if backend == "python":
         return python_source(program)
     if backend == "llvm":
-        from microgradient.compiler.llvm.function import llvm_source  # as below, when needed
+        from microgradient.compiler.llvm.function import llvm_source  # only when it is needed
 
         return llvm_source(program)
     raise ValueError(f'source expects "python" or "llvm", got {shown(backend)}')

@@ -193,10 +193,6 @@ def _places(where: Where) -> tuple[int | str, ...]:
         raise TypeError(f"expected positions or names of arguments, got {shown(where)}")
     places = (where,) if isinstance(where, (int, str)) else tuple(where)
     for place in places:
-        if (
-            isinstance(place, bool)
-            or not isinstance(place, (int, str))
-            or (isinstance(place, int) and place < 0)
-        ):
+        if not (isinstance(place, str) or (type(place) is int and place >= 0)):
             raise TypeError(f"expected positions 0, 1, … or names of arguments, got {shown(place)}")
     return places

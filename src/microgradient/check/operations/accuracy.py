@@ -37,10 +37,10 @@ class Accuracy:
     conditioned_worst: float
 
 
-def sample(op: Op, points: int, operands: int | None = None) -> Iterator[list[float]]:
+def sample(op: Op, points: int) -> Iterator[list[float]]:
     """Yield operands of ``op`` in its domain, the same in every run."""
     rng = Random(op.name)
-    intervals = intervals_of(op, operands)
+    intervals = intervals_of(op)
     for k in range(points):
         yield [_between(rng, a, b, k % 2 == 1) for a, b in intervals]
 

@@ -77,7 +77,6 @@ def check_op(
     op: Op,
     *,
     exact_value: Callable[..., Any] | None = None,
-    operands: int | None = None,
     points: int = 200,
     ulps: float = 4.0,
 ) -> OperationReport:
@@ -86,15 +85,13 @@ def check_op(
     The local derivatives are proved by sympy if it is installed. Value and derivatives are compared
     with mpmath at random ``points`` of ``op.domain``, the same in every run: 99 % of them must be
     within ``ulps`` times one plus their condition number, and all within a hundred times that.
-    Special values are tried too. ``operands`` is the number of operands to try, for an operation on
-    sequences. ``exact_value`` computes the value in mpmath numbers, for a row whose own formula is
-    in doubt or does not run in mpmath.
+    Special values are tried too. An operation on sequences is tried with as many operands as its
+    domain has intervals. ``exact_value`` computes the value in mpmath numbers, for a row whose own
+    formula is in doubt or does not run in mpmath.
 
     Raises ImportError, saying what to install, without mpmath.
     """
-    report = operation_report(
-        op, exact_value=exact_value, operands=operands, points=points, ulps=ulps
-    )
+    report = operation_report(op, exact_value=exact_value, points=points, ulps=ulps)
     if not report.ok:
         raise OperationError(report)
     return report
@@ -104,7 +101,6 @@ def operation_report(
     op: Op,
     *,
     exact_value: Callable[..., Any] | None = None,
-    operands: int | None = None,
     points: int = 200,
     ulps: float = 4.0,
 ) -> OperationReport:
@@ -115,7 +111,7 @@ def operation_report(
     if not as_float(ulps) > 0:
         raise ValueError(f"ulps must be a number above 0, got {ulps!r}")
     reference = Reference(op, exact_value)
-    places = list(sample(op, points, operands))
+    places = list(sample(op, points))
     faults: list[str] = []
     if fault := _malformed(op, places[0]):
         return OperationReport(op.name, "not tried", (), (), (fault,))

@@ -1,4 +1,4 @@
-"""A program as an LLVM function: text with generated names alone.
+"""A program as an LLVM function: text that contains only generated names.
 
 It takes the uniform inputs, the batch as columns (one for each varying input, so that neighbouring
 examples lie side by side and fill the lanes of a vector), and where to put the outputs. Examples
@@ -26,7 +26,7 @@ _PARAMETERS = (
     *("ptr %p", "ptr %x", "i64 %stride", "i64 %n", "ptr %out", "i64 %out_stride"),
     *("ptr %t", "ptr %v"),
 )
-_FEW = 200  # statements in a program: the functions of its nests are inlined
+_FEW = 200  # nests and their statements: up to so many, the functions of nests are inlined
 _TYPES = tuple([parameter.split()[0] for parameter in _PARAMETERS])
 
 

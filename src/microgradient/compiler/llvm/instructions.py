@@ -144,11 +144,25 @@ def _library_call(name: str) -> Callable[..., Vector]:
     return called
 
 
+_CALLS = {name: _library_call(name) for name in LIBRARY}
+
+
+def _lifting(function: Callable[..., Vector | Mask]) -> Callable[..., Vector | Mask]:
+    """Return ``function`` with numbers among its operands in all lanes, as formulas have them."""
+
+    def lifted(*xs: Vector | float) -> Vector | Mask:
+        model = next(x for x in xs if isinstance(x, Vector))
+        return function(*map(model.like, xs))
+
+    return lifted
+
+
+_EMITTED = {**_NATIVE, **_CALLS, **_SEQUENCES}
 LLVM = Arithmetic(
     {
-        **_NATIVE,
-        **{name: _library_call(name) for name in LIBRARY},
-        "fsum": lambda xs: fsum(*xs),
+        **{name: _lifting(function) for name, function in {**_NATIVE, **_CALLS}.items()},
+        "where": chosen,
+        "fsum": lambda xs: _lifting(fsum)(*xs),
         "detach": lambda x: x,
     }
 )
@@ -158,6 +172,4 @@ def emit(lanes: Lanes, op: Op, xs: Sequence[Vector | Mask]) -> Vector | Mask:
     """Return the result of ``op``, one of ``NATIVE``, on vectors and masks."""
     if not xs:
         return lanes.constant(op.fast())  # the sum of no terms
-    function = _SEQUENCES.get(op.name) or LLVM.native[op.name]
-    result: Vector | Mask = function(*xs)
-    return result
+    return _EMITTED[op.name](*xs)

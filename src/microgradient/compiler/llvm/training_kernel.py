@@ -91,7 +91,7 @@ class Networks:
         """Do at most ``sweeps``; return how many, and the errors and right patterns.
 
         ``settings`` are the optimizer's for each update, or one for all. ``watch`` looks whether a
-        network meets the criterion; ``keep`` keeps the history of every sweep, and not of the last.
+        network meets the criterion; ``keep`` keeps the history of all sweeps, not only of the last.
         """
         flat = [x for one in settings for x in one]
         size = 2 * self.code.width
@@ -106,7 +106,7 @@ class Networks:
 
 
 class Progress(NamedTuple):
-    """What some sweeps came to: error and right patterns of each, and why they ended.
+    """The result of some sweeps: error and right patterns of each, and why they ended.
 
     ``met``: all patterns were right in the last sweep, and still are; ``broken``: its error or a
     weight is not finite.

@@ -82,9 +82,8 @@ def _contractions(
         if slot in products:
             a, x = program.instructions[slot].operands
             buffer, at = place[x]
-            terms.append(
-                ((a, buffer, k - len(terms)), (k, at))
-            )  # only consecutive outputs: k rises by 1
+            gap = k - len(terms)  # the same for outputs that follow one another
+            terms.append(((a, buffer, gap), (k, at)))
     rows = sorted(
         ((buffer, at, step, stride, size), (k, a))
         for (a, buffer, _), (k, at), (step, stride), size in progressions(terms)

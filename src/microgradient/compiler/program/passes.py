@@ -283,7 +283,7 @@ def _reduced(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> 
     one = trace.constant(1.0)
     large = trace.emit(ops.div, (one, trace.emit(ops.add, (one, t))))
     small = trace.emit(ops.mul, (t, large))
-    above = trace.emit(LESS, (trace.constant(0.0), size))  # at 0 both are 1/2, so it need not turn
+    above = trace.emit(LESS, (trace.constant(0.0), size))  # at 0 both branches are 1/2
     return trace.emit(SELECT, (above, large, small) if size == x else (above, small, large))
 
 

@@ -43,7 +43,7 @@ class Objective:
     criterion: Criterion | None
 
     def evaluated(self, pattern: Pattern, parameters: Sequence[Value]) -> list[float]:
-        """Return the gradient, the error, and 1 if the pattern is right, with the weights as now.
+        """Return the gradient, the error, and 1 if the pattern is right, for the present weights.
 
         No node is changed.
         """
