@@ -18,7 +18,7 @@ from browser import chromium  # noqa: E402  # the browser that the tests use
 
 
 def main() -> None:
-    w, x, b = Value(0.8, "w"), Value(-1.5, "x"), Value(0.3, "b")
+    w, x, b = Value(0.8, label="w"), Value(-1.5, label="x"), Value(0.3, label="b")
     y = mg.tanh(w * x + b)
     y.label = "y"
     loss = (y - 1) ** 2

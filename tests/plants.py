@@ -147,8 +147,8 @@ MUTATIONS: dict[str, tuple[Any, str, str]] = {
     "grad: an adjoint not multiplied on": (sweeps.adjoints, "times(adjoint, partial)", "partial"),
     "backward: a shared node keeps one contribution": (
         Value.backward,
-        "parent.grad += adjoint * partial",
-        "parent.grad = adjoint * partial",
+        "parent._grad += adjoint * partial",
+        "parent._grad = adjoint * partial",
     ),
     "backward: adjoints handed on before they are complete": (
         Value.backward,
@@ -157,12 +157,12 @@ MUTATIONS: dict[str, tuple[Any, str, str]] = {
     ),
     "backward: interior adjoints left over from the sweep before": (
         Value.backward,
-        "if node.parents or node.grad is None",
-        "if node.grad is None",
+        "if node.parents or node._grad is None",
+        "if node._grad is None",
     ),
     "backward: leaves overwritten instead of added to": (
         Value.backward,
-        "if node.parents or node.grad is None:",
+        "if node.parents or node._grad is None:",
         "if True:",
     ),
     "forward: only the first operand's tangent": (

@@ -281,7 +281,7 @@ def test_own_rows_compile_or_say_what_they_lack():
 
 
 def test_captured_values_are_listed():
-    w, unnamed = Value(0.8, "w"), Value(2.0)
+    w, unnamed = Value(0.8, label="w"), Value(2.0)
     compiled = mg.compile(lambda x: mg.tanh(w * x) + unnamed * (w + 1))
     compiled(1.0)
     assert dict(compiled.program().captured) == {"w": 0.8, "Value number 2": 2.0}

@@ -21,7 +21,7 @@ def test_a_healthy_network_has_nothing_to_name():
     assert "Nothing wrong" in repr(it)
     assert [flow.neurons for flow in it.layers] == [4, 4, 1]
     assert "model.layers.1" in it._repr_html_()
-    assert all(p.grad is None for p in model.parameters())
+    assert all(not p.reached for p in model.parameters())
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softsign"])

@@ -70,7 +70,7 @@ def test_a_node_used_twice_has_two_edges():
 
 
 def test_both_directions_stack_the_fields():
-    assert '"{w | value' in draw(Value(1.0, "w") * 2, direction="TB").source
+    assert '"{w | value' in draw(Value(1.0, label="w") * 2, direction="TB").source
     with pytest.raises(ValueError, match="LR"):
         draw(Value(1.0), direction="RL")
 
@@ -196,7 +196,7 @@ def test_layers_that_read_each_other_stay_apart():
 
 
 def test_the_local_derivative_through_a_neuron_is_on_its_edge():
-    x = Value(0.5, "x")
+    x = Value(0.5, label="x")
     neuron = nn.Neuron(1, "tanh", rng=0)
     y = neuron([x])
     y.backward()
@@ -212,7 +212,7 @@ def test_plain_operators_are_grouped_by_the_modules_in_names():
             return (self.w[0] * xs[0] + self.w[1] * xs[1] + self.b).tanh()
 
     model = Plain()
-    y = model([Value(1.0, "x1"), Value(2.0, "x2")])
+    y = model([Value(1.0, label="x1"), Value(2.0, label="x2")])
     source = draw(y, {"plain": model}, detail="neurons").source
     assert "plain | * → + → tanh | 3 parameters" in source
     assert "subgraph cluster_0" in draw(y, {"plain": model}).source
@@ -241,7 +241,7 @@ def test_too_large_a_graph_is_refused():
 
 
 def test_reverse_shows_what_flows_back():
-    x = Value(3.0, "x")
+    x = Value(3.0, label="x")
     y = x * 2
     assert "dir=back" in draw(y, sweep="reverse").source
     assert " 1 × 2 = 2 " not in draw(y, sweep="reverse").source  # not computed yet

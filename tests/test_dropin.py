@@ -64,9 +64,70 @@ class Scale(Module):
         return [self.w]
 scale = Scale()
 (scale.w * 2).backward()
-outputs += [scale.w.grad and Value(scale.w.grad)]
+outputs += [Value(scale.w.grad)]
 scale.zero_grad()
 result = [float(o.data) for o in outputs] + [scale.w.grad, len(neuron.parameters())]
+"""
+
+
+DRAWING = """
+def trace(root):
+    nodes, edges = set(), set()
+    def build(v):
+        if v not in nodes:
+            nodes.add(v)
+            for child in v._prev:
+                edges.add((child, v))
+                build(child)
+    build(root)
+    return nodes, edges
+
+a, b = Value(2.0), Value(-3.0)
+d = (a * b + a).relu() + a * a
+nodes, edges = trace(d)
+result = [len(nodes), len(edges)]
+for n in sorted(nodes, key=lambda n: (n.data, n._op.lower())):
+    result += [n.data, n.grad, len(n._op)]
+"""
+
+BY_HAND = """
+a, b = Value(2.0), Value(-3.0)
+s = a * b
+d = s + a
+o = d.relu() * 3 + d
+o.grad = 1.0
+order, seen = [], set()
+def build(v):
+    if v not in seen:
+        seen.add(v)
+        for child in v._prev:
+            build(child)
+        order.append(v)
+build(o)
+for node in reversed(order):
+    node._backward()
+result = [n.grad for n in (a, b, s, d, o)]
+"""
+
+SEEDED = """
+random.seed(1337)
+net = MLP(2, [16, 16, 1])
+random.seed(7)
+neuron = Neuron(3)
+result = [p.data for p in net.parameters()] + [w.data for w in neuron.w] + [neuron.b.data]
+"""
+
+UNUSED = """
+rows = [[Value(0.1 * i + j) for i in range(3)] for j in range(4)]
+result = []
+for step in range(3):
+    loss = sum(x * x for x in rows[step])
+    loss.backward()
+    for row in rows:
+        for p in row:
+            p.data -= 0.1 * p.grad
+            result.append(p.grad)
+            p.grad = 0
 """
 
 
@@ -76,7 +137,10 @@ def _run(program: str, imports: str) -> list[float]:
     return names["result"]  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("program", [OPERATORS, SHARED, TRAINING, MODULES])
+@pytest.mark.parametrize(
+    "program",
+    [OPERATORS, SHARED, TRAINING, MODULES, DRAWING, BY_HAND, SEEDED, UNUSED],
+)
 def test_same_numbers_with_only_the_import_changed(program: str) -> None:
     theirs, ours = _run(program, THEIRS), _run(program, OURS)
     assert len(ours) > 1

@@ -10,7 +10,7 @@ from microgradient.check.strategies import expressions
 
 
 def test_two_paths_in_symbols_and_numbers():
-    w, x, b = Value(0.8, "w"), Value(-1.5, "x"), Value(0.3, "b")
+    w, x, b = Value(0.8, label="w"), Value(-1.5, label="x"), Value(0.3, label="b")
     s = w * x + b
     y = mg.tanh(s) * s
     it = explain(y, w, {"s": s, "y": y})
@@ -70,7 +70,7 @@ def test_refusal_names_the_number_of_paths():
 
 
 def test_the_derivative_by_itself_is_1_and_strangers_are_refused():
-    x = Value(2.0, "x")
+    x = Value(2.0, label="x")
     assert explain(x, x).value == 1
     assert "dx/dx = 1" in repr(explain(x, x))
     with pytest.raises(ValueError, match="does not depend"):
@@ -80,7 +80,7 @@ def test_the_derivative_by_itself_is_1_and_strangers_are_refused():
 
 
 def test_a_deep_chain_is_explained_without_recursion():
-    x = y = Value(0.5, "x")
+    x = y = Value(0.5, label="x")
     for _ in range(3000):
         y = y.sin()
     assert explain(y, x).multiplications == 2999

@@ -45,7 +45,7 @@ class _Census(HTMLParser):
 
 
 def _y(name):
-    x = Value(2.0, name)
+    x = Value(2.0, label=name)
     return x, mg.tanh(x * x), {f"{name} ": Value(1.0)}
 
 

@@ -32,7 +32,7 @@ WORDS = {"def", "program", "inputs", "return", "if", "else", "nan", "inf", "sin"
 @given(NAMES, NAMES, NUMBERS, NUMBERS)
 @settings(max_examples=60)
 def test_names_and_constants_cannot_inject_code(name, label, a, b):
-    captured = Value(b, label)
+    captured = Value(b, label=label)
 
     def f(p):
         return mg.where(p[name] > a, mg.sin(p[name]) * a, captured + p[name])

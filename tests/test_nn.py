@@ -98,10 +98,13 @@ def test_a_seed_or_a_generator_decides_the_weights():
     assert nn.MLP(2, [2], rng=3).state_dict() != nn.MLP(2, [2], rng=4).state_dict()
 
 
-def test_the_global_generator_is_neither_read_nor_seeded():
+def test_without_a_seed_the_global_generator_decides_the_weights_and_is_not_seeded():
     random.seed(7)
+    first, second = nn.MLP(2, [2]).state_dict(), nn.MLP(2, [2], rng=random).state_dict()
+    random.seed(7)
+    assert nn.MLP(2, [2]).state_dict() == first != second
     before = random.getstate()
-    nn.MLP(2, [2])
+    nn.MLP(2, [2], rng=3)
     assert random.getstate() == before
 
 

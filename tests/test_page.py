@@ -220,7 +220,7 @@ def test_predict_then_reveal(show):
 @pytest.mark.parametrize("factor", [1e-6, float("inf")])
 @pytest.mark.parametrize("typed", ["0", "5", "-1e-6", "constructor", "0x1", "1,000.5"])
 def test_a_wrong_guess_is_never_right(show, factor, typed):
-    tab = show(page(Value(2.0, "x") * Value(factor, "w")).html)
+    tab = show(page(Value(2.0, label="x") * Value(factor, label="w")).html)
     tab.check("#predict")
     for _ in range(4):
         tab.click("#step")
@@ -325,7 +325,7 @@ def _census(tab):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_stay_text(show, text):
     def html(name):
-        x = Value(2.0, name)
+        x = Value(2.0, label=name)
         y = x * x
         return page(y, {name[:50] + "!": y})
 
@@ -373,7 +373,7 @@ def test_without_an_engine_the_rest_works(show, monkeypatch):
 
 
 def test_numbers_that_are_no_numbers(show):
-    x = Value(0.0, "x")
+    x = Value(0.0, label="x")
     y = mg.log(x) * 0
     html = page(y).html
     json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1], parse_constant=pytest.fail)

@@ -31,7 +31,7 @@ def test_forward_and_back_anywhere(e: Expression, places):
 
 
 def test_records_and_words():
-    w, x = Value(0.8, "w"), Value(-1.5, "x")
+    w, x = Value(0.8, label="w"), Value(-1.5, label="x")
     y = w * x
     y.label = "y"
     it = steps(y)
@@ -71,7 +71,7 @@ def test_recursion_is_what_recursion_does(e: Expression):
 
 
 def test_each_wrong_sweep_is_wrong_where_a_node_is_shared_and_right_elsewhere():
-    x = Value(3.0, "x")
+    x = Value(3.0, label="x")
     a = x * 2
     shared = a * a  # d/dx = 8 x = 24
     expected = {"right": 24.0, "recursion": 48.0, "assignment": 12.0, "no zero_grad": 48.0}

@@ -21,7 +21,7 @@ def _edges(drawing):
 
 
 def test_two_uses_of_one_neuron_stay_two_boxes():
-    neuron, x = nn.Neuron(1, "tanh", rng=0), Value(0.5, "x")
+    neuron, x = nn.Neuron(1, "tanh", rng=0), Value(0.5, label="x")
     first = neuron([x])
     second = neuron([first])
     for y in (first * second, second * first):
@@ -73,7 +73,7 @@ def test_a_layer_of_plain_operators_is_used_once_and_not_three_times():
             return [(w * x).tanh() for w in self.w]
 
     model = Lin()
-    source = mg.draw(mg.fsum(model(Value(2.0, "x"))), {"lin": model}, detail="layers").source
+    source = mg.draw(mg.fsum(model(Value(2.0, label="x"))), {"lin": model}, detail="layers").source
     assert "lin | 3 neurons: * → tanh | 3 parameters" in source
 
 
@@ -105,7 +105,7 @@ def test_diagnose_reports_where_anomalies_raise():
 
 
 def test_a_users_v2_is_not_variable_number_2():
-    x = Value(1.0, "x")
+    x = Value(1.0, label="x")
     v2 = x + 1
     z = v2 * 2
     rows = mg.trace(z + v2, {"v2": v2}).rows
@@ -114,9 +114,9 @@ def test_a_users_v2_is_not_variable_number_2():
 
 def test_names_that_look_the_same_are_told_apart():
     for pair in (("x y", "x\ty"), ("a" * 50, "a" * 49 + "b")):
-        x, y = (Value(1.0, name) for name in pair)
+        x, y = (Value(1.0, label=name) for name in pair)
         assert mg.trace(x * y).rows[-1]["formula"] == "v-1 * v0"
-    assert mg.trace(Value(1.0, "a + b") * 2).rows[-1]["formula"] == "(a + b) * 2"
+    assert mg.trace(Value(1.0, label="a + b") * 2).rows[-1]["formula"] == "(a + b) * 2"
 
 
 def test_a_model_has_its_first_public_name():
@@ -161,7 +161,7 @@ def test_a_users_row_that_branches_or_shares_a_name_gets_no_false_rule():
     branching = Op("mine", lambda m, v, x: (1.0 if x > 0 else 0.0,), lambda m, x: x)
     scaled = Op("tanh", lambda m, v, x: (2.0,), lambda m, x: 2 * x)
     ternary = Op("mul", lambda m, v, x, y, z: (1.0, 1.0, 1.0), lambda m, x, y, z: x + y + z)
-    x = Value(-0.5, "x")
+    x = Value(-0.5, label="x")
     for y, rule in (
         (branching(x), "∂v1/∂x = 0, for v1 = mine(x)"),
         (scaled(x), "∂v1/∂x = 2, for v1 = tanh(x)"),
@@ -181,11 +181,15 @@ def test_a_users_row_that_loops_or_raises_is_shown_all_the_same():
     def absent(m, v, x):
         return ({0.5: 0.5}[x],)
 
-    assert "∂v1/∂x = 0.5" in repr(_at_the_end(Op("table", absent, lambda m, x: x)(Value(0.5, "x"))))
+    assert "∂v1/∂x = 0.5" in repr(
+        _at_the_end(Op("table", absent, lambda m, x: x)(Value(0.5, label="x")))
+    )
     either = Op("or", lambda m, v, x: (m.where(x > 0, 1.0, 2.0) + x,), lambda m, x: x)
-    told = repr(_at_the_end(either(Value(0.5, "x"))))
+    told = repr(_at_the_end(either(Value(0.5, label="x"))))
     assert "∂v1/∂x = (1 if x > 0 else 2) + x = 1.5" in told
-    assert "∂v1/∂x = 0.5" in repr(_at_the_end(Op("wrap", slope, lambda m, x: x)(Value(0.5, "x"))))
+    assert "∂v1/∂x = 0.5" in repr(
+        _at_the_end(Op("wrap", slope, lambda m, x: x)(Value(0.5, label="x")))
+    )
     with pytest.raises(TypeError, match="a real number"):
         Op("bad", lambda m, v, x: ("a",), lambda m, x: x)(Value(1.0))
 
@@ -207,8 +211,8 @@ def test_nudges_outside_of_a_users_domain_are_nan():
 
 def test_a_formula_that_is_a_number_is_a_constant():
     mine = Op("mine", lambda m, v, x: (0.0,), lambda m, x: m.where(x > 0, x, 0.0))
-    w = Value(2.0, "w")
-    rows = mg.trace(mg.expand(mine(Value(-1.0, "x")) * w)).rows
+    w = Value(2.0, label="w")
+    rows = mg.trace(mg.expand(mine(Value(-1.0, label="x")) * w)).rows
     assert [row["name"] for row in rows] == ["w", ""]
 
 
@@ -222,9 +226,9 @@ def _at_the_end(y, **settings):
 
 
 def test_a_contribution_of_zero_is_zero_in_latex():
-    assert r"3 \cdot 0 &= 0" in mg.trace(mg.relu(Value(-1.0, "x")) * 3).latex()
-    assert r"{10^" not in mg.trace(1e7 ** Value(2.0, "x")).latex()
-    assert r"\left(1 \cdot 10^{7}\right)^{x}" in mg.trace(1e7 ** Value(2.0, "x")).latex()
+    assert r"3 \cdot 0 &= 0" in mg.trace(mg.relu(Value(-1.0, label="x")) * 3).latex()
+    assert r"{10^" not in mg.trace(1e7 ** Value(2.0, label="x")).latex()
+    assert r"\left(1 \cdot 10^{7}\right)^{x}" in mg.trace(1e7 ** Value(2.0, label="x")).latex()
 
 
 def test_expand_keeps_the_derivative_at_kinks():
@@ -250,14 +254,14 @@ def test_a_fold_with_a_nan_says_so():
 
 
 def test_without_zero_grad_a_lone_input_doubles_too():
-    it = _at_the_end(Value(1.0, "x"), sweep="no zero_grad")
+    it = _at_the_end(Value(1.0, label="x"), sweep="no zero_grad")
     assert list(it.adjoints.values()) == [2.0]
     it.goto(0)
     assert it.adjoints == {}
 
 
 def test_premature_hand_ons_are_named_when_they_happen():
-    x = Value(0.5, "x")
+    x = Value(0.5, label="x")
     t = x * 2
     it = mg.steps(t * mg.tanh(t), sweep="recursion")
     rules = [(step.rule, step.giver is t) for step in it if step.giver is not None]
@@ -277,7 +281,7 @@ def test_a_trace_of_just_two_thousand_rows_is_not_cut():
 
 
 def test_an_operand_that_stands_twice_is_told_by_its_place():
-    a = Value(6.0, "a")
+    a = Value(6.0, label="a")
     y = a * a
     y.label = "y"
     assert "dy/da = ∂₁y/∂a\n      + ∂₂y/∂a" in repr(mg.explain(y, a))

@@ -14,7 +14,7 @@ _HINTS = {
     "bool_": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "complex": "write z.real and z.imag as two Values",
     "str": "write float(text)",
-    "NoneType": "a gradient, for example, is None until a reverse sweep reaches its node",
+    "NoneType": "a function without a return statement, for example, gives None",
     "ndarray": "map over it: [Value(x) for x in array.flat]",
     "list": "map over it: [Value(x) for x in items]",
     "tuple": "map over it: [Value(x) for x in items]",

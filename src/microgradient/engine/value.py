@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf, nan
+from numbers import Number
 from operator import ge, gt, le, lt
-from typing import Any, Final, SupportsFloat, final
+from typing import Any, Final, SupportsFloat, cast, final
 
 from microgradient.engine import floats, ops
 from microgradient.engine.arithmetic import FLOATS
@@ -37,11 +38,13 @@ def _method(op: Op) -> Callable[[Value], Value]:
     return method
 
 
-def _comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, SupportsFloat], bool]:
+def _comparison(
+    compare: Callable[[float, float], bool], reflected: str
+) -> Callable[[Value, SupportsFloat], bool]:
     def method(self: Value, other: SupportsFloat) -> bool:
-        if isinstance(other, Symbol):
+        if type(other) is not Value and (other := operand(other, reflected)) is NotImplemented:
             return NotImplemented  # type: ignore[no-any-return]
-        return compare(self._data, _number(other))
+        return compare(self._data, other._data)
 
     return method
 
@@ -51,27 +54,41 @@ class Value(Operand):
     """A node of a computation graph: one number, and where it came from.
 
     ``data``     the number, always a float; an assigned number is converted to one
-    ``grad``     d(result)/d(this node), or None until a reverse sweep has reached the node
+    ``grad``     d(result)/d(this node), always a float: 0.0 until a reverse sweep reaches the node
+    ``reached``  whether one has
     ``op``       the row of the table that made it; None for a leaf that the user made
     ``parents``  the nodes it was computed from, in order; a node used twice appears twice
     ``partials`` d(this node)/d(parent) for each parent, computed when the node was made
     ``label``    a name for drawings and messages, or None
 
     Operators and methods make new nodes; ``backward`` fills in ``grad``. A graph has no reference
-    cycles, so it is freed as soon as its result is dropped. ``==`` and hash are identity; ``<``,
-    ``<=``, ``>`` and ``>=`` compare the numbers. Raises TypeError unless ``data`` is a real number,
-    OverflowError if it does not fit a float.
+    cycles, so it is freed as soon as its result is dropped. ``==``, ``<`` and the like compare the
+    numbers, and give a bool; the hash is that of the identity, so each node is a key of its own.
+    The constructor makes leaves; ``_children`` and ``_op`` stand where micrograd has them, and must
+    be empty. Raises TypeError unless ``data`` is a real number, OverflowError if it does not fit a
+    float.
     """
 
-    __slots__ = ("_data", "grad", "label", "op", "parents", "partials")
+    __slots__ = ("_attributes", "_data", "_grad", "op", "parents", "partials")
     __array_ufunc__: Final = None  # NumPy hands `array * v` and `np.float64(2) * v` to __rmul__
 
-    def __init__(self, data: SupportsFloat, label: str | None = None) -> None:
-        if label is not None and not isinstance(label, str):
-            raise TypeError(f"a label must be a string or None, got {shown(label)}")
+    def __init__(
+        self,
+        data: SupportsFloat,
+        _children: Iterable[Value] = (),
+        _op: str = "",
+        label: str | None = None,
+    ) -> None:
+        if _children != () and tuple(_children):
+            raise TypeError(
+                f"a Value made by hand has no parents, got {shown(_children)}; write label='w' for "
+                "a name, and Op(name, partials, value) for an operation of your own"
+            )
         self._data = data if type(data) is float else as_float(data)
-        self.grad: float | None = None
-        self.label = label
+        self._grad: float | None = None  # None: no reverse sweep has reached the node
+        self._attributes: dict[str, Any] | None = None
+        if label is not None:
+            self.label = label
         self.op: Op | None = None
         self.parents: tuple[Value, ...] = ()
         self.partials: tuple[float, ...] = ()
@@ -84,6 +101,28 @@ class Value(Operand):
     def data(self, number: SupportsFloat) -> None:
         self._data = as_float(number)
 
+    @property
+    def grad(self) -> float:
+        return self._grad if self._grad is not None else 0.0
+
+    @grad.setter
+    def grad(self, number: SupportsFloat | None) -> None:
+        self._grad = None if number is None else as_float(number)
+
+    @property
+    def reached(self) -> bool:
+        return self._grad is not None
+
+    @property
+    def label(self) -> str | None:
+        return self._attributes.get("label") if self._attributes else None
+
+    @label.setter
+    def label(self, label: str | None) -> None:
+        if label is not None and not isinstance(label, str):
+            raise TypeError(f"a label must be a string or None, got {shown(label)}")
+        self._attributes = {**(self._attributes or {}), "label": label}
+
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the ``grad`` of every leaf that ``self`` depends on.
 
@@ -93,49 +132,41 @@ class Value(Operand):
         """
         order = topological_order(self)
         for node in order:
-            if node.parents or node.grad is None:
-                node.grad = 0.0
-        self.grad += 1.0  # type: ignore[operator]  # a number since the loop above
+            if node.parents or node._grad is None:
+                node._grad = 0.0
+        self._grad += 1.0  # type: ignore[operator]  # a number since the loop above
         for node in reversed(order):
             if node.parents:
-                adjoint = node.grad
+                adjoint = node._grad
                 for parent, partial in zip(node.parents, node.partials):
-                    parent.grad += adjoint * partial  # type: ignore[operator]
+                    parent._grad += adjoint * partial  # type: ignore[operator]
         if watching.open_blocks:
             anomaly.check_adjoints(order, {node: node.grad for node in order})
 
     # --- operators, written out for speed; a test compares them with their rows -----------------
 
     def __add__(self, other: SupportsFloat) -> Value:
-        if type(other) is not Value:
-            if isinstance(other, Symbol):
-                return NotImplemented
-            other = constant(other)
+        if type(other) is not Value and (other := operand(other, "__radd__")) is NotImplemented:
+            return NotImplemented
         data = self._data + other._data
         return new_node(data, ops.add, (self, other), _ONES if data == data else _NANS)
 
     def __sub__(self, other: SupportsFloat) -> Value:
-        if type(other) is not Value:
-            if isinstance(other, Symbol):
-                return NotImplemented
-            other = constant(other)
+        if type(other) is not Value and (other := operand(other, "__rsub__")) is NotImplemented:
+            return NotImplemented
         data = self._data - other._data
         return new_node(data, ops.sub, (self, other), _ONE_MINUS_ONE if data == data else _NANS)
 
     def __mul__(self, other: SupportsFloat) -> Value:
-        if type(other) is not Value:
-            if isinstance(other, Symbol):
-                return NotImplemented
-            other = constant(other)
+        if type(other) is not Value and (other := operand(other, "__rmul__")) is NotImplemented:
+            return NotImplemented
         x, y = self._data, other._data
         data = x * y
         return new_node(data, ops.mul, (self, other), (y, x) if data == data else _NANS)
 
     def __truediv__(self, other: SupportsFloat) -> Value:
-        if type(other) is not Value:
-            if isinstance(other, Symbol):
-                return NotImplemented
-            other = constant(other)
+        if type(other) is not Value and (other := operand(other, "__rtruediv__")) is NotImplemented:
+            return NotImplemented
         x, y = self._data, other._data
         if y == 0:
             return self.record(ops.div, (self, other))
@@ -145,9 +176,11 @@ class Value(Operand):
         )
 
     def __pow__(self, other: SupportsFloat) -> Value:
-        if isinstance(other, Operand):
+        if type(other) is Value:
             return self.record(ops.pow, (self, other))
-        exponent = constant(other)  # so its derivative is not computed
+        exponent = operand(other, "__rpow__")  # a constant: its derivative is not computed
+        if exponent is NotImplemented:
+            return NotImplemented
         x, p = self._data, exponent._data
         data = floats.pow(x, p)
         if data != data:
@@ -197,10 +230,27 @@ class Value(Operand):
             )
         return new_node(data, op, parents, partials)
 
-    __lt__ = _comparison(lt)
-    __le__ = _comparison(le)
-    __gt__ = _comparison(gt)
-    __ge__ = _comparison(ge)
+    __lt__ = _comparison(lt, "__gt__")
+    __le__ = _comparison(le, "__ge__")
+    __gt__ = _comparison(gt, "__lt__")
+    __ge__ = _comparison(ge, "__le__")
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is Value:
+            return self._data == other._data
+        if isinstance(other, Number):  # exactly, as Python compares, also an int beyond all floats
+            return bool(self._data == cast(float, other))
+        if hasattr(other, "__array__"):
+            return self._data == as_float(other)  # TypeError for more than one number
+        return NotImplemented
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError(
+            f"Value cannot be the base of {cls.__name__}: operators would still return Values; "
+            "write a class that has a Value as an attribute, or declare attributes of Values: "
+            "microgradient.attributes('m', 'v')"
+        )
 
     def __bool__(self) -> bool:
         raise TypeError("a Value is not a bool; write `v.data != 0`, or compare: `v > 0`")
@@ -216,8 +266,9 @@ class Value(Operand):
     # --- printing and copying, without recursion (pickling: engine/services/pickling.py) ---------
 
     def __repr__(self) -> str:
+        grad = f", grad={self._grad}" if self.reached else ""
         label = f", label={self.label!r}" if self.label is not None else ""
-        return f"Value(data={self._data}, grad={self.grad}{label})"
+        return f"Value(data={self._data}{grad}{label})"
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
@@ -261,6 +312,23 @@ class Value(Operand):
     def minimum(self, other: SupportsFloat) -> Value:
         return self.record(ops.minimum, (self, other))
 
+    # --- micrograd's names, which its lessons and drawings read ----------------------------------
+
+    @property
+    def _prev(self) -> set[Value]:
+        return set(self.parents)
+
+    @property
+    def _op(self) -> str:
+        if self.op is ops.pow:
+            return f"**{self.parents[1]._data:g}"
+        return self.op.symbol if self.op is not None and self.parents else ""
+
+    def _backward(self) -> None:
+        """Add to the ``grad`` of the parents what this node contributes: a step of ``backward``."""
+        for parent, partial in zip(self.parents, self.partials):
+            parent.grad += self.grad * partial
+
 
 _blank = object.__new__
 
@@ -268,8 +336,8 @@ _blank = object.__new__
 def new_node(data: float, op: Op, parents: tuple[Value, ...], partials: tuple[float, ...]) -> Value:
     node = _blank(Value)
     node._data = data
-    node.grad = None
-    node.label = None
+    node._grad = None
+    node._attributes = None
     node.op = op
     node.parents = parents
     node.partials = partials
@@ -283,25 +351,39 @@ def constant(x: object) -> Value:
     return new_node(x if type(x) is float else as_float(x), ops.constant, (), ())
 
 
-def _number(x: SupportsFloat) -> float:
-    return x._data if type(x) is Value else as_float(x)
+def operand(x: object, reflected: str) -> Value:
+    """Return ``x`` as a constant; NotImplemented if its class has the ``reflected`` operator.
+
+    Built-in types and arrays have it too (``[0] * 3``), but for other purposes: they raise the
+    TypeError that says what to write.
+    """
+    if isinstance(x, Symbol):
+        return NotImplemented  # type: ignore[no-any-return]
+    try:
+        return constant(x)
+    except TypeError:
+        foreign = type(x).__module__ not in ("builtins", "numpy")
+        if foreign and hasattr(type(x), reflected):
+            return NotImplemented  # type: ignore[no-any-return]
+        raise
 
 
 def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
     if node.op is ops.argument:  # a copy would not be the transform's variable
         return node
-    return rebuilt(node._data, node.grad, node.label, node.op, parents, node.partials)
+    return rebuilt(node._data, node._grad, node._attributes, node.op, parents, node.partials)
 
 
 def rebuilt(
     data: float,
     grad: float | None,
-    label: str | None,
+    attributes: dict[str, Any] | None,
     op: Op | None,
     parents: tuple[Value, ...],
     partials: tuple[float, ...],
 ) -> Value:
     """Return a node with these contents, as a copy needs it: nothing is watched."""
-    node = Value(data, label)
-    node.grad, node.op, node.parents, node.partials = grad, op, parents, partials
+    node = Value(data)
+    node._grad, node.op, node.parents, node.partials = grad, op, parents, partials
+    node._attributes = attributes.copy() if attributes else None
     return node

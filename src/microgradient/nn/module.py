@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
-from typing import Any, SupportsFloat, TypedDict, Unpack
+from typing import Any, SupportsFloat, TypedDict, Unpack, cast
 
 from microgradient.engine import ops
 from microgradient.engine.number import as_float, positive, shown
@@ -36,6 +36,7 @@ ACTIVATIONS: Mapping[str, Activation] = {
 }
 
 
+_GLOBAL = cast(random.Random, random)  # the module has its generator's methods as functions
 _MICROGRAD = uniform(1.0)  # micrograd's initial weights; its biases start at 0
 
 
@@ -108,7 +109,7 @@ class Neuron(Module):
 
     ``nin`` is the number of inputs. ``activation`` is a name in ``ACTIVATIONS`` or a function of a
     Value; ``nonlin=False`` is micrograd's way to say ``activation="linear"``. ``rng`` is a
-    ``random.Random`` or a seed.
+    ``random.Random`` or a seed; without it, ``random.seed`` seeds the initial weights.
     """
 
     def __init__(
@@ -137,6 +138,24 @@ class Neuron(Module):
     def respond(self, inputs: Sequence[Value], numbers: Sequence[float] | None) -> Value:
         """Return the output for ``inputs``; ``numbers`` is their data, read once per layer."""
         return self.activation(weighted_sum(self.weights, inputs, numbers, self.bias))
+
+    @property
+    def w(self) -> list[Value]:
+        """The weights, by micrograd's name."""
+        return self.weights
+
+    @w.setter
+    def w(self, weights: list[Value]) -> None:
+        self.weights = weights
+
+    @property
+    def b(self) -> Value:
+        """The bias, by micrograd's name."""
+        return self.bias
+
+    @b.setter
+    def b(self, bias: Value) -> None:
+        self.bias = bias
 
     def __repr__(self) -> str:
         return f"Neuron({len(self.weights)})"
@@ -239,7 +258,9 @@ def activation_of(activation: str | Activation) -> Activation:
 
 
 def generator(rng: random.Random | int | None) -> random.Random:
-    """Return ``rng``, a new generator from a seed, or an unseeded one for None."""
+    """Return ``rng``, a new generator from a seed, or for None the one that random.seed seeds."""
+    if rng is None or rng is _GLOBAL:
+        return _GLOBAL
     if isinstance(rng, bool):
         raise TypeError(f"expected a seed or a random.Random, got {shown(rng)}")
     return rng if isinstance(rng, random.Random) else random.Random(rng)

@@ -20,10 +20,9 @@ _INCOMPLETE = "{} must define settings() and rule(), or override step(), which i
 class Optimizer:
     """Parameters, and the rule by which ``step`` moves each of them along its gradient.
 
-    ``rate`` may be changed between steps; ``steps`` counts the steps done. A gradient of None (no
-    sweep has reached the parameter) counts as 0. A subclass names in ``memories`` the attributes
-    that hold one number for each parameter between steps, and sets ``steady`` to False if
-    ``settings(step)`` differs from step to step.
+    ``rate`` may be changed between steps; ``steps`` counts the steps done. A subclass names in
+    ``memories`` the attributes that hold one number for each parameter between steps, and sets
+    ``steady`` to False if ``settings(step)`` differs from step to step.
     """
 
     memories: tuple[str, ...] = ()
@@ -59,7 +58,7 @@ class Optimizer:
         memories = [getattr(self, name) for name in self.memories]
         for i, parameter in enumerate(self.parameters):
             before = [memory[i] for memory in memories]
-            parameter.data, *after = rule(settings, parameter.data, parameter.grad or 0.0, *before)
+            parameter.data, *after = rule(settings, parameter.data, parameter.grad, *before)
             for memory, number in zip(memories, after, strict=True):
                 memory[i] = number
         self.steps += 1

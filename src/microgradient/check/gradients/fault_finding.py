@@ -149,8 +149,8 @@ def _difference(here: Recording, there: Recording, name: str) -> str | None:
             "branches are not differentiated; write where(condition, a, b)"
         )
     for node, moved in zip(here.order, there.order):
-        if not node.parents and node not in here.inputs and node.data != moved.data:
-            users = [user for user in here.order if node in user.parents]
+        if not node.parents and all(node is not x for x in here.inputs) and node.data != moved.data:
+            users = [user for user in here.order if any(node is p for p in user.parents)]
             where = f" (an operand of {users[0].op.name})" if users and users[0].op else ""
             return (
                 f"the number {node.data!r}{where} is computed from {name} but not connected to it "

@@ -16,12 +16,14 @@ from microgradient.engine.graph import topological_order
 from microgradient.engine.op import Op
 from microgradient.engine.value import Value, rebuilt
 
-_Row = tuple[float, "float | None", "str | None", "Op | None", "list[int]", "tuple[float, ...]"]
+_Row = tuple[
+    float, "float | None", "dict[str, Any] | None", "Op | None", "list[int]", "tuple[float, ...]"
+]
 
 
 def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
     if not root.parents:
-        return rebuilt, (root.data, root.grad, root.label, _settled(root), (), ())
+        return rebuilt, (root.data, root._grad, root._attributes, _settled(root), (), ())
     order = topological_order(root)
     place = {node: i for i, node in enumerate(order)}
     return _graph, ([_row(node, place) if node.parents else node for node in order],)
@@ -29,7 +31,7 @@ def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
 
 def _row(node: Value, place: dict[Value, int]) -> _Row:
     above = [place[parent] for parent in node.parents]
-    return node.data, node.grad, node.label, _settled(node), above, node.partials
+    return node.data, node._grad, node._attributes, _settled(node), above, node.partials
 
 
 def _settled(node: Value) -> Op | None:
@@ -43,9 +45,9 @@ def _graph(rows: list[Value | _Row]) -> Value:
     nodes: list[Value] = []
     for row in rows:
         if type(row) is tuple:
-            data, grad, label, op, above, partials = row
+            data, grad, attributes, op, above, partials = row
             parents = tuple([nodes[i] for i in above])
-            nodes.append(rebuilt(data, grad, label, op, parents, partials))
+            nodes.append(rebuilt(data, grad, attributes, op, parents, partials))
         else:
             nodes.append(cast(Value, row))
     return nodes[-1]

@@ -138,12 +138,12 @@ def _lines(node: Value, graph: NumberedGraph) -> tuple[str, ...]:
 
 
 def _gradient(node: Value) -> str:
-    return NOT_YET if node.grad is None else f"grad {short(node.grad)}"
+    return f"grad {short(node.grad)}" if node.reached else NOT_YET
 
 
 def _flow(node: Value, partial: float, contributions: bool) -> tuple[str, float]:
     """Return the text and number of an edge into ``node``."""
-    if not contributions or node.grad is None:
+    if not contributions or not node.reached:
         return short(partial), partial
     term = node.grad * partial
     return f"{short(node.grad)} × {short(partial)} = {short(term)}", term
@@ -195,13 +195,13 @@ def _summary(fold: Fold) -> tuple[str, ...]:
 
 
 def _numbers(nodes: Sequence[Value]) -> tuple[str, ...]:
-    gradients = [node.grad for node in nodes if node.grad is not None]
+    gradients = [node.grad for node in nodes if node.reached]
     shown = f"grad {_range(gradients)}" if len(gradients) == len(nodes) else NOT_YET
     return f"value {_range(node.data for node in nodes)}", shown
 
 
 def _norm(parameters: Sequence[Value]) -> str:
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.reached]
     return f"gradient norm {short(hypot(*gradients))}" if gradients else "gradient norm not yet"
 
 

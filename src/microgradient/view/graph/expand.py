@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import reduce
-from operator import add
+from operator import add, is_not
 from typing import Any, Final
 
 from microgradient.engine import ops
@@ -48,15 +48,17 @@ def expand(value: Value, *operations: str, names: Names | None = None) -> Value:
             if isinstance(names, Watch) and node in names.lines:
                 names.lines.update(dict.fromkeys(new, names.lines[node]))
             made = made if type(made) is Value else constant(made)
-            twin[node] = made.record(ops.taken, (made,)) if made in parents else made
-        elif parents and node.op is not None and parents != node.parents:
+            twin[node] = (
+                made.record(ops.taken, (made,)) if any(made is p for p in parents) else made
+            )
+        elif parents and node.op is not None and any(map(is_not, parents, node.parents)):
             twin[node] = node.record(node.op, parents)
         else:
             twin[node] = node
         if twin[node] is not node:
-            twin[node].label, twin[node].grad = called.get(node), node.grad
+            twin[node].label, twin[node]._grad = called.get(node), node._grad
     result = twin[value]
-    if value.grad is not None and result is not value:
+    if value.reached and result is not value:
         _fill(result, value.grad)
     return result
 
@@ -92,7 +94,7 @@ def _fill(result: Value, seed: float) -> None:
     with paused():
         found = adjoints(order, {result: seed}, set(order), as_graph=False)
     for node, adjoint in found.items():
-        if node.parents and node.grad is None:
+        if node.parents and not node.reached:
             node.grad = adjoint
 
 

@@ -91,7 +91,7 @@ class StepWriter:
         """
         parent = node.parents[operand]
         above, below = self.symbol(node), self.symbol(parent)
-        twice = node.parents.count(parent) > 1
+        twice = sum(other is parent for other in node.parents) > 1
         if self.notation is LATEX:
             place = f"_{{{operand + 1}}}" if twice else ""
             return rf"\frac{{\partial{place} {above}}}{{\partial {below}}}"
