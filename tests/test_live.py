@@ -55,27 +55,25 @@ def test_on_sweep_sees_every_sweep_and_training_stays_the_same():
         _train(model, on_sweep=3)
 
 
-def test_in_a_terminal(monkeypatch):
-    out = io.StringIO()
-    screen = Console(file=out, force_terminal=True, width=100, color_system="truecolor")
-    monkeypatch.setattr("rich.live.get_console", lambda: screen)
+def test_in_a_terminal(monkeypatch, capsys):
+    for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "100"), ("LINES", "35")):
+        monkeypatch.setenv(name, value)
     model = nn.MLP(2, [2, 1], "tanh", rng=0)
     with live(INPUTS) as show:
         _train(model, on_sweep=show)
-    text = out.getvalue()
+    text = capsys.readouterr().out
     assert "sweep 30: error" in text
     assert "codes in layer 0" in text
     assert "▁" in text
 
 
-def test_in_a_file_only_the_last_frame_is_written(monkeypatch):
-    out = io.StringIO()
-    screen = Console(file=out, width=100)
-    monkeypatch.setattr("rich.live.get_console", lambda: screen)
+def test_in_a_file_only_the_last_frame_is_written(capsys):
     model = nn.MLP(2, [2, 1], "tanh", rng=0)
     with live() as show:
         _train(model, on_sweep=show)
-    assert out.getvalue().count("sweep") == 1
+    out = capsys.readouterr().out
+    assert out.count("sweep") == 1
+    assert "\x1b" not in out
 
 
 def test_ipykernel_alone_is_no_notebook():

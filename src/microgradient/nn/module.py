@@ -240,7 +240,7 @@ def activation_of(activation: str | Activation) -> Activation:
 
 def generator(rng: random.Random | int | None) -> random.Random:
     """Return ``rng``, a new generator from a seed, or an unseeded one for None."""
-    if isinstance(rng, bool):
+    if isinstance(rng, bool) or not isinstance(rng, random.Random | int | None):
         raise TypeError(f"expected a seed or a random.Random, got {shown(rng)}")
     return rng if isinstance(rng, random.Random) else random.Random(rng)
 

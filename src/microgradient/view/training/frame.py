@@ -19,7 +19,8 @@ from microgradient.view.graph.numbered_graph import NumberedGraph
 _CURVE = 64  # columns of the error curve
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST = 40  # rows or columns of a matrix that are shown
-# From small to large, in colours that terminals with 256 colours have.
+# From small to large, in colours that terminals with 256 colours have; signs are coloured as in
+# the drawings.
 _BLUES = (238, 238, 238), (175, 215, 255), (95, 175, 255), (0, 135, 255), (0, 95, 215), (0, 0, 175)
 _ORANGES = (
     (238, 238, 238),
