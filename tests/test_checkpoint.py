@@ -161,7 +161,9 @@ def test_the_name_of_a_file_does_not_matter(tmp_path):
 def test_an_oversized_file_is_not_read(tmp_path):
     with (tmp_path / "a.json").open("wb") as file:
         file.truncate(2**31)  # no byte of it is on the disk
-    with pytest.raises(ValueError, match=r"2,147,483,648 bytes; a checkpoint of this module, with 9 par"):
+    with pytest.raises(
+        ValueError, match=r"2,147,483,648 bytes; a checkpoint of this module, with 9 par"
+    ):
         nn.load(_model(), tmp_path / "a.json")
 
 
@@ -219,7 +221,7 @@ def test_names_may_hold_brackets_and_any_other_character(tmp_path):
 def test_types_are_checked_before_the_checksum(tmp_path, number):
     path = tmp_path / "a.json"
     nn.save(_model(), path)
-    path.write_text(path.read_text().replace(": 0.", f": {number}, " '"x": 0.', 1))
+    path.write_text(path.read_text().replace(": 0.", f': {number}, "x": 0.', 1))
     with pytest.raises(ValueError, match=r"expected a number for str|it holds other data"):
         nn.load(_model(), path)
 

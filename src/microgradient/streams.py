@@ -79,8 +79,9 @@ class Stream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if self._stream is not None and self.fault is None:
-            self._do(self._stream.flush)
+        flush = getattr(self._stream, "flush", None)  # what stands in for a stream may lack it
+        if flush is not None and self.fault is None:
+            self._do(flush)
 
     def isatty(self) -> bool:
         try:
