@@ -1,5 +1,7 @@
 """The same examples in every run, and no time limit: a slow machine is not a wrong derivative."""
 
+from math import inf
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,7 +20,7 @@ settings.load_profile("tests")
 @pytest.fixture(autouse=True)
 def first_interrupt(monkeypatch):
     """The first Ctrl-C of a test is no second one, whatever the test before did."""
-    monkeypatch.setattr(interruption, "_last", -interruption.SOON)
+    monkeypatch.setattr(interruption, "_last", -inf)
 
 
 def pytest_collection_modifyitems(items):

@@ -1,9 +1,6 @@
 """live: training while it runs, as data, in a terminal and in a notebook."""
 
-import io
-
 import pytest
-from rich.console import Console
 
 import microgradient as mg
 from microgradient import Value, live, nn

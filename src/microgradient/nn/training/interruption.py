@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from math import inf
 
 SOON = 2.0  # seconds
 
-_last = -SOON
+_last = -inf
 """When Ctrl-C was last pressed in a training run."""
 
 

@@ -121,9 +121,13 @@ def train(
                         history.stopped = "criterion"
                         break
         except KeyboardInterrupt:
-            history.stopped = "interrupted"
-            eager.restore()
-            if is_second():
+            history.stopped, second = "interrupted", is_second()
+            try:
+                eager.restore()
+            except KeyboardInterrupt:
+                second = True
+                eager.restore()
+            if second:
                 raise
         except BaseException:
             eager.restore()

@@ -87,24 +87,35 @@ def train_replicas(
     if not replicas:
         return []
     plan.batch_size(len(patterns))  # raises ValueError without patterns
-    optimizers = [optimizer(model.parameters()) for model in replicas]
+    ended: list[Replica[ReplicaModel] | None] = [None] * len(replicas)
     side_by_side = plan.shuffle is None and plan.stop_when_met and backend in ("auto", "llvm")
-    if side_by_side and has_llvm(backend):
-        try:
-            programs = _shared_programs(replicas, optimizers, loss, plan, without_arrays(patterns))
-        except Exception:
-            if backend == "llvm":
-                raise
+    stopped = "sweeps"
+    try:
+        optimizers = [optimizer(model.parameters()) for model in replicas]
+        queue = None
+        if side_by_side and has_llvm(backend):
+            try:
+                numbers = without_arrays(patterns)
+                programs = _shared_programs(replicas, optimizers, loss, plan, numbers)
+            except Exception:
+                if backend == "llvm":
+                    raise
+            else:
+                queue = _Queue(replicas, optimizers, programs, plan, ended)
+        if queue is not None:
+            queue.train(workers)
         else:
-            return _Queue(replicas, optimizers, programs, plan).train(workers)
-    ended: list[Replica[ReplicaModel]] = []
-    keywords = {"loss": loss, "plan": plan, "backend": backend, "progress": False}
-    for model, own in zip(replicas, optimizers):
-        if ended and ended[-1].stopped == "interrupted":
-            ended.append(Replica(model, 0, "interrupted", 0.0, 0))
-        else:
-            ended.append(_train_alone(model, patterns, optimizer=own, **keywords))
-    return ended
+            keywords = {"loss": loss, "plan": plan, "backend": backend, "progress": False}
+            for i, (model, own) in enumerate(zip(replicas, optimizers)):
+                ended[i] = one = _train_alone(model, patterns, optimizer=own, **keywords)
+                if one.stopped == "interrupted":
+                    stopped = "interrupted"
+                    break
+    except KeyboardInterrupt:
+        if is_second():
+            raise
+        stopped = "interrupted"
+    return [result or Replica(model, 0, stopped, 0.0, 0) for model, result in zip(replicas, ended)]
 
 
 def _train_alone(
@@ -199,6 +210,7 @@ class _Queue(Generic[ReplicaModel]):
         optimizers: Sequence[Optimizer],
         programs: TrainingPrograms,
         plan: TrainingPlan,
+        results: list[Replica[ReplicaModel] | None],
     ) -> None:
         from microgradient.compiler.llvm.training_kernel import WIDTH, TrainingCode  # llvmlite
 
@@ -210,27 +222,15 @@ class _Queue(Generic[ReplicaModel]):
         gradient = programs.gradient.over(weights, None)
         self._code = TrainingCode(gradient, programs.update, WIDTH, plan.batch_size(count), count)
         self._steady = not self._changes and optimizers[0].steady
-        self._results: list[Replica[ReplicaModel] | None] = [None] * len(models)
+        self._results = results
         self._lock = threading.Lock()
         self._next = 0
         self._stopped = False
 
-    def train(self, workers: int) -> list[Replica[ReplicaModel]]:
-        """Train the replicas in ``workers`` threads and return how each ended."""
-        stopped = "sweeps"
-        if self._sweeps > 0:
-            try:
-                self._run(workers)
-            except KeyboardInterrupt:
-                if is_second():
-                    raise
-                stopped = "interrupted"
-        return [
-            result or Replica(model, 0, stopped, 0.0, 0)
-            for model, result in zip(self._models, self._results)
-        ]
-
-    def _run(self, workers: int) -> None:
+    def train(self, workers: int) -> None:
+        """Train the replicas in ``workers`` threads."""
+        if self._sweeps == 0:
+            return
         with ThreadPoolExecutor(workers) as pool:
             futures = [pool.submit(self._work) for _ in range(workers)]
             try:
