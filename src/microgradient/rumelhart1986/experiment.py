@@ -109,7 +109,7 @@ class Probe:
     """Codes to show after training: the activities of the units of ``group`` for some patterns."""
 
     group: str
-    patterns: tuple[NamedPattern, ...]
+    patterns: tuple[NamedPattern, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,10 @@ class Experiment:
             for pattern in self.patterns:
                 if (len(pattern.inputs), len(pattern.targets)) != (inputs, groups[-1].size):
                     raise ValueError(f"{self.name} {name}: pattern {pattern.name!r} does not fit")
+
+    def __repr__(self) -> str:
+        variants = ", ".join(self.variants)
+        return f"<experiment {self.name!r}: {len(self.patterns)} patterns; variants {variants}>"
 
     @property
     def default(self) -> str:

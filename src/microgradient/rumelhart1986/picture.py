@@ -27,6 +27,13 @@ def check(path: Path) -> None:
 
 def save(trial: Trial, path: Path) -> None:
     """Draw ``trial`` and write it to ``path``."""
+    content = BytesIO()
+    figure_of(trial).savefig(content, format=path.suffix[1:].lower(), dpi=150)
+    write_file(path, content.getvalue())
+
+
+def figure_of(trial: Trial) -> Any:
+    """Return a matplotlib figure of ``trial``."""
     from matplotlib.figure import Figure
 
     layers = trial.network.layers
@@ -59,9 +66,7 @@ def save(trial: Trial, path: Path) -> None:
         codes = [trial.network.activities(p.inputs)[probe.group] for p in probe.patterns]
         _codes(axes, codes, [p.name for p in probe.patterns])
         axes.set_title(f"activities of {probe.group} (white 0, black 1)", fontsize=9)
-    content = BytesIO()
-    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
-    write_file(path, content.getvalue())
+    return figure
 
 
 def _row(part: Any, count: int, ratios: list[int]) -> list[Any]:

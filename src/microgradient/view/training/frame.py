@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log10
 from typing import Any
 
@@ -41,7 +41,7 @@ class Matrix:
 
     title: str
     names: tuple[str, ...]
-    rows: tuple[tuple[float, ...], ...]
+    rows: tuple[tuple[float, ...], ...] = field(repr=False)
     signed: bool
 
     @property
@@ -55,7 +55,7 @@ class Frame:
     """One moment: the sweep, the errors so far, how many patterns are right, weights, codes."""
 
     sweep: int
-    errors: tuple[float, ...]
+    errors: tuple[float, ...] = field(repr=False)
     right: int | None
     weights: tuple[Matrix, ...]
     codes: tuple[Matrix, ...]

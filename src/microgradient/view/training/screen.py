@@ -48,7 +48,7 @@ def on_screen(moment: Frame, size: Size) -> Group:
     around = 3 + -(-len(legend) // size.columns)  # the line of what is left out, too
     height = None if size.lines is None else size.lines - around
     columns, left_out = _placed(blocks, size.columns, height)
-    names = ", ".join(block.title for block in left_out)
+    names = ", ".join(block.title for block in blocks if any(block is b for b in left_out))
     below = [Text(f"no room for: {names}", "dim", no_wrap=True, overflow="ellipsis")]
     return Group(*above, *_beside(columns), legend, *(below if left_out else []))
 
