@@ -1,9 +1,14 @@
 """Output in every encoding, to closed, full and abandoned streams, with and without extras."""
 
+import contextlib
+import fcntl
 import io
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -91,6 +96,34 @@ def test_spelled_keeps_what_the_encoding_has():
     assert spelled("→ ∂ α 中 é", "ascii") == "-> d alpha \\u4e2d \\xe9"
     assert spelled("\udcff", "utf-8") == "\\udcff"  # a file's name that is no text
     assert spelled("→", None) == "→"
+
+
+def test_watching_on_a_terminal(tmp_path):
+    """A real terminal of 80 columns and 24 lines: frames over each other, then the results."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES"):
+        environment.pop(name, None)
+    command = [*COMMAND, "train", "xor", "--watch", "--sweeps", "20"]
+    with subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment
+    ) as child:
+        try:
+            os.close(slave)
+            shown = b""
+            with contextlib.suppress(OSError):  # Linux's end of a terminal
+                while part := os.read(master, 65536):
+                    shown += part
+            assert child.wait() == 1
+        finally:
+            child.kill()
+            os.close(master)
+    text = shown.decode()
+    assert text.count("sweep ") >= 10  # frames
+    assert "\x1b[1A" in text  # each over the last
+    assert "\x1b[48;5;" in text or "\x1b[48;2;" in text  # colours of the ground
+    assert "Not learned" in text.split("sweep 20")[-1]
 
 
 # --- streams that are missing, closed, full or abandoned ------------------------------------------
