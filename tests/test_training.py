@@ -510,14 +510,14 @@ def test_settings_of_optimizers(settings, message):
         nn.Adam([Value(1.0)], **settings)
 
 
-def test_adamw_decays_parameters_that_no_gradient_reached():
+@pytest.mark.parametrize("backend", ["eager", "llvm"])
+def test_adamw_decays_parameters_that_no_gradient_reached(backend):
     """As the paper's algorithm does, eager and compiled: docs/limits.md."""
-    for backend in ("eager", "llvm"):
-        used, unused = Value(1.0), Value(1.0)
-        rule = nn.AdamW([used, unused], rate=0.1, decay=0.5)
-        settings = {"loss": lambda y, d: y * y, "optimizer": rule, "backend": backend}
-        _with(lambda x: used * x[0], sweeps=2, **settings)
-        assert unused.data == pytest.approx(0.95**2, rel=1e-15)
+    used, unused = Value(1.0), Value(1.0)
+    rule = nn.AdamW([used, unused], rate=0.1, decay=0.5)
+    settings = {"loss": lambda y, d: y * y, "optimizer": rule, "backend": backend}
+    _with(lambda x: used * x[0], sweeps=2, **settings)
+    assert unused.data == pytest.approx(0.95**2, rel=1e-15)
 
 
 @pytest.mark.parametrize("second", [False, True])
