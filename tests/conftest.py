@@ -1,6 +1,11 @@
 """The same examples in every run, and no time limit: a slow machine is not a wrong derivative."""
 
+from math import inf
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from microgradient.nn.training import interruption
 
 settings.register_profile(
     "tests",
@@ -10,6 +15,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def first_interrupt(monkeypatch):
+    """The first Ctrl-C of a test is no second one, whatever the test before did."""
+    monkeypatch.setattr(interruption, "_last", -inf)
 
 
 def pytest_collection_modifyitems(items):

@@ -4,15 +4,17 @@ import hashlib
 import json
 import math
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
-from microgradient import nn
+from microgradient import Value, nn
 
 
 def _model(seed=1):
@@ -159,8 +161,132 @@ def test_the_name_of_a_file_does_not_matter(tmp_path):
 def test_an_oversized_file_is_not_read(tmp_path):
     with (tmp_path / "a.json").open("wb") as file:
         file.truncate(2**31)  # no byte of it is on the disk
-    with pytest.raises(ValueError, match=r"2,147,483,648 bytes; a checkpoint has at most"):
+    with pytest.raises(
+        ValueError, match=r"2,147,483,648 bytes; a checkpoint of this module, with 9 par"
+    ):
         nn.load(_model(), tmp_path / "a.json")
+
+
+def _hostile(content, size):
+    """Return a checkpoint of about ``size`` bytes with ``content`` over and over in a list."""
+    inside = content * (size // len(content))
+    return f'{{"format": "microgradient checkpoint", "version": 1, "parameters": [{inside}0]}}'
+
+
+@pytest.mark.parametrize("content", ["[],", "{},", '"a",', "1,", "[[[[]]]],"])
+def test_a_hostile_file_takes_no_more_than_the_module_itself(tmp_path, content):
+    """Each ``[]`` of two bytes would take some 60 bytes of memory, and time for the checksum."""
+    path = tmp_path / "a.json"
+    path.write_text(_hostile(content, 20_000_000))
+    model = _model()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"a\.json has 2\d,\d{3},\d{3} bytes"):
+            nn.load(model, path)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_within_the_bound_of_a_large_module_may_hold_no_lists(tmp_path):
+    model = nn.Layer(100, 400, rng=0)  # 40,400 parameters: a file of up to 4 MB
+    path = tmp_path / "a.json"
+    for content in ("[],", "{},"):
+        path.write_text(_hostile(content, 3_000_000))
+        tracemalloc.start()
+        try:
+            with pytest.raises(ValueError, match="it holds other data"):
+                nn.load(model, path)
+            assert tracemalloc.get_traced_memory()[1] < 30_000_000
+        finally:
+            tracemalloc.stop()
+
+
+def test_names_may_hold_brackets_and_any_other_character(tmp_path):
+    class Odd(nn.Module):
+        def __init__(self):
+            self.parts = {name: Value(0.5) for name in ("[{", "[0]", "ä{}", "𝕏" * 99, '"', "\n")}
+
+    model, other = Odd(), Odd()
+    model.parameters()[1].data = 3.0
+    nn.save(model, tmp_path / "a.json")
+    nn.load(other, tmp_path / "a.json")
+    assert other.state_dict() == model.state_dict()
+    content = json.loads((tmp_path / "a.json").read_text())
+    (tmp_path / "a.json").write_text(json.dumps(content, indent=8, ensure_ascii=False))
+    nn.load(other, tmp_path / "a.json")  # laid out by another program
+
+
+@pytest.mark.parametrize("number", ["[]", '"1"', "null", "true", "{}"])
+def test_types_are_checked_before_the_checksum(tmp_path, number):
+    path = tmp_path / "a.json"
+    nn.save(_model(), path)
+    path.write_text(path.read_text().replace(": 0.", f': {number}, "x": 0.', 1))
+    with pytest.raises(ValueError, match=r"expected a number for str|it holds other data"):
+        nn.load(_model(), path)
+
+
+def test_odd_paths_are_refused_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for odd in (None, 3, b"x.json", ["x.json"]):
+        for act in (nn.save, nn.load):
+            with pytest.raises(TypeError, match=r"path of a file, such as 'model\.json', got"):
+                act(_model(), odd)
+    for odd in ("", "x/", "a\0b"):
+        for act in (nn.save, nn.load):
+            with pytest.raises(ValueError, match=r"path of a file, such as|allows no file named"):
+                act(_model(), odd)
+    with pytest.raises(TypeError, match=r'as in nn\.save\(model, "model\.json"\), got str'):
+        nn.save("model.json", _model())
+    with pytest.raises(TypeError, match=r'as in nn\.load\(model, "model\.json"\), got str'):
+        nn.load("model.json", _model())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_name_that_the_system_allows(tmp_path):
+    path = tmp_path / ("x" * 250 + ".json")
+    nn.save(_model(1), path)
+    model = _model(2)
+    nn.load(model, path)
+    assert model.state_dict() == _model(1).state_dict()
+
+
+FULL = """
+import resource, sys
+from microgradient import nn
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # as a disk that is full
+try:
+    nn.save(nn.MLP(2, [2, 1], rng=0), sys.argv[1])
+except OSError as fault:
+    print(fault)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no limit to set")
+def test_a_write_that_fails_names_the_target_and_leaves_it(tmp_path):
+    path = tmp_path / "a.json"
+    nn.save(_model(), path)
+    before = path.read_bytes()
+    run = subprocess.run([sys.executable, "-c", FULL, path], capture_output=True, text=True)
+    assert run.stdout == f"[Errno 27] File too large: nothing was written: {str(path)!r}\n"
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_training_goes_on_exactly_from_a_pickled_model_and_optimizer():
+    """A checkpoint holds no optimizer state: docs/limits.md."""
+    settings = {"loss": nn.half_squared_error, "backend": "eager"}
+    patterns = [([0.0, 1.0], [1.0]), ([1.0, 1.0], [0.0])]
+    runs = []
+    for stop in (False, True):
+        model = _model(1)
+        optimizer = nn.Adam(model.parameters(), 0.1)
+        nn.train(model, patterns, optimizer=optimizer, sweeps=5, **settings)
+        if stop:
+            model, optimizer = pickle.loads(pickle.dumps((model, optimizer)))
+        nn.train(model, patterns, optimizer=optimizer, sweeps=5, **settings)
+        runs.append(model.state_dict())
+    assert runs[0] == runs[1]
 
 
 def test_pipes_are_not_read_and_loops_of_links_not_replaced(tmp_path):

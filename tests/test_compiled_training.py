@@ -218,7 +218,7 @@ def test_what_a_rule_or_a_schedule_of_its_own_reads_is_not_frozen():
         )
 
 
-def test_trying_to_compile_draws_no_random_number_and_can_be_interrupted():
+def test_trying_to_compile_draws_no_random_number():
     def drawing(x):
         return network(x) * random.random()
 
@@ -231,13 +231,16 @@ def test_trying_to_compile_draws_no_random_number_and_can_be_interrupted():
         results.append(nn.train(drawing, XOR, backend=backend, **settings).errors)
     assert results[0] == results[1]
 
+
+@pytest.mark.parametrize("backend", ["eager", "llvm"])
+def test_trying_to_compile_can_be_interrupted(backend):
     def interrupting(x):
         raise KeyboardInterrupt
 
-    for backend in ("eager", "llvm"):
-        settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 4}
-        history = nn.train(interrupting, XOR, backend=backend, **settings)
-        assert (history.stopped, history.sweeps) == ("interrupted", 0)
+    rule = nn.Momentum(model().parameters(), 0.1)
+    settings = {"loss": nn.half_squared_error, "optimizer": rule, "sweeps": 4}
+    history = nn.train(interrupting, XOR, backend=backend, **settings)
+    assert (history.stopped, history.sweeps) == ("interrupted", 0)
 
 
 def test_rules_that_hand_memories_on():
@@ -649,5 +652,67 @@ def test_ctrl_c_ends_training_and_keeps_whole_sweeps():
             assert child.stdout.readline() == "begun\n"
             child.send_signal(signal.SIGINT)
             assert child.stdout.read() == "interrupted True True True\n"
+        finally:
+            child.kill()
+
+
+LOOP = """
+import signal
+import sys
+import threading
+import time
+from microgradient import nn
+from microgradient.nn.training import interruption
+signal.signal(signal.SIGINT, signal.default_int_handler)
+interruption.SOON = float(sys.argv[1])  # the machine's speed must not matter
+patterns = [([float(a), float(b)], [float(a != b)]) for a in (0, 1) for b in (0, 1)]
+settings = dict(loss=nn.half_squared_error, sweeps=10**9, update="presentation")
+runs = []
+
+def tell_when_it_has_begun(models):
+    weights = [p.data for m in models for p in m.parameters()]
+    while weights == [p.data for m in models for p in m.parameters()]:
+        time.sleep(0.01)
+    print("begun", flush=True)
+
+def descent(parameters):
+    if not threads or not threads[-1].is_alive():  # replicas show no weights before they end
+        threads.append(threading.Timer(1.0, lambda: print("begun", flush=True)))
+        threads[-1].daemon = True
+        threads[-1].start()
+    return nn.GradientDescent(parameters, 1e-6)
+
+def train(models):
+    if sys.argv[2] == "replicas":
+        ended = nn.train_replicas(models, patterns, optimizer=descent, **settings)
+        runs.append([replica.stopped for replica in ended])
+    else:
+        threading.Thread(target=tell_when_it_has_begun, args=(models,), daemon=True).start()
+        rule = nn.Momentum(models[0].parameters(), 0.01)
+        one = nn.train(models[0], patterns, optimizer=rule, backend="llvm", **settings)
+        runs.append(one.stopped)
+
+threads = []
+try:
+    for seed in range(3):
+        train([nn.MLP(2, [3, 1], "tanh", rng=10 * seed + k) for k in range(2)])
+except KeyboardInterrupt:
+    runs.append("raised")
+print(runs)
+"""
+
+
+@pytest.mark.parametrize("what", ["one", "replicas"])
+@pytest.mark.parametrize(("soon", "presses", "ends"), [("1e9", 2, ["raised"]), ("0", 3, [])])
+def test_ctrl_c_ends_one_run_and_a_second_one_soon_after_the_loop(what, soon, presses, ends):
+    command = [sys.executable, "-c", LOOP, soon, what]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            for _ in range(presses):
+                assert child.stdout.readline() == "begun\n"
+                child.send_signal(signal.SIGINT)
+            stopped = "interrupted" if what == "one" else ["interrupted", "interrupted"]
+            whole = presses - len(ends)
+            assert child.stdout.read() == f"{[stopped] * whole + ends}\n"
         finally:
             child.kill()

@@ -10,12 +10,13 @@ ALLOWED = {
     "engine": set(),
     "compiler": {"engine"},
     "files": {"engine"},
+    "streams": set(),
     "nn": {"engine", "files"},
-    "nn.training": {"engine", "compiler", "nn"},
-    "view": {"engine", "files", "nn", "nn.training"},
+    "nn.training": {"engine", "compiler", "nn", "streams"},
+    "view": {"engine", "files", "nn", "nn.training", "streams"},
     "check": {"engine", "nn", "nn.training"},
     "rumelhart1986": {"engine", "files", "nn", "nn.training"},
-    "cli": {"files", "nn", "nn.training", "rumelhart1986", "view"},
+    "cli": {"files", "nn", "nn.training", "rumelhart1986", "streams", "view"},
     "__main__": {"cli"},
     "": {"engine", "compiler", "nn", "nn.training", "view"},
 }
@@ -142,3 +143,34 @@ def test_no_pickle_eval_or_exec_in_the_source():
                 assert "pickle" not in {alias.name for alias in node.names}, path
             if isinstance(node, ast.ImportFrom):
                 assert node.module != "pickle", path
+
+
+def test_tests_leave_no_process_behind():
+    """A child that outlives its test takes its time from the next ones, and their pipes.
+
+    ``subprocess.run`` kills and waits whatever happens; ``Popen`` does so in a ``with`` whose body
+    kills in ``finally``. No test limits the time of a process: a slow machine is no fault.
+    """
+    for path in Path(__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        guarded = [
+            item.context_expr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.With) and _kills(node)
+            for item in node.items
+        ]
+        for node in ast.walk(tree):
+            name = getattr(getattr(node, "func", None), "attr", "")
+            if name == "Popen":
+                assert node in guarded, f"{path.name}:{node.lineno}"
+            if name in ("Popen", "run", "communicate", "wait", "check_output"):
+                assert "timeout" not in {k.arg for k in node.keywords}, f"{path.name}:{node.lineno}"
+
+
+def _kills(node):
+    (body,) = node.body if len(node.body) == 1 else (None,)
+    return isinstance(body, ast.Try) and any(
+        isinstance(call, ast.Attribute) and call.attr == "kill"
+        for part in body.finalbody
+        for call in ast.walk(part)
+    )

@@ -5,10 +5,20 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from matplotlib.colors import to_hex
 
-from microgradient.rumelhart1986 import EXPERIMENTS, Architecture, Recipe, family_trees, report, run
+from microgradient.rumelhart1986 import (
+    EXPERIMENTS,
+    Architecture,
+    Recipe,
+    family_trees,
+    picture,
+    report,
+    run,
+)
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment
 from microgradient.rumelhart1986.network import Group
+from microgradient.view.drawing.dot import COLOR
 
 XOR, SYMMETRY = EXPERIMENTS["xor"], EXPERIMENTS["symmetry"]
 
@@ -204,3 +214,51 @@ def test_the_other_family_recipes_stay_selectable(variant):
 def test_direct_links_reach_the_output():
     result = run(XOR, "2-1-1")
     assert len(result.network.layers["output"].neurons[0].weights) == 3
+
+
+# --- pictures and prints ------------------------------------------------------------------------
+
+
+def test_rows_and_columns_of_a_picture_have_names_and_signs_the_colours_of_drawings():
+    trial = run(EXPERIMENTS["family-trees"], settings={"sweeps": 1})
+    figure = picture.figure_of(trial)
+    axes = {a.get_title(): a for a in figure.get_axes()}
+    person = axes["to person code"]
+    across = [text.get_text() for text in person.get_xticklabels()]
+    assert across == ["bias", *family_trees.PEOPLE]
+    assert [t.get_text() for t in person.get_yticklabels()][:2] == [
+        "person code 1",
+        "person code 2",
+    ]
+    output = axes["to output"]
+    assert [text.get_text() for text in output.get_yticklabels()] == list(family_trees.PEOPLE)
+    neuron = trial.network.layers["person code"].neurons[0]
+    weights = [neuron.bias.data, *(w.data for w in neuron.weights)]
+    colors = [to_hex(square.get_facecolor()) for square in person.patches[: len(weights)]]
+    assert colors == [COLOR["positive" if w > 0 else "negative"] for w in weights]
+
+
+def test_names_of_units_stand_in_the_tables_too():
+    trial = run(EXPERIMENTS["family-trees"], settings={"sweeps": 0})
+    tables = {table.title: table for table in report.weights(trial)}
+    to_output = tables["Weights to output from answer code"]
+    assert [row[0] for row in to_output.rows] == list(family_trees.PEOPLE)
+    to_person = tables["Weights to person code from person"]
+    assert [row[0] for row in to_person.rows] == ["bias", *family_trees.PEOPLE]
+
+
+def test_names_and_better_variants_are_checked():
+    with pytest.raises(ValueError, match="names of units do not fit"):
+        replace(XOR, unit_names={"input": ("a", "b", "c")})
+    with pytest.raises(ValueError, match="has no variant '3-3-1'"):
+        variants = {"2-2-1": replace(XOR.variants["2-2-1"], better="3-3-1")}
+        replace(XOR, variants=variants)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_prints_are_short(experiment):
+    trial = run(experiment, settings={"sweeps": 3})
+    for thing in (experiment, trial, trial.history, *experiment.probes, trial.network):
+        assert len(repr(thing)) < 400, thing
+    assert f"{experiment.name!r}" in repr(experiment)
+    assert "not learned after 3 sweeps" in repr(trial)

@@ -3,11 +3,14 @@
 import math
 import pickle
 import random
+import re
 
+import numpy as np
 import pytest
 
+import microgradient as mg
 from microgradient import Value, nn
-from microgradient.nn.training import progress
+from microgradient.nn.training import eager, progress
 from microgradient.nn.training.objective import count_right
 
 XOR = [((a, b), (float(a != b),)) for a in (0.0, 1.0) for b in (0.0, 1.0)]
@@ -332,3 +335,209 @@ def test_ctrl_c_ends_the_replicas_that_follow_too():
     replicas = nn.train_replicas(models, [([1.0], [0.5])], **settings)
     ended = [(replica.stopped, replica.sweeps) for replica in replicas]
     assert ended == [("sweeps", 2), ("interrupted", 0), ("interrupted", 0)]
+
+
+# --- one sentence for what is wrong ---------------------------------------------------------------
+
+
+def _with(model, optimizer=None, patterns=XOR, **settings):
+    weights = model.parameters() if isinstance(model, nn.Module) else [Value(0.5)]
+    rule = optimizer or nn.GradientDescent(weights, 0.1)
+    settings = {"loss": nn.half_squared_error, "sweeps": 400, "progress": False, **settings}
+    return nn.train(model, patterns, optimizer=rule, **settings)
+
+
+@pytest.mark.parametrize("backend", ["eager", "auto"])
+@pytest.mark.parametrize("criterion", [None, nn.within(0.1)])
+@pytest.mark.parametrize("output", [1.0, [1.0], (1.0, 2.0), None, "1", np.array([1.0])])
+def test_a_model_that_returns_no_values_is_named(output, criterion, backend):
+    with pytest.raises(TypeError, match=r"model must return a Value or a list.*mg\.tanh, not math"):
+        _with(lambda x: output, criterion=criterion, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["llvm", "python"])
+def test_a_model_that_returns_floats_is_not_compiled_either(backend):
+    with pytest.raises(mg.CompileError, match="model must return a Value or a list of Values"):
+        _with(lambda x: [1.0], backend=backend)
+
+
+def test_with_a_criterion_outputs_are_values_or_a_list():
+    w = Value(0.5)
+    settings = {"loss": lambda y, d: y["a"] * y["a"], "optimizer": nn.Adam([w])}
+    assert _with(lambda x: {"a": w * x[0]}, **settings).sweeps == 400
+    with pytest.raises(
+        TypeError, match=r"a model must return a Value or a list of Values, got dict"
+    ):
+        _with(lambda x: {"a": w * x[0]}, criterion=nn.within(0.1), **settings)
+
+
+PAIRS = r"patterns must be a list of \(inputs, targets\), such as .*"
+
+
+@pytest.mark.parametrize("backend", ["eager", "auto", "llvm", "python"])
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        (None, PAIRS + "got NoneType"),
+        ({"a": 1}, PAIRS + "got dict"),
+        ("ab", PAIRS + "got str"),
+        ([1, 2], PAIRS + "one of them is int 1"),
+        (["ab"], PAIRS + "one of them is str 'ab'"),
+        ([([0.0, 1.0], [1.0], 3)], PAIRS + "one of them is tuple"),
+        ((np.zeros((3, 2)), np.zeros((3, 1))), PAIRS + "one of them is ndarray"),
+        ([(1.0, [1.0])], PAIRS + "the inputs of one of them are float 1.0"),
+        ([("ab", [1.0])], PAIRS + "the inputs of one of them are str 'ab'"),
+        ([([0.0], [1.0])], "number of inputs of this layer is 2, got 1"),
+        ([([0.0, 1.0], [1.0, 2.0])], "number of targets must be that of the outputs, 1, got 2"),
+    ],
+)
+def test_malformed_patterns(patterns, message, backend):
+    with pytest.raises((TypeError, ValueError), match=message):
+        _with(nn.MLP(2, [2, 1], rng=0), patterns=patterns, backend=backend)
+    if backend in ("eager", "llvm"):
+        with pytest.raises((TypeError, ValueError), match=message):
+            nn.train_replicas(
+                [nn.MLP(2, [2, 1], rng=0)],
+                patterns,
+                loss=nn.half_squared_error,
+                optimizer=nn.Adam,
+                sweeps=400,
+                backend=backend,
+            )
+
+
+@pytest.mark.parametrize("backend", ["eager", "auto", "llvm", "python"])
+def test_patterns_may_be_arrays_or_come_from_a_generator(backend):
+    results = []
+    arrays = [(np.array(x), np.array(d)) for x, d in XOR]
+    for patterns in (XOR, arrays, zip(*zip(*XOR)), (p for p in XOR)):
+        model = nn.MLP(2, [2, 1], "tanh", rng=0)
+        _with(model, patterns=patterns, backend=backend, criterion=nn.within(0.1))
+        results.append(model.state_dict())
+    assert all(result == pytest.approx(results[0], rel=1e-9) for result in results)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (1.0, r"expects a class, a whole number, or a probability for each logit, got float 1\.0"),
+        (np.float64(1.0), r"a class, a whole number, .* got float64"),
+        (None, r"a class, a whole number, .* got NoneType None"),
+        (np.array(1), r"a class, a whole number, .* got ndarray array\(1\)"),
+        (
+            np.array([1]),
+            r"got ndarray array\(\[1\]\) for 3 logits; write the class itself, as an int",
+        ),
+        ([2], r"got list \[2\] for 3 logits; write the class itself, as an int"),
+        ("cat", r"a class, a whole number, .* got str 'cat'"),
+        (7, r"a class from 0 to 2, got 7"),
+    ],
+)
+def test_class_targets(target, message):
+    model = nn.MLP(2, [2, 3], rng=0)
+    for backend in ("eager", "auto"):
+        with pytest.raises((TypeError, ValueError), match=message):
+            _with(model, patterns=[([1.0, 2.0], target)], loss=nn.cross_entropy, backend=backend)
+
+
+def test_classes_are_refused_by_name_where_they_are_not_compiled():
+    for loss in (nn.cross_entropy, lambda y, d: nn.cross_entropy(y, d)):
+        for target in (1, np.int64(1), np.array(1)):
+            model = nn.MLP(2, [2, 3], rng=0)
+            settings = {"patterns": [([1.0, 2.0], target)], "loss": loss, "sweeps": 3}
+            with pytest.raises(mg.CompileError, match="a class index as a target is not compiled"):
+                _with(model, backend="llvm", **settings)
+    for target in ([0, 1, 0], np.array([0, 1, 0])):  # one of them is 1: that is compiled
+        model = nn.MLP(2, [2, 3], rng=0)
+        patterns = [([1.0, 2.0], target)]
+        _with(model, patterns=patterns, loss=nn.cross_entropy, sweeps=3, backend="llvm")
+
+
+SETTINGS = 'schedule must give settings for sweeps, such as {20: {"rate": 0.05}}, got '
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"schedule": 3}, SETTINGS + "int 3"),
+        ({"schedule": [1]}, SETTINGS + "list"),
+        ({"schedule": lambda sweep: 0.1}, SETTINGS + "function"),
+        ({"schedule": {1: 3}}, SETTINGS + "int 3 for sweep 1"),
+        (
+            {"schedule": {1: {"rate": "fast"}}},
+            "rate must be a finite number of at least 0, got str",
+        ),
+        ({"schedule": {1: {"rate": None}}}, "rate must be a finite number of at least 0, got None"),
+        ({"schedule": {1: {3: 1.0}}}, "GradientDescent has no setting 3 to schedule; it has rate"),
+        ({"shuffle": "a"}, "expected a seed or a random.Random, got str"),
+        ({"shuffle": 1.5}, "expected a seed or a random.Random, got float"),
+        ({"loss": 3}, "loss must be a function or a module, got int 3"),
+        (
+            {"criterion": lambda y, d: np.array([True, False])},
+            "criterion must return True or False",
+        ),
+    ],
+)
+def test_malformed_settings(settings, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        _with(nn.MLP(2, [2, 1], rng=0), **settings)
+    with pytest.raises(TypeError, match="model must be a function or a module, got int 3"):
+        _with(3)
+    with pytest.raises(TypeError, match="plan must be a TrainingPlan, got int 3"):
+        nn.train(_model(), XOR, loss=nn.hinge, optimizer=nn.Adam(_model().parameters()), plan=3)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [Value(1.0), _model(), _model().parameters, _model().named_parameters(), None, 0.1],
+)
+def test_parameters_that_are_no_list(parameters):
+    with pytest.raises(TypeError, match=r"as parameters, such as model\.parameters\(\), got"):
+        nn.Adam(parameters)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate": "fast"}, "rate must be a number, got str 'fast'"),
+        ({"rate": -1}, "rate must be a finite number of at least 0, got -1"),
+        ({"beta1": 1.0}, "beta1 must be a finite number of at least 0 and below 1, got 1.0"),
+        ({"epsilon": 0}, "epsilon must be a finite number above 0, got 0"),
+    ],
+)
+def test_settings_of_optimizers(settings, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        nn.Adam([Value(1.0)], **settings)
+
+
+@pytest.mark.parametrize("backend", ["eager", "llvm"])
+def test_adamw_decays_parameters_that_no_gradient_reached(backend):
+    """As the paper's algorithm does, eager and compiled: docs/limits.md."""
+    used, unused = Value(1.0), Value(1.0)
+    rule = nn.AdamW([used, unused], rate=0.1, decay=0.5)
+    settings = {"loss": lambda y, d: y * y, "optimizer": rule, "backend": backend}
+    _with(lambda x: used * x[0], sweeps=2, **settings)
+    assert unused.data == pytest.approx(0.95**2, rel=1e-15)
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_second_ctrl_c_while_the_first_is_handled_keeps_whole_sweeps(second, monkeypatch):
+    model, twin = _model(), _model()
+    calls, restore = [], eager.EagerRun.restore
+
+    def interrupted(run):
+        calls.append(run)
+        if second and len(calls) == 1:
+            run.optimizer.parameters[0].data = 9.0
+            raise KeyboardInterrupt
+        restore(run)
+
+    monkeypatch.setattr(eager.EagerRun, "restore", interrupted)
+    optimizer = _Interrupting(model.parameters(), 0.5, 0.9)
+    if second:
+        with pytest.raises(KeyboardInterrupt):
+            _train(model, optimizer=optimizer)
+    else:
+        assert _train(model, optimizer=optimizer).stopped == "interrupted"
+    _train(twin, sweeps=2)
+    assert model.state_dict() == twin.state_dict()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from microgradient import __version__
 from microgradient.files import check_writable
@@ -24,30 +27,48 @@ from microgradient.rumelhart1986 import (
     report,
     run,
 )
+from microgradient.streams import Stream, spelled
+from microgradient.view.text.tables import Table
 from microgradient.view.training.frame import curve
 from microgradient.view.training.live import live
 
-if TYPE_CHECKING:
-    from rich.console import Console
+_CLOSED = 141  # what a shell reports of a program that ended because nobody reads its output
+_CURVE = 50  # columns of the error curve, which so fits into a line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
     0: every network met its criterion; 1: one did not; 2: an argument is wrong, a package is
-    missing or training diverged; 130: interrupted.
+    missing, training diverged or the output cannot be written; 130: interrupted; 141: the program
+    that read the output, such as ``head``, has ended.
     """
     options = _parser().parse_args(arguments)
+    out, err = Stream("stdout"), Stream("stderr")
+    command = _train if options.command == "train" else _describe
     try:
-        console = _console()
-        command = _train if options.command == "train" else _describe
-        return command(options, console)
+        status = command(options, out)
+        out.flush()
+        if out.fault is not None:
+            raise out.fault
+    except BrokenPipeError:
+        _discard(out)
+        return _CLOSED
     except (ValueError, OSError, ImportError, TrainingDiverged) as fault:
-        print(f"microgradient: {fault}", file=sys.stderr)
+        print(f"microgradient: {fault}", file=err)
+        _discard(out)
         return 2
     except KeyboardInterrupt:
-        print("microgradient: interrupted", file=sys.stderr)
+        print("microgradient: interrupted", file=err)
         return 130
+    return status
+
+
+def _discard(out: Stream) -> None:
+    """Let what could not be written go, or Python would try again, and complain, at its end."""
+    if out.fault is not None:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -103,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(options: argparse.Namespace, console: Console) -> int:
+def _train(options: argparse.Namespace, out: Stream) -> int:
     experiments = _experiments(options.name)
     settings = dict(map(_setting, options.settings))
     if options.sweeps is not None:
@@ -116,10 +137,11 @@ def _train(options: argparse.Namespace, console: Console) -> int:
         picture.check(options.plot)
         if options.plot == options.save:
             raise ValueError(f"--plot and --save must be two files, got {options.save} for both")
-    status = 0
+    trials: list[Trial] = []
     for experiment in experiments:
         trial = _run(experiment, options, settings)
-        written = []  # files first: printing fails if the terminal has been closed
+        trials.append(trial)
+        written = []  # files first: whatever happens to the output, they are there
         if options.save:
             path = _named(options.save, experiment, len(experiments))
             save_checkpoint(trial.network, path)
@@ -128,13 +150,17 @@ def _train(options: argparse.Namespace, console: Console) -> int:
             path = _named(options.plot, experiment, len(experiments))
             picture.save(trial, path)
             written.append(f"Picture: {path}")
-        _show(trial, console)
-        for line in written:
-            console.print(line)
-        if trial.history.stopped == "interrupted":
-            return 130
-        status = max(status, 0 if trial.learned else 1)
-    return status
+        _show(trial, out)
+        if written:
+            _say("\n".join([*written, ""]), out)
+        out.flush()
+        if out.fault is not None or trial.history.stopped == "interrupted":
+            break
+    if len(experiments) > 1:
+        _print(report.summary(trials), out)
+    if trials[-1].history.stopped == "interrupted":
+        return 130
+    return 0 if all(trial.learned for trial in trials) else 1
 
 
 def _run(experiment: Experiment, options: argparse.Namespace, settings: dict[str, object]) -> Trial:
@@ -150,48 +176,44 @@ def _run(experiment: Experiment, options: argparse.Namespace, settings: dict[str
         )
 
 
-def _describe(options: argparse.Namespace, console: Console) -> int:
+def _describe(options: argparse.Namespace, out: Stream) -> int:
     for experiment in _experiments(options.name):
         for name, variant in experiment.variants.items():
-            _print(report.recipe_table(experiment, name, variant), console)
+            _print(report.recipe_table(experiment, name, variant), out)
     return 0
 
 
-def _show(trial: Trial, console: Console) -> None:
-    console.rule(trial.experiment.title)
+def _show(trial: Trial, out: Stream) -> None:
     changes = report.changed_settings(trial.recipe, trial.variant.recipe)
-    console.print(f"{trial.variant.architecture} ({trial.variant.note or 'as published'})")
+    _say(f"== {trial.experiment.title} ==", out)
+    _say(f"{trial.variant.architecture} ({trial.variant.note or 'as published'})", out)
     if changes:
-        console.print(f"Set for this run: {changes}")
-    console.print(report.outcome(trial), style="bold green" if trial.learned else "bold red")
-    console.print(f"Error by sweep, logarithmic: {curve(trial.history.errors)}")
+        _say(f"Set for this run: {changes}", out)
+    _say(report.outcome(trial), out)
+    _say(f"Error by sweep, logarithmic: {curve(trial.history.errors, _CURVE)}", out)
+    _say("", out)
     for table in (report.comparison(trial), *report.weights(trial), *report.codes(trial)):
-        _print(table, console)
+        _print(table, out)
 
 
-def _print(table: report.TextTable, console: Console) -> None:
-    from rich import box
-    from rich.table import Table
+def _say(text: str, out: Stream) -> None:
+    """Print ``text``, each line of it wrapped to the width of the terminal."""
+    width = shutil.get_terminal_size().columns
+    for line in spelled(text, out.encoding).split("\n"):
+        print(textwrap.fill(line, width, break_on_hyphens=False), file=out)
 
-    shown = Table(
-        title=table.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+
+def _print(table: report.TextTable, out: Stream) -> None:
+    """Print a table with its columns wrapped to the width of the terminal."""
+    columns, *rows = (
+        tuple(spelled(text, out.encoding) for text in row) for row in (table.columns, *table.rows)
     )
-    for i, name in enumerate(table.columns):
-        number = i > 0 and all(_is_number(row[i]) for row in table.rows)
-        shown.add_column(name, justify="right" if number else "left")
-    for row in table.rows:
-        shown.add_row(*row)
-    console.print(shown)
-
-
-def _console() -> Console:
-    try:
-        from rich.console import Console
-    except ImportError:
-        raise ImportError(
-            "the command needs rich; install it with: pip install 'microgradient[cli]'"
-        ) from None
-    return Console(highlight=False, markup=False)
+    numbers = frozenset(
+        i for i in range(1, len(columns)) if all(_is_number(row[i]) for row in rows)
+    )
+    _say(table.title, out)
+    shown = Table("", columns, tuple(rows), numbers)
+    print(shown.text(shutil.get_terminal_size().columns).removeprefix("\n"), end="\n\n", file=out)
 
 
 def _experiments(name: str) -> list[Experiment]:

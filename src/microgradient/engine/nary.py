@@ -14,6 +14,7 @@ from operator import add, mul
 from typing import Any
 
 from microgradient.engine.arithmetic import Arithmetic, X
+from microgradient.engine.number import shown
 from microgradient.engine.op import Op
 
 fsum = Op(
@@ -124,6 +125,7 @@ logsumexp = Op(
 
 def _cross_entropy_operands(logits: Iterable[Any], target: Any) -> tuple[Any, ...]:
     logits = tuple(logits)
+    what = "softmax_cross_entropy expects a class, a whole number, or a probability for each logit"
     if isinstance(target, Integral) and not isinstance(target, bool):
         target = int(target)
         if not 0 <= target < len(logits):
@@ -131,13 +133,14 @@ def _cross_entropy_operands(logits: Iterable[Any], target: Any) -> tuple[Any, ..
                 f"softmax_cross_entropy expects a class from 0 to {len(logits) - 1}, got {target}"
             )
         return logits + tuple(1.0 if i == target else 0.0 for i in range(len(logits)))
-    target = tuple(target)
-    if len(target) != len(logits) or not logits:
-        raise ValueError(
-            "softmax_cross_entropy expects a class index or one probability for each logit, "
-            f"got {len(target)} probabilities for {len(logits)} logits"
-        )
-    return (*logits, *target)
+    try:
+        targets = tuple(target)
+    except TypeError:
+        raise TypeError(f"{what}, got {shown(target)}") from None
+    if len(targets) != len(logits) or not logits or isinstance(target, str):
+        hint = "; write the class itself, as an int" if len(targets) == 1 else ""
+        raise ValueError(f"{what}, got {shown(target)} for {len(logits)} logits{hint}")
+    return (*logits, *targets)
 
 
 def _cross_entropy(m: Arithmetic[X], *operands: X) -> X:

@@ -261,7 +261,7 @@ def generator(rng: random.Random | int | None) -> random.Random:
     """Return ``rng``, a new generator from a seed, or for None the one that random.seed seeds."""
     if rng is None or rng is _GLOBAL:
         return _GLOBAL
-    if isinstance(rng, bool):
+    if isinstance(rng, bool) or not isinstance(rng, random.Random | int):
         raise TypeError(f"expected a seed or a random.Random, got {shown(rng)}")
     return rng if isinstance(rng, random.Random) else random.Random(rng)
 

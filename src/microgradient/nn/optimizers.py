@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf, nextafter
 from typing import TypeVar
 
@@ -30,6 +30,11 @@ class Optimizer:
     steps = 0
 
     def __init__(self, parameters: Iterable[Value], rate: float) -> None:
+        if not isinstance(parameters, Iterable) or isinstance(parameters, str | Mapping):
+            raise TypeError(
+                "expected a list of Values as parameters, such as model.parameters(), got "
+                f"{shown(parameters)}"
+            )
         self.parameters = list(parameters)
         for parameter in self.parameters:
             if type(parameter) is not Value:
@@ -169,8 +174,15 @@ class AdamW(Adam):
 
 
 def _checked(name: str, x: float, low: float, high: float) -> float:
-    number = as_float(x)
+    try:
+        number = as_float(x)
+    except TypeError:
+        raise TypeError(f"{name} must be a number, got {shown(x)}") from None
     if not low <= number <= high:
-        bounds = f"from {low:g} to {high:g}" if high < _LARGEST else f"of at least {low:g}"
+        bounds = {
+            (0.0, 1.0): "from 0 to 1",
+            (0.0, _BELOW_ONE): "of at least 0 and below 1",
+            (0.0, _LARGEST): "of at least 0",
+        }.get((low, high), "above 0")
         raise ValueError(f"{name} must be a finite number {bounds}, got {x!r}")
     return number

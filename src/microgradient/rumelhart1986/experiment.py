@@ -92,7 +92,8 @@ class Variant:
     """One way to run an experiment, and what has been reported about it.
 
     ``original`` holds the findings of 1986, ``survey_page`` what a modern page on the web states,
-    right or wrong, with our verdict. ``note`` says what sets the variant apart.
+    right or wrong, with our verdict. ``note`` says what sets the variant apart. Where the recipe is
+    known not to learn everything, ``better`` is the variant that does.
     """
 
     architecture: Architecture
@@ -100,6 +101,7 @@ class Variant:
     original: tuple[Claim, ...]
     note: str = ""
     survey_page: tuple[Claim, ...] = ()
+    better: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Probe:
     """Codes to show after training: the activities of the units of ``group`` for some patterns."""
 
     group: str
-    patterns: tuple[NamedPattern, ...]
+    patterns: tuple[NamedPattern, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Experiment:
     """A task and its variants, of which the first is the default.
 
     ``held_out`` patterns, drawn at random, are kept out of training and test the network after it.
+    ``unit_names`` names the units of a group, one by one, where they stand for something.
     """
 
     name: str
@@ -123,14 +126,24 @@ class Experiment:
     variants: Mapping[str, Variant]
     probes: tuple[Probe, ...]
     held_out: int = 0
+    unit_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, variant in self.variants.items():
+            if variant.better is not None and variant.better not in self.variants:
+                raise ValueError(f"{self.name} has no variant {variant.better!r}")
             groups = variant.architecture.groups
+            sizes = {group.name: group.size for group in groups}
+            if any(len(names) != sizes.get(g) for g, names in self.unit_names.items()):
+                raise ValueError(f"{self.name} {name}: the names of units do not fit")
             inputs = sum(group.size for group in variant.architecture.inputs)
             for pattern in self.patterns:
                 if (len(pattern.inputs), len(pattern.targets)) != (inputs, groups[-1].size):
                     raise ValueError(f"{self.name} {name}: pattern {pattern.name!r} does not fit")
+
+    def __repr__(self) -> str:
+        variants = ", ".join(self.variants)
+        return f"<experiment {self.name!r}: {len(self.patterns)} patterns; variants {variants}>"
 
     @property
     def default(self) -> str:

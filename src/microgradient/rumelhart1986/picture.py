@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from microgradient.files import write_file
+from microgradient.rumelhart1986 import report
 from microgradient.rumelhart1986.trial import Trial
 
 FORMATS = ("png", "svg", "pdf")
+_POSITIVE, _NEGATIVE = "#1d4ed8", "#c2410c"  # as in the drawings of graphs: colour-blind safe
 _NOT_INSTALLED = "a picture needs matplotlib; install it with: pip install 'microgradient[plot]'"
 
 
@@ -25,6 +27,13 @@ def check(path: Path) -> None:
 
 def save(trial: Trial, path: Path) -> None:
     """Draw ``trial`` and write it to ``path``."""
+    content = BytesIO()
+    figure_of(trial).savefig(content, format=path.suffix[1:].lower(), dpi=150)
+    write_file(path, content.getvalue())
+
+
+def figure_of(trial: Trial) -> Any:
+    """Return a matplotlib figure of ``trial``."""
     from matplotlib.figure import Figure
 
     layers = trial.network.layers
@@ -37,28 +46,27 @@ def save(trial: Trial, path: Path) -> None:
         fontsize=11,
     )
     middle.suptitle(
-        "Weights (Hinton diagrams, each with its own scale: white positive, black negative)",
+        "Weights (Hinton diagrams, each with its own scale: blue positive, orange negative)",
         fontsize=9,
     )
     _errors(top.subplots(), trial)
+    groups = trial.network.architecture.layers
     matrices = [
-        [[n.bias.data, *(w.data for w in n.weights)] for n in layer.neurons]
-        for layer in layers.values()
+        [[n.bias.data, *(w.data for w in n.weights)] for n in layers[group.name].neurons]
+        for group in groups
     ]
     ratios = [max(3, len(matrix[0])) for matrix in matrices]
-    for axes, name, matrix in zip(_row(middle, len(layers), ratios), layers, matrices, strict=True):
-        _hinton(axes, matrix)
-        axes.set_title(f"to {name}", fontsize=9)
-        axes.set_xlabel("bias, then inputs", fontsize=7)
+    for axes, group, matrix in zip(_row(middle, len(groups), ratios), groups, matrices):
+        across = ["bias", *report.names_of_inputs(trial, group)]
+        _hinton(axes, matrix, across, report.names_of_units(trial, group.name))
+        axes.set_title(f"to {group.name}", fontsize=9)
     for axes, probe in zip(
         _row(bottom, len(probes), [len(p.patterns) for p in probes]), probes, strict=True
     ):
         codes = [trial.network.activities(p.inputs)[probe.group] for p in probe.patterns]
         _codes(axes, codes, [p.name for p in probe.patterns])
         axes.set_title(f"activities of {probe.group} (white 0, black 1)", fontsize=9)
-    content = BytesIO()
-    figure.savefig(content, format=path.suffix[1:].lower(), dpi=150)
-    write_file(path, content.getvalue())
+    return figure
 
 
 def _row(part: Any, count: int, ratios: list[int]) -> list[Any]:
@@ -68,30 +76,31 @@ def _row(part: Any, count: int, ratios: list[int]) -> list[Any]:
 def _errors(axes: Any, trial: Trial) -> None:
     history = trial.history
     sweeps = range(1, history.sweeps + 1)
-    axes.semilogy(sweeps, history.errors, color="#1d4ed8", linewidth=1.2)
+    axes.semilogy(sweeps, history.errors, color="#1e293b", linewidth=1.2)
     axes.set(xlabel="sweep", ylabel="error in a sweep")
     axes.grid(alpha=0.3)
     right = axes.twinx()
-    right.plot(sweeps, history.right, color="#c2410c", linewidth=0.8, alpha=0.8)
-    right.set_ylabel(f"patterns right (of {len(trial.training)})", color="#c2410c")
+    right.plot(sweeps, history.right, color="#64748b", linewidth=0.9, linestyle="--")
+    right.set_ylabel(f"patterns right (of {len(trial.training)}), dashed", color="#64748b")
     right.set_ylim(0, len(trial.training) * 1.05)
 
 
-def _hinton(axes: Any, matrix: list[list[float]]) -> None:
-    """Draw squares with areas proportional to the weights: white positive, black negative."""
+def _hinton(axes: Any, matrix: list[list[float]], across: list[str], down: list[str]) -> None:
+    """Draw squares with areas proportional to the weights, in the colours of their signs."""
     from matplotlib.patches import Rectangle
 
     largest = max(abs(w) for row in matrix for w in row) or 1.0
     for y, row in enumerate(matrix):
         for x, weight in enumerate(row):
             side = 0.95 * (abs(weight) / largest) ** 0.5
-            color = "white" if weight > 0 else "black"
+            color = _POSITIVE if weight > 0 else _NEGATIVE
             axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, color=color, lw=0))
     axes.set(xlim=(-0.6, len(matrix[0]) - 0.4), ylim=(len(matrix) - 0.4, -0.6))
-    axes.set_facecolor("#9ca3af")
+    axes.set_facecolor("#f1f5f9")
     axes.set_aspect("equal")
-    axes.set_xticks([])
-    axes.set_yticks(range(len(matrix)), [str(i + 1) for i in range(len(matrix))], fontsize=6)
+    axes.tick_params(length=0, pad=1)
+    axes.set_xticks(range(len(across)), across, rotation=90, fontsize=5)
+    axes.set_yticks(range(len(down)), down, fontsize=5)
 
 
 def _codes(axes: Any, codes: list[list[float]], names: list[str]) -> None:

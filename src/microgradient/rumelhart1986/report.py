@@ -40,7 +40,28 @@ def _ended(trial: Trial) -> str:
         return " Interrupted: the network keeps what it has learned."
     if trial.learned or not trial.history.sweeps:
         return ""
+    if (better := trial.variant.better) is not None:
+        return (
+            " This variant is known not to learn all of them; "
+            f"--variant {better} is the one that does."
+        )
     return " Another seed, more sweeps or a smaller rate may help: some runs get stuck."
+
+
+def summary(trials: Sequence[Trial]) -> TextTable:
+    """Return a line for each trial: whether, and when, its criterion was met."""
+    rows = tuple(
+        (
+            trial.experiment.name,
+            "learned" if trial.learned else "not learned",
+            _count(trial.history.met_at),
+            f"{trial.right} of {len(trial.training)}",
+            f"{len(trial.test_right)} of {len(trial.test)}" if trial.test else "",
+        )
+        for trial in trials
+    )
+    columns = ("network", "result", "sweeps", "patterns right", "held-out right")
+    return TextTable("== Summary ==", columns, rows)
 
 
 def _criterion(recipe: Recipe) -> str:
@@ -96,8 +117,8 @@ def weights(trial: Trial) -> list[TextTable]:
             [neuron.bias.data, *(w.data for w in neuron.weights)]
             for neuron in trial.network.layers[group.name].neurons
         ]
-        inputs = _names_of_inputs(trial, group)
-        units = [f"{group.name} {i + 1}" for i in range(group.size)]
+        inputs = names_of_inputs(trial, group)
+        units = names_of_units(trial, group.name)
         title = f"Weights to {group.name} from {' and '.join(group.reads)}"
         if group.size <= len(inputs):
             columns = [list(column) for column in zip(*matrix)]
@@ -107,13 +128,16 @@ def weights(trial: Trial) -> list[TextTable]:
     return tables
 
 
-def _names_of_inputs(trial: Trial, layer: Group) -> list[str]:
-    """Return names from the probe that switches on one input at a time, or else numbers."""
-    net = trial.network.architecture
-    for probe in trial.experiment.probes:
-        if probe.group == layer.name and len(probe.patterns) == net.fan_in(layer):
-            return [pattern.name for pattern in probe.patterns]
-    return [f"{name} {i + 1}" for name in layer.reads for i in range(net.size(name))]
+def names_of_inputs(trial: Trial, layer: Group) -> list[str]:
+    """Return the names of the units that ``layer`` reads, group by group."""
+    return [name for group in layer.reads for name in names_of_units(trial, group)]
+
+
+def names_of_units(trial: Trial, group: str) -> list[str]:
+    """Return the names of the units of a group: those the experiment gives, or else numbers."""
+    given = trial.experiment.unit_names.get(group)
+    size = trial.network.architecture.size(group)
+    return list(given or (f"{group} {i + 1}" for i in range(size)))
 
 
 def _matrix(title: str, across: list[str], down: list[str], rows: list[list[float]]) -> TextTable:

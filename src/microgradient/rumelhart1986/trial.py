@@ -42,6 +42,13 @@ class Trial:
     beyond_margin: int
     test_right: tuple[NamedPattern, ...]
 
+    def __repr__(self) -> str:
+        result = "learned" if self.learned else "not learned"
+        return (
+            f"<trial of {self.experiment.name!r}, seed {self.seed}: {result} after "
+            f"{self.history.sweeps:,} sweeps>"
+        )
+
     @property
     def learned(self) -> bool:
         """Whether every training pattern is right at the end."""

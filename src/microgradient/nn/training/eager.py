@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from microgradient.engine.number import shown
 from microgradient.engine.services.anomaly import detect_anomaly
-from microgradient.engine.value import Value, constant
+from microgradient.engine.value import constant
 from microgradient.nn.optimizers import Optimizer
-from microgradient.nn.training.objective import Objective, Pattern, count_right, output_numbers
+from microgradient.nn.training.objective import (
+    Objective,
+    Pattern,
+    count_right,
+    error_of,
+    is_right,
+)
 from microgradient.nn.training.plan import TrainingPlan
 
 
@@ -115,23 +120,17 @@ class EagerRun:
             for i in self.order[start : start + self.batch_size]:
                 inputs, targets = self.patterns[i]
                 outputs = model(inputs)
-                node = self._error_of(outputs, targets)
+                node = error_of(self.objective.loss, outputs, targets)
                 if not isfinite(node.data):
                     raise _Diverged("the loss is not finite")
                 node.backward()
                 error += node.data
                 if criterion is not None:
-                    right += bool(criterion(output_numbers(outputs), targets))
+                    right += is_right(criterion, outputs, targets)
             optimizer.step()
         if not all(isfinite(parameter.data) for parameter in optimizer.parameters):
             raise _Diverged("a weight is not finite")
         return error, right
-
-    def _error_of(self, outputs: Any, targets: Any) -> Value:
-        node = self.objective.loss(outputs, targets)
-        if type(node) is not Value:
-            raise TypeError(f"loss must return a Value, got {shown(node)}")
-        return node
 
     def _all_right(self) -> bool:
         """Return whether the present weights meet the criterion on every pattern."""

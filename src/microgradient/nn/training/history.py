@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -24,3 +26,13 @@ class History:
     def sweeps(self) -> int:
         """The number of sweeps done."""
         return len(self.errors)
+
+
+@dataclass(frozen=True)
+class Onlooker:
+    """An ``on_sweep`` that only looks, so that training may be compiled all the same."""
+
+    look: Callable[[Any, History], object]
+
+    def __call__(self, model: Any, history: History) -> object:
+        return self.look(model, history)

@@ -10,8 +10,16 @@ from microgradient.engine.number import shown
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.compiled import MachineRun, PythonRun
 from microgradient.nn.training.eager import EagerRun, Run
-from microgradient.nn.training.history import History
-from microgradient.nn.training.objective import Loss, Model, Objective, Pattern
+from microgradient.nn.training.history import History, Onlooker
+from microgradient.nn.training.interruption import is_second
+from microgradient.nn.training.objective import (
+    Loss,
+    Model,
+    Objective,
+    Pattern,
+    checked_patterns,
+    without_arrays,
+)
 from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan, plan_of
 from microgradient.nn.training.programs import training_programs
 from microgradient.nn.training.progress import progress_bar
@@ -63,11 +71,17 @@ def train(
     gradients as Python source, "eager" builds Values for every pattern; "auto" compiles where that
     is possible and saves more time than it costs. Results agree within rounding (docs/compile.md).
 
-    Ctrl-C ends training, not the program. Raises TrainingDiverged, naming the faulty node, at the
+    Ctrl-C ends the run, not the program: train returns, and ``history.stopped`` is "interrupted".
+    A second Ctrl-C within two seconds, in the same run or a later one, raises KeyboardInterrupt,
+    which ends a loop of runs too. Raises TrainingDiverged, naming the faulty node, at the
     first loss or weight that is not finite; ValueError or TypeError for bad settings. However
     training ends, model and optimizer are left as they were after the last whole sweep.
     """
     plan = plan_of(plan, settings)
+    patterns = checked_patterns(patterns)
+    for what, function in (("model", model), ("loss", loss)):
+        if not callable(function):
+            raise TypeError(f"{what} must be a function or a module, got {shown(function)}")
     if on_sweep is not None and not callable(on_sweep):
         raise TypeError(f"on_sweep must be a function of model and history, got {shown(on_sweep)}")
     if not isinstance(optimizer, Optimizer):
@@ -76,7 +90,7 @@ def train(
             f"{shown(optimizer)}"
         )
     check_backend(backend, BACKENDS)
-    if on_sweep is not None and backend == "auto":
+    if on_sweep is not None and backend == "auto" and not isinstance(on_sweep, Onlooker):
         backend = "eager"  # on_sweep may change the model, which compiled code would not notice
     if on_sweep is not None and progress is None:
         progress = False
@@ -107,8 +121,14 @@ def train(
                         history.stopped = "criterion"
                         break
         except KeyboardInterrupt:
-            history.stopped = "interrupted"
-            eager.restore()
+            history.stopped, second = "interrupted", is_second()
+            try:
+                eager.restore()
+            except KeyboardInterrupt:
+                second = True
+                eager.restore()
+            if second:
+                raise
         except BaseException:
             eager.restore()
             raise
@@ -121,7 +141,7 @@ def _run(backend: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int
         return eager
     machine_code = backend != "python" and has_llvm(backend)
     try:
-        programs = training_programs(eager.objective, eager.optimizer, patterns)
+        programs = training_programs(eager.objective, eager.optimizer, without_arrays(patterns))
         if backend == "auto" and programs.eager_seconds(sweeps) < _WORTH_COMPILING:
             return eager
         return MachineRun(eager, programs) if machine_code else PythonRun(eager, programs)

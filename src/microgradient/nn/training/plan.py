@@ -18,6 +18,8 @@ Criterion = Callable[[Sequence[float], Any], bool]
 Schedule = Mapping[int, Mapping[str, float]]
 """Attributes of the optimizer to set before a sweep: ``{20: {"rate": 0.05}}``."""
 
+_SCHEDULE = 'schedule must give settings for sweeps, such as {20: {"rate": 0.05}}'
+
 BACKENDS = (*COMPILERS, "eager")
 
 
@@ -60,9 +62,14 @@ class TrainingPlan:
                 "criterion must be a function of outputs and targets, such as nn.within(0.1), "
                 f"got {shown(self.criterion)}"
             )
-        for sweep in self.schedule or {}:
+        schedule = {} if self.schedule is None else self.schedule
+        if not isinstance(schedule, Mapping):
+            raise TypeError(f"{_SCHEDULE}, got {shown(schedule)}")
+        for sweep, changes in schedule.items():
             if type(sweep) is not int or sweep < 0:
                 raise ValueError(f"a schedule's keys are sweeps 0, 1, 2, …, got {shown(sweep)}")
+            if not isinstance(changes, Mapping):
+                raise TypeError(f"{_SCHEDULE}, got {shown(changes)} for sweep {sweep}")
         self.batch_size(1)
         self.shuffler()
 
@@ -97,8 +104,14 @@ class TrainingPlan:
                         f"{type(optimizer).__name__} has no setting {name!r} to schedule; "
                         f"it has {', '.join(settings)}"
                     )
-                if not 0 <= as_float(value) < float("inf"):
-                    raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+                try:
+                    fits = 0 <= as_float(value) < float("inf")
+                except (TypeError, OverflowError):
+                    fits = False
+                if not fits:
+                    raise ValueError(
+                        f"{name} must be a finite number of at least 0, got {shown(value)}"
+                    )
         return {
             sweep: {name: as_float(value) for name, value in changes.items()}
             for sweep, changes in schedule.items()
@@ -114,6 +127,8 @@ def plan_of(plan: TrainingPlan | None, settings: PlanSettings) -> TrainingPlan:
     if unknown := sorted(settings.keys() - PlanSettings.__annotations__.keys()):
         known = ", ".join(PlanSettings.__annotations__)
         raise TypeError(f"training has no setting {unknown[0]!r}; a plan has {known}")
+    if plan is not None and not isinstance(plan, TrainingPlan):
+        raise TypeError(f"plan must be a TrainingPlan, got {shown(plan)}")
     if plan is not None and settings:
         raise TypeError(f"give a plan or its settings, not both; got {', '.join(settings)} too")
     if plan is None and "sweeps" not in settings:
@@ -125,9 +140,14 @@ def within(tolerance: float) -> Criterion:
     """Return the criterion "every output is within ``tolerance`` of its target"."""
 
     def met(outputs: Sequence[Any], targets: Any) -> Any:
-        wanted = targets if isinstance(targets, Iterable) else [targets]
+        wanted = list(targets) if isinstance(targets, Iterable) else [targets]
+        if len(wanted) != len(outputs):
+            raise ValueError(
+                f"the number of targets must be that of the outputs, {len(outputs)}, "
+                f"got {len(wanted)}"
+            )
         right: Any = True
-        for y, d in zip(outputs, wanted, strict=True):
+        for y, d in zip(outputs, wanted):
             right = right & (abs(y - d) < tolerance)  # not `and`, which cannot be compiled
         return right
 

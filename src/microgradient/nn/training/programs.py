@@ -21,7 +21,6 @@ from microgradient.engine.number import as_float
 from microgradient.engine.services.trees import leaves, matching_leaves, rebuild
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
-from microgradient.nn.losses import cross_entropy
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.objective import Objective, Pattern
 
@@ -82,13 +81,16 @@ def training_programs(
     ]
     if not flat[0]:
         raise CompileError("the patterns contain no number")
-    if objective.loss is cross_entropy and any(type(x) is int for x in leaves(targets)):
-        raise CompileError(
-            "a class index as a target is not compiled; give a list of 0 and 1 instead"
-        )
     drawn = random.getstate()  # the calls below must not change what a model draws in training
     try:
-        gradient = _gradient(objective, optimizer, first)
+        try:
+            gradient = _gradient(objective, optimizer, first)
+        except TypeError as fault:
+            if type(targets) is not int:
+                raise
+            raise CompileError(
+                "a class index as a target is not compiled; give a list of 0 and 1 instead"
+            ) from fault
         programs = TrainingPrograms(gradient, _update(optimizer), flat)
         for scale, shift in _OTHER_WEIGHTS:
             with _set_weights(optimizer.parameters, scale, shift):

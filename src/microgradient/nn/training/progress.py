@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TextIO, cast
 
 from microgradient.nn.training.history import History
+from microgradient.streams import Stream
 
 _PAUSE = 0.1  # seconds between two redraws and before the first: short runs show no bar
 
@@ -21,10 +22,11 @@ def progress_bar(
     """Yield a function to call with the history after each sweep.
 
     ``wanted=None`` shows a bar on a terminal or in a notebook if ``rich`` is installed; True shows
-    one anywhere and raises ImportError without ``rich``.
+    one anywhere and raises ImportError without ``rich``. Without a standard error, there is none.
     """
+    stream = Stream("stderr")
     if wanted is None:
-        wanted = find_spec("rich") is not None and (sys.stderr.isatty() or in_notebook())
+        wanted = find_spec("rich") is not None and (stream.isatty() or in_notebook())
     if not wanted:
         yield lambda history: None
         return
@@ -40,7 +42,7 @@ def progress_bar(
         BarColumn(bar_width=16),
         TextColumn("sweep {task.completed:,}/{task.total:,}  {task.fields[state]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(file=cast(TextIO, stream)),
         transient=True,
     )
     task = bar.add_task(description, total=sweeps, state="")

@@ -17,8 +17,16 @@ from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
+from microgradient.nn.training.interruption import is_second
 from microgradient.nn.training.loop import TrainingDiverged, train
-from microgradient.nn.training.objective import Loss, Objective, ParametrizedModel, Pattern
+from microgradient.nn.training.objective import (
+    Loss,
+    Objective,
+    ParametrizedModel,
+    Pattern,
+    checked_patterns,
+    without_arrays,
+)
 from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan, plan_of
 from microgradient.nn.training.programs import TrainingPrograms, probe, training_programs
 
@@ -62,11 +70,12 @@ def train_replicas(
     the models train side by side in the lanes of vector registers, in ``workers`` threads (one for
     each processor); as soon as one has ended, the next takes its place. With ``shuffle``, with
     ``stop_when_met=False`` and with other backends, they train one after another, and Ctrl-C ends
-    the replica that is training and all that follow. ``backend`` and the other keywords are those
-    of ``train``. In machine code, raises ValueError for models of different architectures;
-    Ctrl-C raises KeyboardInterrupt.
+    the replica that is training and all that follow; in machine code, replicas that have not ended
+    keep the weights that they began with. As in ``train``, a second Ctrl-C within two seconds
+    raises KeyboardInterrupt. ``backend`` and the other keywords are those of ``train``. In machine
+    code, raises ValueError for models of different architectures.
     """
-    replicas = list(models)
+    replicas, patterns = list(models), checked_patterns(patterns)
     check_backend(backend, BACKENDS)
     plan = plan_of(plan, settings)
     workers = positive(workers if workers is not None else os.cpu_count() or 1, "workers")
@@ -78,24 +87,35 @@ def train_replicas(
     if not replicas:
         return []
     plan.batch_size(len(patterns))  # raises ValueError without patterns
-    optimizers = [optimizer(model.parameters()) for model in replicas]
+    ended: list[Replica[ReplicaModel] | None] = [None] * len(replicas)
     side_by_side = plan.shuffle is None and plan.stop_when_met and backend in ("auto", "llvm")
-    if side_by_side and has_llvm(backend):
-        try:
-            programs = _shared_programs(replicas, optimizers, loss, plan, patterns)
-        except Exception:
-            if backend == "llvm":
-                raise
+    stopped = "sweeps"
+    try:
+        optimizers = [optimizer(model.parameters()) for model in replicas]
+        queue = None
+        if side_by_side and has_llvm(backend):
+            try:
+                numbers = without_arrays(patterns)
+                programs = _shared_programs(replicas, optimizers, loss, plan, numbers)
+            except Exception:
+                if backend == "llvm":
+                    raise
+            else:
+                queue = _Queue(replicas, optimizers, programs, plan, ended)
+        if queue is not None:
+            queue.train(workers)
         else:
-            return _Queue(replicas, optimizers, programs, plan).train(workers)
-    ended: list[Replica[ReplicaModel]] = []
-    keywords = {"loss": loss, "plan": plan, "backend": backend, "progress": False}
-    for model, own in zip(replicas, optimizers):
-        if ended and ended[-1].stopped == "interrupted":
-            ended.append(Replica(model, 0, "interrupted", 0.0, 0))
-        else:
-            ended.append(_train_alone(model, patterns, optimizer=own, **keywords))
-    return ended
+            keywords = {"loss": loss, "plan": plan, "backend": backend, "progress": False}
+            for i, (model, own) in enumerate(zip(replicas, optimizers)):
+                ended[i] = one = _train_alone(model, patterns, optimizer=own, **keywords)
+                if one.stopped == "interrupted":
+                    stopped = "interrupted"
+                    break
+    except KeyboardInterrupt:
+        if is_second():
+            raise
+        stopped = "interrupted"
+    return [result or Replica(model, 0, stopped, 0.0, 0) for model, result in zip(replicas, ended)]
 
 
 def _train_alone(
@@ -190,6 +210,7 @@ class _Queue(Generic[ReplicaModel]):
         optimizers: Sequence[Optimizer],
         programs: TrainingPrograms,
         plan: TrainingPlan,
+        results: list[Replica[ReplicaModel] | None],
     ) -> None:
         from microgradient.compiler.llvm.training_kernel import WIDTH, TrainingCode  # llvmlite
 
@@ -201,25 +222,22 @@ class _Queue(Generic[ReplicaModel]):
         gradient = programs.gradient.over(weights, None)
         self._code = TrainingCode(gradient, programs.update, WIDTH, plan.batch_size(count), count)
         self._steady = not self._changes and optimizers[0].steady
-        self._results: list[Replica[ReplicaModel] | None] = [None] * len(models)
+        self._results = results
         self._lock = threading.Lock()
         self._next = 0
         self._stopped = False
 
-    def train(self, workers: int) -> list[Replica[ReplicaModel]]:
-        """Train the replicas in ``workers`` threads and return how each ended."""
-        if self._sweeps > 0:
-            with ThreadPoolExecutor(workers) as pool:
-                futures = [pool.submit(self._work) for _ in range(workers)]
-                try:
-                    for future in futures:
-                        future.result()
-                finally:
-                    self._stopped = True  # after an exception or Ctrl-C, the other threads end soon
-        return [
-            result or Replica(model, 0, "sweeps", 0.0, 0)
-            for model, result in zip(self._models, self._results)
-        ]
+    def train(self, workers: int) -> None:
+        """Train the replicas in ``workers`` threads."""
+        if self._sweeps == 0:
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(self._work) for _ in range(workers)]
+            try:
+                for future in futures:
+                    future.result()
+            finally:
+                self._stopped = True  # after an exception or Ctrl-C, the other threads end soon
 
     def _work(self) -> None:
         from microgradient.compiler.llvm.training_kernel import ReplicaLanes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from microgradient.view.escaping import markup
+
+_NARROWEST = 10  # characters of a column that is wrapped
 
 
 @dataclass(frozen=True)
@@ -17,15 +21,22 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numbers: frozenset[int] = frozenset()
 
-    def text(self) -> str:
-        """Return the table as aligned lines under its title."""
+    def text(self, width: int | None = None) -> str:
+        """Return the table as aligned lines under its title.
+
+        With ``width``, the widest columns are wrapped, so that the lines are no longer than that
+        where this leaves each column ten characters.
+        """
         widths = [max(map(len, column)) for column in zip(self.columns, *self.rows)]
+        while width and sum(widths) + 2 * len(widths) - 2 > width and max(widths) > _NARROWEST:
+            widths[widths.index(max(widths))] -= 1
         lines = (
             "  ".join(
-                text.rjust(width) if i in self.numbers else text.ljust(width)
-                for i, (text, width) in enumerate(zip(row, widths))
+                text.rjust(w) if i in self.numbers else text.ljust(w)
+                for i, (text, w) in enumerate(zip(line, widths))
             ).rstrip()
             for row in (self.columns, *self.rows)
+            for line in zip_longest(*map(_wrapped, row, widths), fillvalue="")
         )
         return "\n".join([self.title, *lines])
 
@@ -50,3 +61,7 @@ class Table:
     def _style(self, column: int) -> str:
         side = "right" if column in self.numbers else "left"
         return f"text-align:{side};padding:2px 8px;font-variant-numeric:tabular-nums"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return [text] if len(text) <= width else textwrap.wrap(text, width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log10
 from typing import Any
 
@@ -19,7 +19,8 @@ from microgradient.view.graph.numbered_graph import NumberedGraph
 _CURVE = 64  # columns of the error curve
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST = 40  # rows or columns of a matrix that are shown
-# From small to large, in colours that terminals with 256 colours have.
+# From small to large, in colours that terminals with 256 colours have; signs are coloured as in
+# the drawings.
 _BLUES = (238, 238, 238), (175, 215, 255), (95, 175, 255), (0, 135, 255), (0, 95, 215), (0, 0, 175)
 _ORANGES = (
     (238, 238, 238),
@@ -40,7 +41,7 @@ class Matrix:
 
     title: str
     names: tuple[str, ...]
-    rows: tuple[tuple[float, ...], ...]
+    rows: tuple[tuple[float, ...], ...] = field(repr=False)
     signed: bool
 
     @property
@@ -54,7 +55,7 @@ class Frame:
     """One moment: the sweep, the errors so far, how many patterns are right, weights, codes."""
 
     sweep: int
-    errors: tuple[float, ...]
+    errors: tuple[float, ...] = field(repr=False)
     right: int | None
     weights: tuple[Matrix, ...]
     codes: tuple[Matrix, ...]

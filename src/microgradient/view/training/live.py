@@ -5,31 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TextIO, cast
 
 from microgradient.engine.number import shown
 from microgradient.nn.module import Module
-from microgradient.nn.training.history import History
+from microgradient.nn.training.history import History, Onlooker
 from microgradient.nn.training.progress import in_notebook
+from microgradient.streams import Stream
 from microgradient.view.escaping import markup
 from microgradient.view.training.frame import Frame, Matrix, css, curve, frame, headline
-
-if TYPE_CHECKING:
-    from rich.console import Group
+from microgradient.view.training.screen import Size, on_screen
 
 _PAUSE = 0.1  # seconds: the shortest time for which a frame is shown
 _GROWTH = 1.08  # of the sweep number from frame to frame: most happens in the early sweeps
 _SHARE = 5  # a long run gets at least this multiple of the time that its frames take
 _LEGEND = (
     "weights: blue positive, orange negative, the larger the darker, each matrix on its own scale; "
-    "a row is a neuron, its bias first. Codes: white small, black large"
+    "a row is a neuron, its bias first. Codes: white 0, black 1"
 )
 
 
 @contextmanager
 def live(
     inputs: Mapping[str, Sequence[float]] | Sequence[Sequence[float]] = (),
-) -> Iterator[Callable[[Module, History], None]]:
+) -> Iterator[Callable[[Module, History], object]]:
     """Show training as it runs, in a terminal or a notebook: error, weights, hidden codes.
 
     Yields a function for the ``on_sweep`` of ``train``::
@@ -64,7 +63,7 @@ def live(
             next_at = time.monotonic() + max(_PAUSE, _SHARE * took)
 
     with screen:
-        yield show
+        yield Onlooker(show)
         if last is not None:
             screen.show(frame(*last, inputs))
 
@@ -86,13 +85,15 @@ class _Terminal:
 
     def __init__(self) -> None:
         try:
+            from rich.console import Console
             from rich.live import Live
         except ImportError:
             raise ImportError(
                 "live needs rich; install it with: pip install 'microgradient[cli]'"
             ) from None
-        self.live = Live(auto_refresh=False, vertical_overflow="ellipsis")
-        self.moves = self.live.console.is_terminal
+        console = Console(file=cast(TextIO, Stream("stdout")), highlight=False)
+        self.live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+        self.moves = console.is_terminal
 
     def __enter__(self) -> _Terminal:
         self.live.__enter__()
@@ -104,32 +105,10 @@ class _Terminal:
             self.live.console.print()
 
     def show(self, moment: Frame) -> None:
-        self.live.update(_rich(moment), refresh=True)
-
-
-def _rich(moment: Frame) -> Group:
-    from rich.columns import Columns
-    from rich.console import Group
-    from rich.text import Text
-
-    def block(matrix: Matrix, wide: int) -> Text:
-        text = Text(f"{matrix.title}\n", no_wrap=True)
-        names = matrix.names if not matrix.signed else ("",) * len(matrix.names)
-        margin = max(map(len, names), default=0)
-        for name, row in zip(names, matrix.rows):
-            text.append(f"{name.rjust(margin)} " if margin else "")
-            for x in row:
-                text.append("█" * wide, css(x, matrix))
-            text.append("\n")
-        return text
-
-    matrices = (*moment.weights, *moment.codes)
-    wide = 2 if sum(len(m.rows[0]) for m in matrices if m.rows) <= 24 else 1
-    blocks = [block(matrix, wide) for matrix in matrices if matrix.rows]
-    legend = Text(_LEGEND, "dim")
-    return Group(
-        Text(headline(moment)), Text(curve(moment.errors)), Columns(blocks, padding=(0, 3)), legend
-    )
+        console = self.live.console
+        colors = console.color_system is not None and not console.no_color
+        size = Size(console.width, console.height if self.moves else None, colors)
+        self.live.update(on_screen(moment, size), refresh=True)
 
 
 class _Notebook:
