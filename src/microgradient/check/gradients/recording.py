@@ -55,7 +55,9 @@ class Recording:
             if node in numbers:
                 values[node] = numbers[node]
             elif node.parents and node.op is not None:
-                values[node] = node.op.value(m, *[values[parent] for parent in node.parents])
+                value = node.op.value(m, *[values[parent] for parent in node.parents])
+                # A zero keeps its sign in floats: not every arithmetic computes one.
+                values[node] = m.lift(node.data) if value == 0 and node.data == 0 else value
             else:
                 values[node] = m.lift(node.data)
         return values
