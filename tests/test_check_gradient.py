@@ -122,6 +122,46 @@ def test_wrong_derivatives_of_ones_own_are_refused():
     _told(rough, 0.3, derivative=lambda x: 0.0)
 
 
+def _of(x, y):
+    return mg.sin(x * y) * y
+
+
+INNER = {  # functions of x with a transform inside, by another variable
+    "grad": lambda x: mg.grad(lambda y: _of(x, y))(2.0),
+    "value_and_grad": lambda x: mg.value_and_grad(lambda y: _of(x, y))(2.0),
+    "derivative": lambda x: mg.derivative(lambda y: _of(x, y), 2)(2.0),
+    "jvp": lambda x: mg.jvp(lambda y: _of(x, y), (2.0,), (1.0,)),
+    "jvp, tangent": lambda x: mg.jvp(mg.sin, (2.0,), (x,)),
+    "vjp": lambda x: mg.vjp(lambda y: _of(x, y), 2.0)[1](1.0),
+    "vjp, cotangent": lambda x: mg.vjp(mg.sin, 2.0)[1](x),
+    "jacobian": lambda x: mg.jacobian(lambda y: [_of(x, y[0]), y[1]])([2.0, 1.0]),
+    "hessian": lambda x: mg.hessian(lambda y: _of(x, y[0]) * y[1])([2.0, 1.0]),
+    "hvp": lambda x: mg.hvp(lambda y: _of(x, y), (2.0,), (1.0,)),
+    "a Newton step": lambda x: 2.0 - (8 * x - 3) / mg.grad(lambda y: x * y**3)(2.0),
+    "an inner argument": lambda x: mg.grad(_of, 1)(x, 2.0),
+}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("f", INNER.values(), ids=INNER)
+def test_a_transform_inside_f_sees_its_variable(f, order):
+    assert check_gradient(f, 1.2, order=order).ok
+
+
+def test_a_transform_inside_f_sees_the_parameters_of_a_module():
+    model = nn.Neuron(1, "tanh", rng=1)
+    assert check_gradient(lambda m: mg.grad(lambda y: m([y]))(2.0), model).ok
+    assert [p.op for p in model.parameters()] == [None, None]
+
+
+def test_a_wrong_row_under_an_inner_transform_is_caught():
+    integral = Op("integral", lambda m, v, x: (WRONG_SIN(x),), lambda m, x: -m.cos(x))
+    told = _told(lambda x: mg.grad(lambda y: integral(x * y))(2.0), 1.2)
+    assert "one node, wrong_sin(2.4)" in told
+    told = _told(lambda x: mg.grad(lambda y: x * x.data * y)(2.0), 1.2)
+    assert "not connected to it" in told
+
+
 def test_the_error_can_be_pickled():
     with pytest.raises(GradientError) as error:
         check_gradient(WRONG_SIN, 0.3)

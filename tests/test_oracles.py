@@ -118,6 +118,14 @@ def test_both_oracles_agree_with_reverse_mode_on_expressions(e):
     assert dual_numbers(e.f, x)[1] == pytest.approx(slope, rel=1e-9, abs=1e-11 * size)
 
 
+def test_a_transform_inside_f_sees_its_variable():
+    def f(x):
+        return mg.grad(lambda y: x * x * y * y)(2.0)
+
+    assert dual_numbers(f, Fraction(1, 3), 2) == [Fraction(4, 9), Fraction(8, 3), 8]
+    assert complex_step(f, 1.5) == 12.0
+
+
 def test_derivative_of_a_constant_function():
     assert dual_numbers(lambda x: 3.0, 0.5, 2) == [3.0, 0.0, 0.0]
     assert complex_step(lambda x: 3.0, 0.5) == 0.0

@@ -8,38 +8,14 @@ gradient is a rounding error of the engine, or a mistake.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.branches import branches
+from microgradient.check.numbers.exact_partials import exact_partial
 from microgradient.check.numbers.number_systems import exact
-from microgradient.check.numbers.taylor import AtKink, Series, series_arithmetic
-from microgradient.engine.arithmetic import FLOATS, Arithmetic
-from microgradient.engine.op import Op
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.value import Value
-
-
-@cache
-def _series() -> Arithmetic[Any]:
-    return series_arithmetic(exact())
-
-
-def exact_partial(op: Op, operands: Sequence[Any], i: int) -> Any:
-    """Return the derivative of ``op`` by operand ``i``, in 50 digits, from its value alone.
-
-    Raises AtKink where it does not exist, AttributeError or TypeError where the formula of ``op``
-    uses a function that mpmath's arithmetic lacks.
-    """
-    base = exact()
-    numbers: list[Any] = [base.lift(x) for x in operands]
-    if i == 0 and any(numbers[0] == kink for kink in op.kinks):
-        raise AtKink(op.name)
-    if op.name in ("floor", "ceil") and base.floor(numbers[0]) == numbers[0]:
-        raise AtKink(op.name)
-    numbers[i] = Series(base, [numbers[i], base.lift(1)])
-    y = op.value(_series(), *numbers)
-    return y.coefficients[1] if type(y) is Series else base.lift(0)
 
 
 def exact_gradient(recording: Recording, output: Value) -> dict[Value, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, ulp
 
-from microgradient.check.gradients.exact_gradients import exact_partial
+from microgradient.check.numbers.exact_partials import exact_partial
 from microgradient.check.gradients.finite_differences import Stencil
 from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.number_systems import exact

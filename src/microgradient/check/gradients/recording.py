@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 
+from microgradient.engine import ops
 from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
@@ -23,7 +25,8 @@ class Recording:
     ``args`` are numbers, nested lists, tuples and dicts of numbers, or modules; ``f`` gets a copy
     of a module, whose parameters are inputs. ``order`` holds the nodes in topological order,
     ``active`` those that depend on the inputs. Raises TypeError if ``f`` returns anything but
-    numbers, ValueError if it returns none.
+    numbers, ValueError if it returns none. A transform inside ``f``, such as ``grad``, gives Values
+    that depend on the inputs, as it does inside another transform.
     """
 
     def __init__(
@@ -33,7 +36,9 @@ class Recording:
         numbers: Sequence[float] | None = None,
     ) -> None:
         fresh, self.inputs = _fresh(args, numbers_in(args) if numbers is None else numbers)
-        self.outputs = [y if type(y) is Value else Value(_number(y)) for y in leaves(f(*fresh))]
+        with _as_variables(self.inputs):
+            result = f(*fresh)
+        self.outputs = [y if type(y) is Value else Value(_number(y)) for y in leaves(result)]
         if not self.outputs:
             raise ValueError("f returns no numbers, so there is nothing to differentiate")
         self.order = topological_order(*self.outputs)
@@ -50,10 +55,24 @@ class Recording:
             if node in numbers:
                 values[node] = numbers[node]
             elif node.parents and node.op is not None:
-                values[node] = node.op.value(m, *[values[parent] for parent in node.parents])
+                value = node.op.value(m, *[values[parent] for parent in node.parents])
+                # A zero keeps its sign in floats: not every arithmetic computes one.
+                values[node] = m.lift(node.data) if value == 0 and node.data == 0 else value
             else:
                 values[node] = m.lift(node.data)
         return values
+
+
+@contextmanager
+def _as_variables(inputs: Sequence[Value]) -> Iterator[None]:
+    """Mark ``inputs`` as a transform marks its own, so that transforms inside f see them."""
+    for x in inputs:
+        x.op = ops.argument
+    try:
+        yield
+    finally:
+        for x in inputs:
+            x.op = None
 
 
 def check_values(values: Sequence[float], again: Sequence[float]) -> None:

@@ -10,6 +10,18 @@ from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
 
 
+def choices(op: Op, operands: Sequence[Any], base: Arithmetic[Any]) -> tuple[bool, ...]:
+    """Return the outcomes of every ``m.where`` in the value of ``op`` on ``operands``."""
+    made: list[bool] = []
+
+    def where(condition: Any, x: Any, y: Any) -> Any:
+        made.append(bool(condition))
+        return x if condition else y
+
+    op.value(Arithmetic({**base.native, "where": where}), *operands)
+    return tuple(made)
+
+
 def branches(op: Op, operands: Sequence[Any], base: Arithmetic[Any]) -> tuple[Any, ...]:
     """Return the outcomes of all choices that evaluating ``op`` on ``operands`` makes."""
     made: list[Any] = []

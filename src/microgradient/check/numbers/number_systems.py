@@ -46,11 +46,18 @@ def named_as_in(library: Any) -> dict[str, Callable[..., Any]]:
 # --- mpmath: as many digits as one likes --------------------------------------------------------
 
 
+class _MinusZero:
+    """Marks a zero of mpmath as -0.0."""
+
+    __slots__ = ()
+
+
 @cache
 def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
     """Return the arithmetic of mpmath's real numbers: 50 digits, and 50 more for cancellation.
 
     It has its own context, independent of mpmath's global precision. Undefined results are nan.
+    ``lift`` keeps the sign of -0.0, which mpmath's numbers lack, for the functions that see it.
     Raises ImportError, saying what to install, without mpmath.
     """
     mp = mpmath().MPContext()
@@ -66,10 +73,29 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
 
         return applied
 
+    class Zero(_MinusZero, mp.mpf):  # type: ignore[misc]  # Any
+        __slots__ = ()
+
+    minus_zero = Zero(0)
+
+    def lifted(x: Any) -> Any:
+        minus = type(x) is float and x == 0 and math.copysign(1.0, x) < 0
+        return minus_zero if minus or isinstance(x, _MinusZero) else mp.mpf(x)
+
+    def below(x: Any) -> bool:
+        return x < 0 or isinstance(x, _MinusZero)
+
     def divided(x: Any, y: Any) -> Any:
         if y == 0:
-            return mp.nan if x == 0 or x != x else mp.sign(x) * mp.inf
+            infinity = -mp.inf if below(x) is not below(y) else mp.inf
+            return mp.nan if x == 0 or x != x else infinity
         return mp.mpf(x) / y
+
+    def angle(y: Any, x: Any) -> Any:
+        if y == 0 and x == x:
+            size = +mp.pi if below(x) else mp.zero
+            return -size if below(y) else size
+        return real(mp.atan2)(y, x)
 
     def bounded(function: Callable[[Any], Any], low: Any, high: Any) -> Callable[[Any], Any]:
         """Return ``function`` with its limits for huge operands, where mpmath never finishes."""
@@ -84,7 +110,6 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
         "tanh": bounded(mp.tanh, -mp.one, mp.one),
         "erf": bounded(mp.erf, -mp.one, mp.one),
         "erfc": bounded(mp.erfc, mp.mpf(2), mp.zero),
-        "div": divided,
         "log2": lambda x: mp.log(x) / mp.log(2) if x > 0 else -mp.inf if x == 0 else mp.nan,
         "log10": lambda x: mp.log(x) / mp.log(10) if x > 0 else -mp.inf if x == 0 else mp.nan,
         "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
@@ -100,8 +125,10 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
         {
             **{name: real(f) for name, f in functions.items()},
             **_CHOICE,
+            "div": lambda x, y: divided(lifted(x), lifted(y)),
+            "atan2": lambda y, x: angle(lifted(y), lifted(x)),
             "fsum": mp.fsum,
-            "lift": mp.mpf,
+            "lift": lifted,
         }
     )
 

@@ -8,7 +8,7 @@ from math import ceil, inf, isfinite, isnan, nan, ulp
 from random import Random
 from typing import Any
 
-from microgradient.check.gradients.exact_gradients import exact_partial
+from microgradient.check.numbers.exact_partials import exact_partial
 from microgradient.check.numbers.number_systems import DIGITS, exact, mpmath
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine.arithmetic import FLOATS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from microgradient.check.gradients.exact_gradients import exact_partial
+from microgradient.check.numbers.exact_partials import exact_partial
 from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
 from microgradient.check.numbers.symbolic import prove
 from microgradient.check.operations.accuracy import (
