@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import microgradient as mg
@@ -25,6 +27,7 @@ def main() -> None:
     loss.label = "loss"
     loss.backward()
     mg.draw(loss).render(HERE / "graph.svg")
+    fit(HERE / "sum.svg")
     picture.save(run(EXPERIMENTS["symmetry"]), HERE / "symmetry.png")
     family_trees(HERE / "layers.svg")
     page(HERE / "page.png")
@@ -39,6 +42,14 @@ def family_trees(path: Path) -> None:
     loss = mg.fsum([mg.nn.margin_error(network(p.inputs), p.targets) for p in trees.patterns])
     loss.backward()
     mg.draw(loss, {"net": network, "loss": loss}, detail="layers").render(path)
+
+
+def fit(path: Path) -> None:
+    """Draw the loss of a line over 100 points."""
+    w = Value(0.8, "w")
+    loss = reduce(add, [(w * (i / 100) - i / 50) ** 2 for i in range(1, 101)])
+    loss.backward()
+    mg.draw(loss, {"loss": loss}).render(path)
 
 
 def page(path: Path) -> None:

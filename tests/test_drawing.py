@@ -227,14 +227,14 @@ def test_large_graphs_are_folded_by_themselves():
     assert '"net.layers.0' in draw(wide([1.0, 2.0, 3.0]), {"net": wide}).source
 
 
-def test_too_large_a_graph_is_refused():
+def test_too_large_a_graph_is_refused_where_its_detail_is_asked_for():
     y = Value(1.0)
     for _ in range(1000):
         y = y.sin()
     with pytest.raises(
         ValueError, match="1,001 nodes, more than 1,000 even with repetitions folded"
     ):
-        draw(y)
+        draw(y, detail="layers")
     with pytest.raises(ValueError, match="raise limit="):
         draw(y, detail="operations")
     assert "n1000 [" in draw(y, limit=2000, detail="operations").source

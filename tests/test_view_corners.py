@@ -316,6 +316,7 @@ def test_absurd_arguments_get_one_short_sentence():
         lambda: mg.page(x, sweep=["right"]),
         lambda: mg.steps(x, sweep="y" * 10**6),
         lambda: mg.draw(x, detail="z" * 10**6),
+        lambda: mg.page(x, detail="z" * 10**6),
         lambda: mg.steps(x).goto(10**5000),
         lambda: mg.expand(x, ["dot"]),
         lambda: mg.expand(x, "w" * 10**6),
@@ -332,7 +333,7 @@ def test_absurd_arguments_get_one_short_sentence():
     for _ in range(40):
         y = y + y
     with pytest.raises(ValueError, match="too many to step through"):
-        mg.page(y, sweep="recursion")
+        mg.page(y, sweep="recursion", detail="operations")
 
 
 # --- files and engines -------------------------------------------------------------------------

@@ -9,9 +9,9 @@ from math import hypot, log10
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
-from microgradient.view.graph.folding import Fold, Folded
+from microgradient.view.graph.folding import Fold, Folded, levels
 from microgradient.view.graph.grouping import uses
-from microgradient.view.graph.numbered_graph import NumberedGraph, operation_sign
+from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.numerals import counted, short
 
 NOT_YET = "grad not yet"
@@ -123,6 +123,11 @@ def size(graph: NumberedGraph) -> tuple[int, int]:
     return len(order), sum(len(node.parents) for node in order)
 
 
+def depth(graph: NumberedGraph) -> int:
+    """Return how many computed nodes stand one after the other on the longest path."""
+    return max(levels(graph).values())
+
+
 def _kind(node: Value, graph: NumberedGraph) -> str:
     if node is graph.result:
         return "result"
@@ -133,7 +138,7 @@ def _lines(node: Value, graph: NumberedGraph) -> tuple[str, ...]:
     if node.op is ops.constant and node is not graph.result:
         return (short(node.data),)
     name = graph.names.get(node) or graph.variable(node)
-    head = f"{name} = {operation_sign(node)}" if node.parents else name
+    head = f"{name} = {graph.sign(node)}" if node.parents else name
     return head, f"value {short(node.data)}", _gradient(node)
 
 
@@ -185,6 +190,9 @@ def _summary(fold: Fold) -> tuple[str, ...]:
     outputs = list(fold.outputs) or fold.nodes
     if fold.kind == "constant":
         return (f"{fold.title} × {fold.times:,}", f"values {_range(v.data for v in outputs)}")
+    if fold.kind == "operation" and fold.operations:
+        what = ", ".join(fold.operations)
+        return (fold.title, f"{counted(len(fold.nodes), 'node')}: {what}", *_numbers(outputs))
     title = fold.title + (f" × {fold.times:,}" if fold.times > 1 else "")
     if fold.kind == "module":
         what = " → ".join(fold.operations)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
-from microgradient.view.drawing.boxes import Box, Link, every_fold, every_node, size
+from microgradient.view.drawing.boxes import Box, Link, depth, every_fold, every_node, size
 from microgradient.view.drawing.dot import dot_lines
 from microgradient.view.drawing.drawing import Drawing
-from microgradient.view.graph.folding import fold
+from microgradient.view.graph.folding import fold, stages
+from microgradient.view.graph.grouping import uses
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.graph.repetitions import without_repetitions
+from microgradient.view.graph.running_sums import with_sums
 
 DETAILS = ("auto", "operations", "neurons", "layers")
 MOST_NODES = 300  # of a drawing that shows every node without being asked to
 MOST_EDGES = 1000  # of the same
-MOST_NEURONS = 50  # boxes of a drawing by neurons, unless asked for
+MOST_DEEP = 60  # nodes one after the other, of the same: more are a tape, not a picture
+MOST_NEURONS = 50  # boxes of a drawing by neurons or layers, unless asked for
 MOST_LINKS = 100  # of the same
 MOST_BOXES = 1000  # of any drawing: the layout of thousands takes minutes and shows nothing
 
@@ -37,12 +41,16 @@ def draw(
     right) or "TB" (top to bottom).
 
     ``detail`` is "operations" (every node), "neurons" or "layers" (one box for each; the examples
-    of a batch and other repetitions are folded together), or "auto": every node of up to 300, else
-    neurons, else layers. To see fused operations taken apart, ``draw(expand(value))``.
+    of a batch and other repetitions are folded together), or "auto". That draws every node, but a
+    running sum as one; of more than eight like terms or steps, one is drawn and a box stands for
+    the others. Networks with such repetitions or more than 300 nodes are drawn by neurons, or
+    else by layers. Any other graph that is still too large, or too long, is cut into stages. To see
+    fused operations taken apart, ``draw(expand(value))``.
 
     A notebook displays it; ``draw(y).render("y.svg")``, or "y.png", "y.pdf", writes a file;
     ``draw(y).source`` is the DOT text. Graphviz's ``dot`` draws it or, where there is none, the
-    package graphviz-pure (extra ``draw``). Raises ValueError above ``limit`` boxes.
+    package graphviz-pure (extra ``draw``). Raises ValueError above ``limit`` boxes if ``detail`` is
+    given.
     """
     for what, given, known in (
         ("detail", detail, DETAILS),
@@ -62,23 +70,50 @@ def draw(
 def _picture(
     graph: NumberedGraph, detail: str, contributions: bool, limit: int
 ) -> tuple[list[Box], list[Link]]:
-    boxes, edges = size(graph)
-    small = boxes <= min(MOST_NODES, limit) and edges <= MOST_EDGES
-    if detail == "operations" or (detail == "auto" and small):
-        if boxes <= limit and edges <= MOST_EDGES * 10:
-            return every_node(graph, contributions=contributions)
+    if detail == "operations":
+        return every_node(_checked(graph, limit), contributions=contributions)
+    summed = with_sums(graph)
+    if detail == "auto":
+        return _automatic(summed, contributions, limit)
+    folded = fold(summed, detail, limit)
+    if folded is None:
         raise ValueError(
-            f"this graph has {boxes:,} nodes and {edges:,} edges, and draw shows at most {limit:,} "
-            f'nodes and {MOST_EDGES * 10:,} edges; use detail="layers", draw a part of it (one of '
-            "its parents, one neuron), or raise limit="
+            f"this graph has {size(graph)[0]:,} nodes, more than {limit:,} even with repetitions "
+            f"folded, and draw shows at most {limit:,}; draw a part of it (one of its parents, one "
+            'neuron), raise limit=, or leave out detail=: "auto" draws any graph'
         )
-    for by in ("neurons", "layers") if detail == "auto" else (detail,):
-        tentative = detail == "auto" and by == "neurons"
-        folded = fold(graph, by, min(limit, MOST_NEURONS) if tentative else limit)
-        if folded is not None and not (tentative and len(folded.links) > MOST_LINKS):
+    return every_fold(folded, contributions=contributions)
+
+
+def _automatic(
+    graph: NumberedGraph, contributions: bool, limit: int
+) -> tuple[list[Box], list[Link]]:
+    """Return the first picture that is clear: nodes, neurons, layers, one of each, stages."""
+    short = without_repetitions(graph)
+    if short is graph and _clear(graph, limit):
+        return every_node(graph, contributions=contributions)
+    if uses(graph):
+        folded = fold(graph, "neurons", min(limit, MOST_NEURONS))
+        if folded is None or len(folded.links) > MOST_LINKS:
+            folded = fold(graph, "layers", min(limit, MOST_NEURONS))
+        if folded is not None:
             return every_fold(folded, contributions=contributions)
+    if _clear(short, limit):
+        return every_node(short, contributions=contributions)
+    return every_fold(stages(short), contributions=contributions)
+
+
+def _clear(graph: NumberedGraph, limit: int) -> bool:
+    boxes, edges = size(graph)
+    return boxes <= min(MOST_NODES, limit) and edges <= MOST_EDGES and depth(graph) <= MOST_DEEP
+
+
+def _checked(graph: NumberedGraph, limit: int) -> NumberedGraph:
+    boxes, edges = size(graph)
+    if boxes <= limit and edges <= MOST_EDGES * 10:
+        return graph
     raise ValueError(
-        f"this graph has {boxes:,} nodes, more than {limit:,} even with repetitions folded, and "
-        f"draw shows at most {limit:,}; draw a part of it (one of its parents, one neuron), or "
-        "raise limit="
+        f'this graph has {boxes:,} nodes and {edges:,} edges, and detail="operations" shows at '
+        f"most {limit:,} nodes and {MOST_EDGES * 10:,} edges; leave it out, draw a part of the "
+        "graph (one of its parents, one neuron), or raise limit="
     )

@@ -11,8 +11,12 @@ from microgradient.engine import ops
 from microgradient.engine.services.watching import paused
 from microgradient.engine.sweeps import adjoints
 from microgradient.engine.value import Value
+from microgradient.view.graph.composites import Sum
 from microgradient.view.graph.grouping import Use, uses
 from microgradient.view.graph.numbered_graph import NumberedGraph, operation_sign
+
+STAGES = 6
+_COMMON = 3  # operations that a stage names
 
 
 @dataclass
@@ -21,7 +25,7 @@ class Fold:
 
     ``title`` says what they are; ``kind`` is as in a ``Box``. ``outputs`` are the nodes that others
     read. ``uses`` are those of the neurons inside, if it is a module, and ``operations`` what one
-    neuron applies.
+    neuron applies, or what the nodes of a stage apply.
     """
 
     title: str
@@ -71,6 +75,85 @@ def fold(graph: NumberedGraph, by: str, most: int) -> Folded | None:
     return _Folder(graph, by).folded(most)
 
 
+def _joined(folded: Folded) -> Folded:
+    """Return ``folded`` with operations that are repeated one after the other in one box."""
+    into: dict[int, list[int]] = {}
+    out: dict[int, list[int]] = {}
+    for source, target in folded.links:
+        out.setdefault(source, []).append(target)
+        into.setdefault(target, []).append(source)
+    head = list(range(len(folded.folds)))  # the box that each box is now a part of
+    for i, fold in enumerate(folded.folds):
+        if len(out.get(i, ())) == 1 and into[out[i][0]] == [i]:
+            after = folded.folds[out[i][0]]
+            alike = fold.kind == after.kind == "operation" and fold.times == after.times > 1
+            if alike and not fold.uses and not after.uses:
+                after.title = f"{fold.title} → {after.title}"
+                head[i] = out[i][0]
+    kept = [i for i, to in enumerate(head) if to == i]
+    place = {i: n for n, i in enumerate(kept)}
+    for i in reversed(range(len(head))):  # a box is joined to a later one
+        place[i] = place[head[i]]
+    return Folded(
+        [folded.folds[i] for i in kept],
+        {
+            (place[a], place[b]): edges
+            for (a, b), edges in folded.links.items()
+            if place[a] != place[b]
+        },
+    )
+
+
+def stages(graph: NumberedGraph) -> Folded:
+    """Return ``graph`` in at most ``STAGES`` boxes, each with the nodes at some distances.
+
+    The distance is that from the inputs: the number of computed nodes on the longest path. The
+    link from a stage to the next has all edges that pass from there on.
+    """
+    level = levels(graph)
+    deepest = max(level.values())
+    last = min(STAGES, deepest - 1)  # the result has its own box
+    folds: dict[int, Fold] = {}
+    of: dict[Value, int] = {}
+    for node in sorted(graph.nodes, key=level.__getitem__):
+        stage = -(-level[node] * last // deepest)  # rounded up: 0 for the inputs alone
+        title, kind = (f"stage {stage} of {last}", "operation") if stage else ("inputs", "input")
+        if node is graph.result:
+            stage, title, kind = STAGES + 1, _title(graph, node), "result"
+        if stage not in folds:
+            folds[stage] = Fold(title, kind)
+        folds[stage].nodes.append(node)
+        of[node] = list(folds).index(stage)
+    for fold in folds.values():
+        if fold.kind == "operation":
+            common = [kind for kind, _ in Counter(map(_kind, fold.nodes)).most_common(_COMMON + 1)]
+            fold.operations = (*common[:_COMMON], *("…" for _ in common[_COMMON:]))
+    links: Links = {}
+    for node in graph.nodes:
+        for _, parent, partial in graph.edges(node):
+            for i in range(of[parent], of[node]):
+                links.setdefault((i, i + 1), []).append((node, partial))
+    return Folded(list(folds.values()), links)
+
+
+def levels(graph: NumberedGraph) -> dict[Value, int]:
+    """Return how many computed nodes the longest path from an input to each node has."""
+    level: dict[Value, int] = {}
+    for node in graph.nodes:
+        level[node] = max((level[p] + 1 for _, p, _ in graph.edges(node)), default=0)
+    return level
+
+
+def _title(graph: NumberedGraph, node: Value) -> str:
+    sign = graph.sign(node)
+    return f"{graph.names[node]} = {sign}" if node in graph.names else sign
+
+
+def _kind(node: Value) -> str:
+    """Return the operator of a node: ``+`` for a sum of any number of terms."""
+    return "+" if isinstance(node.op, Sum) else operation_sign(node)
+
+
 class _Folder:
     def __init__(self, graph: NumberedGraph, by: str) -> None:
         self.graph, self.by = graph, by
@@ -98,7 +181,7 @@ class _Folder:
         for i, fold in enumerate(self.folds):
             for source, through in self._through(i, fold):
                 links[source, i] = [(next(iter(fold.outputs)), through)]
-        return Folded(self.folds, links)
+        return _joined(Folded(self.folds, links))
 
     def _add(self, key: Hashable, title: str, kind: str, *nodes: Value) -> Fold:
         if key not in self.classes:
@@ -116,13 +199,13 @@ class _Folder:
         fold.uses.append(use)
         fold.outputs.update(use.outputs)
         if not fold.operations:
-            fold.operations = tuple(dict.fromkeys(map(operation_sign, use.nodes)))
+            fold.operations = tuple(dict.fromkeys(map(_kind, use.nodes)))
 
     def _add_operation(self, node: Value) -> None:
-        kind, operation = "operation", operation_sign(node)
-        title = operation
+        kind, operation = "operation", self.graph.sign(node)
+        title = _title(self.graph, node)
         if node is self.graph.result:
-            kind, title = "result", self.graph.names.get(node, operation)
+            kind = "result"
         inputs = tuple(dict.fromkeys(self.of.get(p, -1) for p in node.parents))
         fold = self._add((kind, operation, inputs), title, kind, node)
         fold.outputs[node] = None

@@ -69,7 +69,7 @@ def uses(graph: NumberedGraph, owner: Mapping[Value, Place] | None = None) -> di
     neuron are joined where they meet. A use reads each parameter once: what reads it again is
     another use. ``owner``, or else the modules among the graph's names, tells where parameters
     belong. A ``dot`` whose weights belong nowhere is a neuron too, and those that read the same
-    inputs are a layer.
+    inputs are a layer. What reads nothing but parameters, such as a penalty ``w * w``, is no use.
     """
     owner = owners(graph.modules) if owner is None else owner
     owner = {**dict(_by_shape(graph, owner)), **owner}
@@ -79,6 +79,9 @@ def uses(graph: NumberedGraph, owner: Mapping[Value, Place] | None = None) -> di
             _assign(node, owner, use)
     for found in dict.fromkeys(use.values()):
         found.nodes.sort(key=graph.number.__getitem__)
+        if _reads_nothing(found):
+            for node in found.nodes:
+                del use[node]
     for node in graph.nodes:
         for parent in node.parents:
             if parent in use and use[parent] is not use.get(node):
@@ -115,6 +118,17 @@ def _assign(node: Value, owner: Mapping[Value, Place], use: dict[Value, Use]) ->
             use.update(dict.fromkeys(part.nodes, mine))
     mine.nodes.append(node)
     use[node] = mine
+
+
+def _reads_nothing(use: Use) -> bool:
+    """Return whether the nodes have no operand but parameters: a penalty on weights, no neuron."""
+    known = {*use.nodes, *use.parameters}
+    return not any(
+        parent not in known
+        for node in use.nodes
+        for i, parent in enumerate(node.parents)
+        if not (node.op is ops.pow and i == 1 and parent.op is ops.constant)
+    )
 
 
 def _disjoint(parts: list[Use]) -> bool:

@@ -10,6 +10,7 @@ from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
+from microgradient.view.graph.composites import Composite
 from microgradient.view.graph.numbered_graph import NumberedGraph
 
 MOST_EVALUATIONS = 200_000  # of single operations, for all nudges of a page: about 0.5 s
@@ -35,7 +36,7 @@ def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
     inputs = [node for node in graph.nodes if not node.parents]
     data = {node: node.data for node in topological_order(graph.result)}
     active = {x: _active(graph, x) for x in inputs}
-    work = sum(map(len, active.values()))
+    work = sum(_size(node) for nodes in active.values() for node in nodes)
     points = min(_POINTS, MOST_EVALUATIONS // max(1, 2 * work))
     found = {}
     for x in inputs if points else ():
@@ -45,6 +46,10 @@ def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
             results = (_result(active[x], data, {x: data[x] + amount}) for amount in amounts)
             found[x] = Nudges(amounts, tuple(results))
     return found
+
+
+def _size(node: Value) -> int:
+    return node.op.size if isinstance(node.op, Composite) else 1
 
 
 def _active(graph: NumberedGraph, x: Value) -> list[Value]:

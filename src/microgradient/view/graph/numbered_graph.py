@@ -12,9 +12,10 @@ from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line, Watch
-from microgradient.engine.value import Value
+from microgradient.engine.value import Value, rebuilt
 from microgradient.nn.module import Module
 from microgradient.view.escaping import plain
+from microgradient.view.graph.composites import Composite, Node
 
 Names = Mapping[str, object]
 _DEPTH, _MOST_LOOKED_AT = 4, 100_000  # how far into nested lists to look for names
@@ -40,9 +41,50 @@ class NumberedGraph:
                 f"names must be a mapping from names to Values, such as locals(), got "
                 f"{shown(names)}"
             )
-        self.result = result
+        self._number(result, names.lines if isinstance(names, Watch) else {})
+        things = _named_things(names or {})
+        self.modules = {name: it for name, it in things.items() if _is_module(it)}
+        self._call(_names(self.number, things))
+        self._like: Mapping[Value, Value] = {}
+
+    def with_nodes(self, becomes: Mapping[Value, Node]) -> NumberedGraph:
+        """Return the graph in which some nodes are others, with copies of all that read them.
+
+        Names, labels, lines and gradients are kept, and the inputs are the same Values.
+        """
+        if not becomes:
+            return self
+        twin: dict[Value, Value] = {}
+        like: dict[Value, Value] = {}
+
+        def made(node: Node) -> Value:
+            parents = [made(p) if isinstance(p, Node) else twin.get(p, p) for p in node.parents]
+            it = rebuilt(node.data, node.grad, None, node.op, tuple(parents), node.partials)
+            if node.like is not None:
+                like[it] = twin.get(node.like, node.like)
+            return it
+
+        for node in self.nodes:
+            if node in becomes:
+                twin[node] = made(becomes[node])
+            elif any(parent in twin for parent in node.parents) and node.op is not None:
+                twin[node] = made(Node(node.op, node.parents, node.partials, node.data, node.grad))
+        new = object.__new__(NumberedGraph)
+        lines: dict[Value, Line] = {}
+        for node in self.lines if twin else ():
+            it = twin.get(node, node)
+            lines.update(dict.fromkeys((p for p in it.parents if p in like), self.lines[node]))
+            lines[it] = self.lines[node]
+        new._number(twin.get(self.result, self.result), lines)
+        new.modules = self.modules
+        named = {twin.get(node, node): name for node, name in self.names.items()}
+        new._call({node: name for node, name in named.items() if node in new.number})
+        new._like = {twin.get(a, a): twin.get(b, b) for a, b in self._like.items()} | dict(like)
+        return new
+
+    def _number(self, result: Value, lines: Mapping[Value, Line]) -> None:
+        self.result, self.lines = result, lines
         everything = topological_order(result)
-        self.lines: Mapping[Value, Line] = names.lines if isinstance(names, Watch) else {}
         computed = [node for node in everything if node.parents]
         if all(node in self.lines for node in computed):  # then the order in which they ran
             made = {node: i for i, node in enumerate(self.lines)}
@@ -52,9 +94,9 @@ class NumberedGraph:
         self.nodes = [*inputs, *computed] or [result]
         inputs = inputs if computed else self.nodes
         self.number = {node: i + 1 - len(inputs) for i, node in enumerate(self.nodes)}
-        things = _named_things(names or {})
-        self.modules = {name: it for name, it in things.items() if _is_module(it)}
-        self.names = _names(self.number, things)
+
+    def _call(self, names: dict[Value, str]) -> None:
+        self.names = names
         looks = Counter(plain(name) for name in self.names.values())
         self._unique = {
             node: name
@@ -69,6 +111,20 @@ class NumberedGraph:
     def symbol(self, node: Value) -> str:
         """Return what a formula calls ``node``: its name if no other node has it, else ``v3``."""
         return self._unique.get(node) or self.variable(node)
+
+    def sign(self, node: Value) -> str:
+        """Return the operator of a node, the name of its operation, or which nodes it stands for.
+
+        ``+`` for add, ``neg``, ``sum of 100``, ``99 more like v3``.
+        """
+        if node in self._like and node.op is not None:
+            return f"{node.op.symbol} like {self.symbol(self._like[node])}"
+        return operation_sign(node)
+
+    @property
+    def repeated(self) -> list[Value]:
+        """The nodes that stand for terms or steps like others."""
+        return [node for node in self.nodes if isinstance(node.op, Composite) and node.op.size > 1]
 
     def edges(self, node: Value) -> Iterator[tuple[int, Value, float]]:
         """Yield position, parent and local derivative of each parent that is not a constant."""
@@ -146,4 +202,5 @@ def operation_sign(node: Value) -> str:
     """Return the operator of a node, ``+`` for add, or the name of its operation: ``neg``."""
     if node.op is None:
         return ""
-    return node.op.symbol if len(node.parents) > 1 else node.op.name
+    named = len(node.parents) > 1 or isinstance(node.op, Composite)
+    return node.op.symbol if named else node.op.name

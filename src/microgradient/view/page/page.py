@@ -9,12 +9,15 @@ from importlib.resources import files
 from itertools import count
 from pathlib import Path, PurePath
 
+from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
 from microgradient.files import write_file
 from microgradient.view.drawing.boxes import size
 from microgradient.view.escaping import markup, plain, script_data
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.graph.repetitions import without_repetitions
+from microgradient.view.graph.running_sums import with_sums
 from microgradient.view.graph.sweep_steps import check_sweep, every_sweep, steps_or_refusal
 from microgradient.view.numerals import digits
 from microgradient.view.page.graph_svg import graph_svg
@@ -26,7 +29,9 @@ MOST_NODES, MOST_EDGES = 300, 1000
 _ASSETS = files("microgradient.view.page") / "assets"
 
 
-def page(value: Value, names: Names | None = None, *, sweep: str = "right") -> Page:
+def page(
+    value: Value, names: Names | None = None, *, sweep: str = "right", detail: str = "auto"
+) -> Page:
     """Return a page to step through the computation of ``value`` and its reverse sweep.
 
     The page shows the user's source lines, the graph and the evaluation trace side by side, with a
@@ -35,10 +40,19 @@ def page(value: Value, names: Names | None = None, *, sweep: str = "right") -> P
     ``locals()``, or what ``watch`` remembered, which has the source lines too. The page opens on
     ``sweep``, named as in ``steps``.
 
+    A running sum is one node; of more than eight like terms or steps, one is shown and a node
+    stands for the others, with their exact derivatives. ``detail="operations"`` shows every node.
+
     ``.save("page.html")`` writes one file that needs nothing else, and ``.html`` is its text; a
-    notebook displays the page, which works without a kernel. Raises ValueError above 300 nodes.
+    notebook displays the page, which works without a kernel. Raises ValueError above 300 nodes
+    or 1,000 edges.
     """
-    return Page(NumberedGraph(value, names, "page"), sweep)
+    if not isinstance(detail, str) or detail not in ("auto", "operations"):
+        raise ValueError(f"detail must be one of auto, operations, got {shown(detail)}")
+    graph = NumberedGraph(value, names, "page")
+    if detail == "auto":
+        graph = without_repetitions(with_sums(graph))
+    return Page(graph, sweep)
 
 
 def fits(graph: NumberedGraph) -> bool:
@@ -55,8 +69,9 @@ class Page:
             boxes, edges = size(graph)
             raise ValueError(
                 f"this graph has {boxes:,} nodes and {edges:,} edges, and a page shows at most "
-                f"{MOST_NODES} nodes and {MOST_EDGES:,} edges; step through a part of it (one "
-                "neuron, one example), or use draw, which folds repetitions"
+                f"{MOST_NODES} nodes and {MOST_EDGES:,} edges; write page(part) for a part of it "
+                "(one neuron, the loss of one example, a smaller model), draw(value) for a picture "
+                "by layers, or trace(value) for the numbers"
             )
         check_sweep(sweep)
         self.graph, self.sweep, self.position = graph, sweep, position

@@ -12,11 +12,14 @@ from microgradient.engine.floats import fsum
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.graph.repetitions import without_like_terms
+from microgradient.view.graph.running_sums import with_sums
 from microgradient.view.numerals import counted, large
 from microgradient.view.text.formulas import ATOM, LATEX, TEXT, Notation, number
 from microgradient.view.text.step_text import StepWriter
 
 _MOST_FACTORS = 100  # for each path that limit= allows
+_LINE = "\n      "
 Edge = tuple[Value, int]  # a node, and which of its operands is next on the path
 
 
@@ -26,9 +29,11 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
     Prints as text, first in symbols and then in numbers; a notebook displays LaTeX. It also says
     how many multiplications the paths take one by one, and how many the reverse sweep takes for
     the derivatives by all inputs at once: the reason for reverse mode. ``names`` is ``locals()``,
-    or what ``watch`` remembered. Raises ValueError if the result does not depend on x, or if there
-    are more than ``limit`` paths: their number may double with every node. Source: Bauer,
-    Computational Graphs and Rounding Error, SIAM J. Numer. Anal. 11 (1974).
+    or what ``watch`` remembered. If there are more than ``limit`` paths, one of the like terms of a
+    sum is written out, and a node stands for the others, as on a page. Raises ValueError if the
+    result does not depend on x, or if there are too many paths even so: their number may double
+    with every node. Source: Bauer, Computational Graphs and Rounding Error, SIAM J. Numer. Anal.
+    11 (1974).
     """
     limit = positive(limit, "limit")
     graph = NumberedGraph(value, names, "explain")
@@ -40,15 +45,25 @@ def explain(value: Value, x: Value, names: Names | None = None, *, limit: int = 
             "the Values that it was computed from"
         )
     below = _counts(graph, x)
-    paths, factors = below[value][0], sum(below[value])
-    if paths > limit or factors > _MOST_FACTORS * limit:
+    if _too_many(below[graph.result], limit):
+        folded = without_like_terms(with_sums(graph))
+        if x in folded.number and not _too_many((few := _counts(folded, x))[folded.result], limit):
+            graph, below = folded, few
+    if _too_many(below[graph.result], limit):
+        paths, factors = below[value][0], sum(below[value])
         raise ValueError(
             f"there {'is' if paths == 1 else 'are'} {large(paths)} path{'s' * (paths != 1)} from "
             f"x to the result with {large(factors)} factors, and explain writes out at most "
-            f"{limit} with {_MOST_FACTORS * limit:,}; explain a node nearer to x, raise limit=, or "
-            "use trace(value), which needs each edge only once"
+            f"{limit} with {_MOST_FACTORS * limit:,}; write explain(part, x) for a part of it "
+            "(the loss of one example), raise limit=, or use trace(value), which needs each edge "
+            "only once"
         )
-    return Explanation(graph, x, tuple(_paths(graph, x, below)), below[value][1])
+    return Explanation(graph, x, tuple(_paths(graph, x, below)), below[graph.result][1])
+
+
+def _too_many(count: tuple[int, int], limit: int) -> bool:
+    paths, multiplications = count
+    return paths > limit or paths + multiplications > _MOST_FACTORS * limit
 
 
 @dataclass(frozen=True)
@@ -95,8 +110,9 @@ class Explanation:
 
     def __repr__(self) -> str:
         writer = StepWriter(self.graph)
-        lines = _equation(self, writer, TEXT, " × ", "\n      ")
-        return f"{writer.derivative(self.x)} = {lines}\n{self.cost()}"
+        lines = [f"{writer.derivative(self.x)} = {_equation(self, writer, TEXT, ' × ', _LINE)}"]
+        lines += [f"{writer.symbol(n)} = {writer.formula(n)}" for n in self.graph.repeated]
+        return "\n".join([*lines, self.cost()])
 
     def latex(self) -> str:
         """Return the equation as LaTeX, to be put between dollars."""

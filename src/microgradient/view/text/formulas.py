@@ -15,6 +15,7 @@ from microgradient.engine import ops
 from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
+from microgradient.view.graph.composites import Sum
 
 CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula binds
 
@@ -140,7 +141,7 @@ def written(op: Op, operands: Sequence[Formula], notation: Notation) -> Formula:
         n = len(operands) // 2
         products = [w * x for w, x in zip(operands[:n], operands[n : 2 * n])]
         return _series([*products, *operands[2 * n :]], add, notation)
-    if op is ops.fsum:
+    if op is ops.fsum or isinstance(op, Sum):
         return _series(operands, add, notation)
     if op is ops.prod:
         return _series(operands, mul, notation)

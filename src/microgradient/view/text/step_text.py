@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from microgradient.engine import ops
 from microgradient.engine.value import Value
 from microgradient.view.escaping import latex_name, plain
+from microgradient.view.graph.composites import Composite, Sum
 from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.graph.sweep_steps import Step
 from microgradient.view.numerals import digits, signed
@@ -66,6 +67,8 @@ class StepWriter:
     @_once
     def formula(self, node: Value) -> str:
         """Return how ``node`` was computed, such as ``w * x``; "" for an input."""
+        if isinstance(node.op, Composite) and not isinstance(node.op, Sum):
+            return self.graph.sign(node)
         if not node.parents or node.op is None:
             return ""
         return formulas.written(node.op, self._operands(node), self.notation).text
@@ -75,7 +78,8 @@ class StepWriter:
         """Return the local derivative by each operand as a formula; "" where it would be long."""
         result = Formula(self.symbol(node), self.notation)
         operands = self._operands(node)
-        if node.op is None or (len(operands) > _WIDEST and node.op not in (ops.dot, ops.fsum)):
+        long = len(operands) > _WIDEST and not isinstance(node.op, Sum)
+        if node.op is None or (long and node.op not in (ops.dot, ops.fsum)):
             return [""] * len(operands)
         return formulas.derivatives(node.op, result, operands)
 
@@ -91,7 +95,7 @@ class StepWriter:
         """
         parent = node.parents[operand]
         above, below = self.symbol(node), self.symbol(parent)
-        twice = sum(other is parent for other in node.parents) > 1
+        twice = sum(it is parent for it in node.parents) > 1
         if self.notation is LATEX:
             place = f"_{{{operand + 1}}}" if twice else ""
             return rf"\frac{{\partial{place} {above}}}{{\partial {below}}}"
