@@ -4,7 +4,6 @@ import copy
 import math
 from collections import namedtuple
 
-import numpy as np
 import pytest
 
 import microgradient as mg
@@ -162,7 +161,7 @@ def test_grad_of_something_else_than_a_number(result):
         grad(lambda x: result)(1.0)
 
 
-@pytest.mark.parametrize("result", [None, "x", np.array([1.0]), True, 1j, {"a": [None]}])
+@pytest.mark.parametrize("result", [None, "x", True, 1j, {"a": ["x"]}, {1.0}])
 def test_no_derivative_of_what_is_no_number(result):
     """A forgotten return would otherwise have the derivative 0."""
     for transform in (

@@ -72,8 +72,11 @@ from microgradient.engine.transforms import derivative as derivative
 from microgradient.engine.transforms import grad as grad
 from microgradient.engine.transforms import hessian as hessian
 from microgradient.engine.transforms import hvp as hvp
+from microgradient.engine.transforms import jacfwd as jacfwd
 from microgradient.engine.transforms import jacobian as jacobian
+from microgradient.engine.transforms import jacrev as jacrev
 from microgradient.engine.transforms import jvp as jvp
+from microgradient.engine.transforms import linearize as linearize
 from microgradient.engine.transforms import value_and_grad as value_and_grad
 from microgradient.engine.transforms import vjp as vjp
 from microgradient.engine.value import Value as Value

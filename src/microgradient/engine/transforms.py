@@ -1,10 +1,15 @@
 """Functions of functions: gradients and other derivatives in JAX's calling style.
 
-Each transform records one evaluation of ``f`` on fresh nodes and sweeps over that graph. Nothing is
-mutated and there is no global trace, so transforms nest and run in threads. For floats they return
-floats. For Values they return Values, which can be differentiated again; the same holds if ``f``
-closes over the variable of an outer transform. An inner transform differentiates only by the nodes
-that it made, so it cannot confuse them with an outer one's variable.
+Each transform records one evaluation of ``f`` on fresh nodes (``engine/recording.py``) and sweeps
+over that graph. Nothing is mutated and there is no global trace, so transforms nest and run in
+threads. For floats they return floats. For Values, among whichever arguments, they return Values,
+which can be differentiated again; the same holds if ``f`` closes over the variable of an outer
+transform. An inner transform differentiates only by the nodes that it made, so it cannot confuse
+them with an outer one's variable.
+
+Arguments and results are trees of numbers (``engine/services/trees.py``). ``argnums`` gives the
+position or the name of the argument to differentiate by, or a sequence of them. With ``has_aux``,
+``f`` returns ``(output, anything)``, and the transform returns that too, after its own results.
 """
 
 from __future__ import annotations
@@ -13,17 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any, Protocol, TypeVar, overload
 
-from microgradient.engine import ops
-from microgradient.engine.graph import topological_order
-from microgradient.engine.number import as_float, shown
+from microgradient.engine.number import shown
 from microgradient.engine.op import Operand
-from microgradient.engine.services.trees import Tree, leaves, matching_leaves, rebuild, tree_map
-from microgradient.engine.sweeps import adjoints, dependents, tangents
-from microgradient.engine.symbol import Symbol
-from microgradient.engine.value import Value, constant
+from microgradient.engine.recording import ArgNums, Recording, number
+from microgradient.engine.services.trees import Tree, matching_leaves, tree_map
 
-ArgNums = int | tuple[int, ...]
-S = TypeVar("S")  # a number, a Value, or nested lists, tuples and dicts of them
+S = TypeVar("S")  # a number, a Value, or a tree of them
+T = TypeVar("T", bound=Operand)
 
 
 class Gradient(Protocol):
@@ -44,6 +45,30 @@ class ValueAndGradient(Protocol):
     def __call__(self, x: S, /, *args: Any, **kwargs: Any) -> tuple[Any, S]: ...
 
 
+class SecondDerivatives(Protocol):
+    """A Hessian, or the Jacobian of a function that returns what it takes."""
+
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> float: ...
+    @overload
+    def __call__(self, x: T, /, *args: Any, **kwargs: Any) -> T: ...
+    @overload
+    def __call__(self, x: list[float], /, *args: Any, **kwargs: Any) -> list[list[float]]: ...
+    @overload
+    def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class RowsOfDerivatives(Protocol):
+    """The Jacobian of a function that returns a list."""
+
+    @overload
+    def __call__(self, x: float, /, *args: Any, **kwargs: Any) -> list[float]: ...
+    @overload
+    def __call__(self, x: list[float], /, *args: Any, **kwargs: Any) -> list[list[float]]: ...
+    @overload
+    def __call__(self, x: Any, /, *args: Any, **kwargs: Any) -> Any: ...
+
+
 @overload
 def grad(f: Callable[..., Any]) -> Gradient: ...
 @overload
@@ -53,13 +78,13 @@ def grad(
 def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return a function that computes the gradient of ``f``, which must return one number.
 
-    The gradient has the structure of the argument ``argnums``: a number, or nested lists, tuples
-    and dicts of numbers. For several ``argnums`` it is a tuple of gradients. With ``has_aux``,
+    The gradient has the structure of the argument ``argnums``: a number, an array, or nested lists,
+    tuples and dicts of them. For several ``argnums`` it is a tuple of gradients. With ``has_aux``,
     ``f`` returns ``(number, anything)`` and the result is ``(gradient, anything)``. Uses reverse
     mode: the cost does not depend on the number of inputs. Raises TypeError unless ``f`` returns
     one number.
     """
-    both = value_and_grad(f, argnums, has_aux)
+    both = _value_and_grad("grad", f, argnums, has_aux)
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -82,29 +107,45 @@ def value_and_grad(
 
     With ``has_aux`` it computes ``((number, anything), gradient)``.
     """
+    return _value_and_grad("value_and_grad", f, argnums, has_aux)
+
+
+def _value_and_grad(
+    name: str, f: Callable[..., Any], argnums: ArgNums, has_aux: bool
+) -> Callable[..., tuple[Any, Any]]:
+    _check_function(name, f)
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        run = _Recording(f, args, kwargs, argnums)
-        output, aux = _split(run.output) if has_aux else (run.output, None)
-        output = _scalar(output)
+        run = Recording(f, args, kwargs, argnums, has_aux)
+        output = _scalar(run)
         gradients = run.like_inputs(run.reverse([(output, 1.0)]))
         value = run.result(output)
-        return ((value, tree_map(run.result, aux)) if has_aux else value), gradients
+        return ((value, tree_map(run.result, run.aux)) if has_aux else value), gradients
 
     return both
 
 
-def derivative(f: Callable[[Any], Any], order: int = 1) -> Callable[[Any], Any]:
+def derivative(f: Callable[[Any], Any], order: int = 1, has_aux: bool = False) -> SecondDerivatives:
     """Return the ``order``-th derivative of ``f``, a function of one number (forward mode).
 
-    ``f`` may return a nested structure; its derivative has the same structure.
+    ``f`` may return a tree of numbers; its derivative has the same structure.
     """
-    if not isinstance(order, int) or order < 0:
+    _check_function("derivative", f)
+    if type(order) is not int or order < 0:
         raise ValueError(f"derivative expects an order of 0, 1, 2, …, got {order!r}")
 
     def slope(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return wraps(f)(lambda x: jvp(g, (x,), (1.0,))[1])
+        @wraps(f)
+        def at(x: Any) -> Any:
+            try:
+                x = number(x)
+            except TypeError as fault:
+                raise TypeError(f"derivative is by one number: {fault}; see jacobian") from None
+            _, *rest = jvp(g, (x,), (1.0,), has_aux)
+            return tuple(rest) if has_aux else rest[0]
+
+        return at
 
     result = f
     for _ in range(order):
@@ -112,192 +153,195 @@ def derivative(f: Callable[[Any], Any], order: int = 1) -> Callable[[Any], Any]:
     return result
 
 
-def vjp(f: Callable[..., Any], *primals: Tree) -> tuple[Any, Callable[[Tree], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
     """Return ``f(*primals)``, and the function that pulls a cotangent back to the primals.
 
     That function takes a cotangent with the structure of the output, and returns a tuple with one
     cotangent for each primal: vector times Jacobian, in reverse mode.
     """
-    run = _Recording(f, primals, {}, tuple(range(len(primals))))
+    _check_function("vjp", f)
+    run = Recording(f, primals, {}, tuple(range(len(primals))), has_aux)
     run.check_output("vjp")
 
     def pull_back(cotangent: Tree) -> tuple[Any, ...]:
-        weights = map(_number, matching_leaves(cotangent, run.output, "a cotangent"))
-        return tuple(run.like_inputs(run.reverse(list(zip(leaves(run.output), weights)))))
+        weights = map(number, matching_leaves(cotangent, run.output, "a cotangent"))
+        adjoints: tuple[Any, ...] = run.like_inputs(run.reverse(list(zip(run.outputs, weights))))
+        return adjoints
 
-    return tree_map(run.result, run.output), pull_back
+    return _with_aux(run, has_aux, tree_map(run.result, run.output), pull_back)
 
 
 def jvp(
-    f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]
-) -> tuple[Any, Any]:
+    f: Callable[..., Any],
+    primals: Sequence[Tree],
+    tangents: Sequence[Tree],
+    has_aux: bool = False,
+) -> tuple[Any, ...]:
     """Return ``f(*primals)`` and its derivative in the direction ``tangents``.
 
     ``tangents`` holds one tangent for each primal, of the same structure. The derivative is the
     Jacobian times the tangents, in forward mode.
     """
-    directions = [_number(x) for x in matching_leaves(tuple(tangents), tuple(primals), "tangents")]
-    run = _Recording(f, primals, {}, tuple(range(len(primals))))
-    run.check_output("jvp")
-    return tree_map(run.result, run.output), rebuild(run.output, iter(run.forward(directions)))
+    _check_sequences("jvp", primals, tangents)
+    output, push, *aux = _linearized("jvp", f, tuple(primals), has_aux)
+    return output, push(*tangents), *aux
 
 
-def jacobian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+def linearize(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
+    """Return ``f(*primals)``, and the function that pushes tangents forward to the output.
+
+    That function takes one tangent for each primal: the Jacobian times them, in forward mode. ``f``
+    is evaluated once for any number of directions.
+    """
+    return _linearized("linearize", f, primals, has_aux)
+
+
+def _linearized(
+    name: str, f: Callable[..., Any], primals: tuple[Tree, ...], has_aux: bool
+) -> tuple[Any, ...]:
+    _check_function(name, f)
+    run = Recording(f, primals, {}, tuple(range(len(primals))), has_aux)
+    run.check_output(name)
+
+    def push(*tangents: Tree) -> Any:
+        directions = [number(x) for x in matching_leaves(tangents, primals, "tangents")]
+        return run.like_output(run.forward(directions))
+
+    return _with_aux(run, has_aux, tree_map(run.result, run.output), push)
+
+
+@overload
+def jacobian(f: Callable[..., list[Any]]) -> RowsOfDerivatives: ...
+@overload
+def jacobian(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]: ...
+def jacobian(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes the derivatives of every output of ``f`` by every input.
 
     The result has the structure of the output, with the structure of the argument in place of each
-    number, as in JAX: for lists, ``jacobian(f)(x)[i][j]`` is d f(x)[i] / d x[j]. Uses forward mode
-    if there are fewer inputs than outputs, else reverse mode.
+    number, as in JAX: for lists, ``jacobian(f)(x)[i][j]`` is d f(x)[i] / d x[j]. The derivative of
+    an array by an array is one array, which has the shapes of both. Uses forward mode (``jacfwd``)
+    if there are fewer inputs than outputs, else reverse mode (``jacrev``).
     """
+    return _jacobian("jacobian", f, argnums, has_aux, _cheaper)
+
+
+def jacfwd(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return :func:`jacobian` in forward mode: one sweep for each input."""
+    return _jacobian("jacfwd", f, argnums, has_aux, _by_columns)
+
+
+def jacrev(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Return :func:`jacobian` in reverse mode: one sweep for each output."""
+    return _jacobian("jacrev", f, argnums, has_aux, _by_rows)
+
+
+def _jacobian(
+    name: str,
+    f: Callable[..., Any],
+    argnums: ArgNums,
+    has_aux: bool,
+    rows_of: Callable[[Recording], Sequence[Sequence[Any]]],
+) -> Callable[..., Any]:
+    _check_function(name, f)
 
     @wraps(f)
     def derivatives(*args: Any, **kwargs: Any) -> Any:
-        run = _Recording(f, args, kwargs, argnums)
-        run.check_output("jacobian")
-        outputs = leaves(run.output)
-        if 0 < len(run.inputs) < len(outputs):
-            columns = [run.forward(e) for e in _units(len(run.inputs))]
-            rows = [run.like_inputs(list(row)) for row in zip(*columns)]
-        else:
-            rows = [run.like_inputs(run.reverse([(y, 1.0)])) for y in outputs]
-        return rebuild(run.output, iter(rows))
+        run = Recording(f, args, kwargs, argnums, has_aux)
+        run.check_output(name)
+        result = run.jacobian(rows_of(run))
+        return (result, tree_map(run.result, run.aux)) if has_aux else result
 
     return derivatives
 
 
-def hessian(f: Callable[..., Any], argnums: ArgNums = 0) -> Callable[..., Any]:
+def _by_rows(run: Recording) -> Sequence[Sequence[Any]]:
+    return [run.reverse([(y, 1.0)]) for y in run.outputs]
+
+
+def _by_columns(run: Recording) -> Sequence[Sequence[Any]]:
+    columns = [run.forward(e) for e in _units(len(run.inputs))]
+    return list(zip(*columns)) if columns else [()] * len(run.outputs)
+
+
+def _cheaper(run: Recording) -> Sequence[Sequence[Any]]:
+    return (_by_columns if len(run.inputs) < len(run.outputs) else _by_rows)(run)
+
+
+@overload
+def hessian(f: Callable[..., Any]) -> SecondDerivatives: ...
+@overload
+def hessian(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]: ...
+def hessian(
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes all second derivatives of ``f``, which returns one number.
 
-    For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j]; in general the result has
-    the structure of ``jacobian(grad(f))``.
+    For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j], for an array ``[i, j]``;
+    in general the result has the structure of ``jacobian(grad(f))``.
     """
-    return jacobian(grad(f, argnums), argnums)
+    return _jacobian("hessian", grad(f, argnums, has_aux), argnums, has_aux, _cheaper)
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[Tree], tangents: Sequence[Tree]) -> Any:
+def hvp(
+    f: Callable[..., Any],
+    primals: Sequence[Tree],
+    tangents: Sequence[Tree],
+    has_aux: bool = False,
+) -> Any:
     """Return the Hessian of ``f`` at ``primals`` times ``tangents``, without forming the Hessian.
 
     ``tangents`` holds one tangent for each primal, of the same structure. The result has the
     structure of the primal, or is a tuple for several primals. Uses forward over reverse mode.
     """
+    _check_function("hvp", f)
+    _check_sequences("hvp", primals, tangents)
     argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    return jvp(grad(f, argnums), primals, tangents)[1]
+    _, *rest = jvp(grad(f, argnums, has_aux), primals, tangents, has_aux)
+    return tuple(rest) if has_aux else rest[0]
 
 
-class _Recording:
-    """One evaluation of ``f`` on fresh nodes, ready to be swept over.
+def _with_aux(run: Recording, has_aux: bool, *results: Any) -> tuple[Any, ...]:
+    return (*results, tree_map(run.result, run.aux)) if has_aux else results
 
-    While ``f`` runs, these nodes carry the mark ``argument``. So a node that carries it in a
-    finished recording is the variable of an enclosing transform, which will differentiate the
-    result: then the sweeps must make Values.
-    """
 
-    def __init__(
-        self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], argnums: ArgNums
-    ) -> None:
-        self._single = isinstance(argnums, int)
-        places = (argnums,) if isinstance(argnums, int) else argnums
-        chosen = [_position(i, len(args)) for i in places]
-        if len(set(chosen)) < len(chosen):
-            raise ValueError(f"argnums must name each argument once, got {argnums}")
-        self._arguments = [args[i] for i in chosen]
-        given = leaves(self._arguments)
-        self.inputs = [_variable(x) for x in given]
-        fresh = rebuild(self._arguments, iter(self.inputs))
-        arguments = list(args)
-        for i, argument in zip(chosen, fresh):
-            arguments[i] = argument
-        try:
-            self.output = f(*arguments, **kwargs)
-        finally:
-            for x in self.inputs:
-                if type(x) is Value:
-                    x.op = ops.passed if x.parents else None  # f has ended: no variable any more
-        results = leaves(self.output)
-        self._symbol = next((x for x in (*given, *results) if isinstance(x, Symbol)), None)
-        self._order = topological_order(*(y for y in results if type(y) is Value))
-        self._active = dependents(self._order, self.inputs)
-        self._nested = any(isinstance(x, Operand) for x in given) or any(
-            node.op is ops.argument for node in self._order
+def _check_function(transform: str, f: object) -> None:
+    if not callable(f):
+        raise TypeError(
+            f"{transform} expects a function, got {shown(f)}; write {transform}(f), and then "
+            "the numbers: f itself is not called"
         )
 
-    def check_output(self, transform: str) -> None:
-        """Raise TypeError unless the output consists of numbers."""
-        for y in leaves(self.output):
-            try:
-                _number(y)
-            except TypeError as fault:
-                raise TypeError(
-                    f"{transform} expects a function that returns numbers, or nested lists, tuples "
-                    f"and dicts of them: {fault}"
-                ) from None
 
-    def reverse(self, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
-        """Return the adjoint of each input, given pairs of a result and its adjoint."""
-        if self._symbol is not None:
-            return self._symbol.adjoints(self.inputs, seeds)
-        total: dict[Value, Any] = {}
-        for node, weight in seeds:
-            if type(node) is Value:
-                total[node] = total[node] + weight if node in total else weight
-        adjoint = adjoints(self._order, total, self._active, as_graph=self._nested)
-        return [self._lifted(adjoint.get(x, 0.0)) for x in self.inputs]
-
-    def forward(self, directions: Sequence[Any]) -> list[Any]:
-        """Return the tangent of each number of the output, given those of the inputs."""
-        results = leaves(self.output)
-        if self._symbol is not None:
-            return self._symbol.tangents(self.inputs, directions, results)
-        seeds = dict(zip(self.inputs, directions))
-        tangent = tangents(self._order, seeds, self._active, as_graph=self._nested)
-        return [self._lifted(tangent.get(y, 0.0) if type(y) is Value else 0.0) for y in results]
-
-    def like_inputs(self, numbers: list[Any]) -> Any:
-        """Return ``numbers``, one for each input, in the structure of the arguments."""
-        trees = rebuild(self._arguments, iter(numbers))
-        return trees[0] if self._single else tuple(trees)
-
-    def result(self, y: Any) -> Any:
-        """Return a number of the output, as a float unless it may be differentiated again."""
-        return y.data if type(y) is Value and not self._nested else y
-
-    def _lifted(self, x: Any) -> Any:
-        return constant(x) if self._nested and not isinstance(x, Operand) else x
+def _check_sequences(transform: str, primals: object, tangents: object) -> None:
+    for what, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, (tuple, list)):
+            raise TypeError(
+                f"{transform} expects a tuple of {what}, one for each argument of f, got "
+                f"{shown(given)}; write {transform}(f, (x,), (t,))"
+            )
 
 
-def _variable(x: Any) -> Any:
-    """Return a fresh node with the number of ``x``, to differentiate by."""
-    if isinstance(x, Operand):
-        return x.record(ops.argument, (x,))
-    variable = Value(x)
-    variable.op = ops.argument
-    return variable
-
-
-def _position(i: int, count: int) -> int:
-    if not -count <= i < count:
-        raise ValueError(f"argnums must name one of the {count} positional arguments, got {i}")
-    return i % count
-
-
-def _split(output: Any) -> tuple[Any, Any]:
-    if not isinstance(output, tuple) or len(output) != 2:
-        raise TypeError(f"with has_aux, f must return (number, anything), got {shown(output)}")
-    return output
-
-
-def _scalar(output: Any) -> Any:
+def _scalar(run: Recording) -> Any:
     try:
-        return _number(output)
-    except TypeError:
+        (output,) = run.outputs
+        if output is not run.output and getattr(run.output, "shape", None) != ():
+            raise TypeError
+        return number(output)
+    except (TypeError, ValueError):
         raise TypeError(
-            f"grad expects a function that returns one number, got {shown(output)}; "
+            f"grad expects a function that returns one real number, got {shown(run.output)}; "
             "write jacobian(f) for several"
         ) from None
-
-
-def _number(x: Any) -> Any:
-    return x if isinstance(x, Operand) else as_float(x)
 
 
 def _units(n: int) -> Iterator[list[float]]:

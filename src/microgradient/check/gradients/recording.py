@@ -13,7 +13,7 @@ from microgradient.engine import ops
 from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.services.trees import Tree, leaves, rebuild
+from microgradient.engine.services.trees import Tree, leaves, named_leaves, rebuild
 from microgradient.engine.sweeps import dependents
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
@@ -37,8 +37,9 @@ class Recording:
     ) -> None:
         fresh, self.inputs = _fresh(args, numbers_in(args) if numbers is None else numbers)
         with _as_variables(self.inputs):
-            result = f(*fresh)
-        self.outputs = [y if type(y) is Value else Value(_number(y)) for y in leaves(result)]
+            output = f(*fresh)
+        results = [output] if output is None else leaves(output)  # a return that is missing
+        self.outputs = [y if type(y) is Value else Value(_number(y)) for y in results]
         if not self.outputs:
             raise ValueError("f returns no numbers, so there is nothing to differentiate")
         self.order = topological_order(*self.outputs)
@@ -157,8 +158,4 @@ def input_names(f: Callable[..., Any], args: Sequence[Tree]) -> list[str]:
 def _paths(name: str, tree: Tree) -> list[str]:
     if isinstance(tree, Module):
         return [f"{name}.{parameter}" for parameter in tree.named_parameters()]
-    if isinstance(tree, dict):
-        return [p for key, child in tree.items() for p in _paths(f"{name}[{key!r}]", child)]
-    if isinstance(tree, (list, tuple)):
-        return [p for i, child in enumerate(tree) for p in _paths(f"{name}[{i}]", child)]
-    return [name]
+    return [path for path, _ in named_leaves(tree, name)]

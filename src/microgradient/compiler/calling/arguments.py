@@ -19,7 +19,7 @@ from microgradient.compiler.calling.batches import (
 )
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import as_float, shown
-from microgradient.engine.services.trees import leaves, rebuild
+from microgradient.engine.services.trees import leaves, named_leaves, rebuild
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
@@ -198,15 +198,10 @@ def _is_number(x: Any) -> bool:
 
 
 def _names(tree: Any, name: str) -> Iterator[str]:
-    if isinstance(tree, dict):
-        for key, child in tree.items():
-            yield from _names(child, f"{name}[{key!r}]")
-    elif isinstance(tree, (list, tuple)):
-        for i, child in enumerate(tree):
-            yield from _names(child, f"{name}[{i}]")
-    elif _is_number(tree):
-        _number(tree)
-        yield name
+    for path, leaf in named_leaves(tree, name):
+        if _is_number(leaf):
+            _number(leaf)
+            yield path
 
 
 def _number(x: Any) -> float:
