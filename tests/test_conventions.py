@@ -4,6 +4,7 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, isnan, nan
+from operator import add, ge, gt, le, lt, mul, pow, sub, truediv
 
 import numpy as np
 import pytest
@@ -183,7 +184,6 @@ def test_real_numbers_become_floats(number):
         (1j, "real"),
         ("1", "float"),
         (None, "None"),
-        (np.array([1.0, 2.0]), "map"),
         ([1.0], "map"),
         (object(), "real number"),
         (b"1", "real number"),
@@ -297,11 +297,41 @@ def test_message_of_math_functions_names_ours():
         math.sin(Value(0.5))
 
 
-def test_numpy_scalar_times_value_is_a_value_and_ufuncs_are_refused():
-    assert type(np.float64(2) * Value(3.0)) is Value
-    assert type(np.float64(2) - Value(3.0)) is Value
-    with pytest.raises(TypeError):
-        np.sin(Value(1.0))
+def test_an_array_is_no_number():
+    for make in (Value, mg.sin, lambda x: setattr(Value(1.0), "data", x)):
+        with pytest.raises(TypeError, match="map over it"):
+            make(np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("operator", [add, sub, mul, truediv, pow])
+def test_numpy_maps_operators_over_arrays(operator):
+    v, numbers = Value(3.0), np.array([[1.0, 2.0], [4.0, 0.5]])
+    assert type(operator(np.float64(2), v)) is Value
+    for result, expected in (
+        (operator(numbers, v), operator(numbers, 3.0)),
+        (operator(v, numbers), operator(3.0, numbers)),
+    ):
+        assert result.shape == (2, 2)
+        assert all(type(x) is Value for x in result.flat)
+        assert [x.data for x in result.flat] == list(expected.flat)
+
+
+@pytest.mark.parametrize("compare", [lt, le, gt, ge])
+def test_numpy_maps_comparisons_over_arrays(compare):
+    v, numbers = Value(2.0), np.array([1.0, 2.0, 3.0])
+    assert list(compare(numbers, v)) == list(compare(numbers, 2.0))
+    assert list(compare(v, numbers)) == list(compare(2.0, numbers))
+    assert compare(np.float64(2), v) is compare(2.0, 2.0)
+
+
+def test_functions_of_numpy_call_the_methods_of_their_name():
+    for name in ("exp", "log", "sqrt", "sin", "cosh", "tanh"):
+        for x in (Value(0.5), np.array([Value(0.5)])):
+            result = getattr(np, name)(x)
+            node = result if type(result) is Value else result[0]
+            assert node.op is mg.OPS[name]
+    with pytest.raises(TypeError, match="arctan"):
+        np.arctan(Value(0.5))
 
 
 # --- where --------------------------------------------------------------------------------------

@@ -20,6 +20,24 @@ class Operand:
         """Return the result of ``op`` on ``operands``, of which this is the first non-number."""
         raise NotImplementedError
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        """Map an operation of NumPy over arrays: ``array * v`` is the array of the products.
+
+        NumPy calls this where an operand stands beside an array, or beside one of its scalars.
+        """
+        import numpy
+
+        def boxed(x: Any) -> Any:  # an operand as it is would bring NumPy here again
+            if getattr(x, "shape", ()) != ():
+                return x
+            return numpy.array(x if isinstance(x, Operand) else as_float(x), dtype=object)
+
+        if ufunc.__name__ in _COMPARISONS:  # their results may be conditions, which are not bools
+            keywords.setdefault("dtype", object)
+        return getattr(ufunc, method)(*map(boxed, inputs), **keywords)
+
+
+_COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}
 
 T = TypeVar("T", bound=Operand)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import inf, nan
 from numbers import Number
 from operator import ge, gt, le, lt
-from typing import Any, Final, SupportsFloat, cast, final
+from typing import Any, SupportsFloat, cast, final
 
 from microgradient.engine import floats, ops
 from microgradient.engine.arithmetic import FLOATS
@@ -70,7 +70,6 @@ class Value(Operand):
     """
 
     __slots__ = ("_attributes", "_data", "_grad", "op", "parents", "partials")
-    __array_ufunc__: Final = None  # NumPy hands `array * v` and `np.float64(2) * v` to __rmul__
 
     def __init__(
         self,
@@ -354,10 +353,10 @@ def constant(x: object) -> Value:
 def operand(x: object, reflected: str) -> Value:
     """Return ``x`` as a constant; NotImplemented if its class has the ``reflected`` operator.
 
-    Built-in types and arrays have it too (``[0] * 3``), but for other purposes: they raise the
-    TypeError that says what to write.
+    So has an array, for NumPy maps over it (``Operand.__array_ufunc__``). Built-in types have it
+    too (``[0] * 3``), but for other purposes: they raise the TypeError that says what to write.
     """
-    if isinstance(x, Symbol):
+    if isinstance(x, Symbol) or (hasattr(x, "__array_ufunc__") and x.shape):
         return NotImplemented  # type: ignore[no-any-return]
     try:
         return constant(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from microgradient.compiler.program import adjoint, primitives
 from microgradient.compiler.program.errors import refused
@@ -117,7 +117,6 @@ class Traced(Symbol):
     """The result of an instruction that is being recorded."""
 
     __slots__ = ("slot", "trace")
-    __array_ufunc__: Final = None
 
     def __init__(self, trace: Trace, slot: int) -> None:
         self.trace, self.slot = trace, slot
