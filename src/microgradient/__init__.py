@@ -1,12 +1,17 @@
 """A scalar reverse-mode autodiff engine, and the networks of 1986 that it trains."""
 
+from typing import TYPE_CHECKING
+
 from microgradient import nn as nn
 from microgradient.compiler.compiled import Compiled as Compiled
 from microgradient.compiler.compiled import compile as compile
 from microgradient.compiler.program.errors import CompileError as CompileError
 from microgradient.compiler.program.program import Program as Program
 from microgradient.engine.choice import detach as detach
+from microgradient.engine.choice import stop_gradient as stop_gradient
 from microgradient.engine.choice import where as where
+from microgradient.engine.custom_derivatives import custom_jvp as custom_jvp
+from microgradient.engine.custom_derivatives import custom_vjp as custom_vjp
 from microgradient.engine.graph import topological_order as topological_order
 from microgradient.engine.op import Op as Op
 from microgradient.engine.ops import OPS as OPS
@@ -90,3 +95,16 @@ from microgradient.view.training.diagnose import diagnose as diagnose
 from microgradient.view.training.live import live as live
 
 __version__ = "0.1.0"
+
+if not TYPE_CHECKING:  # or a type checker would take every name
+
+    def __getattr__(name: str) -> object:
+        """Say what to write for functions of JAX and PyTorch that are named otherwise here."""
+        elsewhere = {
+            "vmap": "[f(x) for x in xs], or compile(f, batch=0) for speed",
+            "jit": "compile(f)",
+            "functional_call": "nn.functional_call",
+            "no_grad": "v.data for a bare number, or stop_gradient(v)",
+        }
+        hint = f"; write {elsewhere[name]}" if name in elsewhere else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

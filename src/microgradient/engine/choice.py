@@ -9,6 +9,7 @@ from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import Operand
 from microgradient.engine.ops import OPS
+from microgradient.engine.services.trees import tree_map
 from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value, constant
 
@@ -48,11 +49,23 @@ def where(condition: bool | Undecided, x: Any, y: Any) -> Any:
 def detach(x: Symbol) -> Any: ...
 @overload
 def detach(x: SupportsFloat) -> float: ...
+@overload
+def detach(x: Any) -> Any: ...
 def detach(x: Any) -> Any:
-    """Return the number of ``x`` as a constant: no derivative passes through it."""
-    if isinstance(x, Symbol):
-        return x.detached()
-    return x.data if type(x) is Value else as_float(x)
+    """Return the number of ``x`` as a constant: no derivative passes through it.
+
+    Of a tree it returns the tree of its numbers. ``stop_gradient`` is JAX's name for it.
+    """
+    if type(x) is Value:
+        return x.data
+    return x.detached() if isinstance(x, Symbol) else tree_map(_detached, x)
+
+
+stop_gradient = detach
+
+
+def _detached(x: Any) -> Any:
+    return detach(x) if isinstance(x, Operand) else as_float(x)
 
 
 def equal(x: Any, y: Any) -> Any:

@@ -1,0 +1,84 @@
+"""A module called with other parameters, for derivatives by them: ``torch.func``'s way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from types import MethodType
+from typing import Any
+
+from microgradient.engine.number import shown
+from microgradient.engine.op import Operand
+from microgradient.engine.value import Value, constant
+from microgradient.nn.module import Module
+
+
+def functional_call(
+    module: Module,
+    parameters: Mapping[str, Any],
+    args: Any = (),
+    kwargs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return what ``module`` returns for these arguments if its parameters were ``parameters``.
+
+    ``parameters`` maps names, as in ``module.state_dict()``, to Values or numbers; the parameters
+    not named are the module's own. ``args`` is a tuple of arguments; anything else is the single
+    argument. The Hessian of a model's loss is
+    ``hessian(lambda p: loss(functional_call(model, p, (inputs,))))(model.state_dict())``.
+
+    The call runs on a copy of the module, so ``module`` is not changed, even for a moment: threads
+    and nested calls may share it. What the call itself assigns to attributes is lost with the copy.
+    Raises ValueError for a name that the module does not have. Source: PyTorch,
+    ``torch.func.functional_call``.
+    """
+    if not isinstance(module, Module):
+        raise TypeError(f"functional_call expects a module, got {shown(module)}")
+    if not isinstance(parameters, Mapping):
+        raise TypeError(
+            "functional_call expects parameters by name, such as model.state_dict(), got "
+            f"{shown(parameters)}"
+        )
+    own = module.named_parameters()
+    for name in parameters:
+        if name not in own:
+            raise ValueError(f"the module has no parameter {name!r}; see named_parameters()")
+    substitutes = {
+        own[name]: x if isinstance(x, Operand) else constant(x) for name, x in parameters.items()
+    }
+    arguments = args if isinstance(args, tuple) else (args,)
+    return _Copy(substitutes).of(module)(*arguments, **(kwargs or {}))
+
+
+class _Copy:
+    """A copy of a module and all that it holds, with some Values replaced."""
+
+    def __init__(self, substitutes: Mapping[Value, Any]) -> None:
+        self._substitutes = substitutes
+        self._copies: dict[int, Any] = {}  # by identity, so that what is shared stays shared
+
+    def of(self, x: Any) -> Any:
+        if type(x) is Value:
+            return self._substitutes.get(x, x)
+        if id(x) in self._copies:
+            return self._copies[id(x)]
+        if isinstance(x, Module):
+            twin = self._copies[id(x)] = copy.copy(x)
+            for name, part in vars(x).items():
+                vars(twin)[name] = self.of(part)
+            return twin
+        if isinstance(x, MethodType) and isinstance(x.__self__, Module):
+            return MethodType(x.__func__, self.of(x.__self__))
+        if type(x) is tuple:
+            return tuple([self.of(part) for part in x])
+        if isinstance(x, tuple):  # a named one
+            return tuple.__new__(type(x), [self.of(part) for part in x])
+        if isinstance(x, list):
+            twin = self._copies[id(x)] = copy.copy(x)
+            twin[:] = [self.of(part) for part in x]
+            return twin
+        if isinstance(x, dict):
+            twin = self._copies[id(x)] = copy.copy(x)
+            for key, part in x.items():
+                twin[key] = self.of(part)
+            return twin
+        return x
