@@ -4,7 +4,7 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, isnan, nan
-from operator import add, ge, gt, le, lt, mul, pow, sub, truediv
+from operator import add, eq, ge, gt, le, lt, mul, ne, pow, sub, truediv
 
 import numpy as np
 import pytest
@@ -257,12 +257,11 @@ def test_comparison_is_of_numbers_and_hash_of_identity():
     assert len({x, y}) == 2
 
 
-def test_what_is_no_number_is_unequal_and_an_array_is_refused():
+def test_what_is_no_number_is_unequal():
     x = Value(1.0)
     assert [x == thing for thing in (None, "1.0", [1.0], (1.0,))] == [False] * 4
-    for compare in (lambda: x == np.ones(2), lambda: np.ones(2) == x, lambda: x != np.ones(2)):
-        with pytest.raises(TypeError, match="map over it"):
-            compare()
+    assert x == np.array(1.0)
+    assert x != np.array(2.0)
 
 
 class _Vector:
@@ -281,7 +280,7 @@ def test_operators_give_way_to_classes_they_do_not_know():
     results = [x + vector, x - vector, x * vector, x / vector, x**vector]
     results += [x < vector, x <= vector, x > vector, x >= vector, x == vector]
     assert all(result[0] == "reflected" and result[1] is x for result in results)
-    for unknown in (object(), "s", None, [1.0], 1j, np.ones(2)):
+    for unknown in (object(), "s", None, [1.0], 1j):
         with pytest.raises(TypeError, match="expected a real number"):
             x + unknown
 
@@ -316,7 +315,7 @@ def test_numpy_maps_operators_over_arrays(operator):
         assert [x.data for x in result.flat] == list(expected.flat)
 
 
-@pytest.mark.parametrize("compare", [lt, le, gt, ge])
+@pytest.mark.parametrize("compare", [lt, le, gt, ge, eq, ne])
 def test_numpy_maps_comparisons_over_arrays(compare):
     v, numbers = Value(2.0), np.array([1.0, 2.0, 3.0])
     assert list(compare(numbers, v)) == list(compare(numbers, 2.0))

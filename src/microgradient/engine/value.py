@@ -240,8 +240,8 @@ class Value(Operand):
             return self._data == other._data
         if isinstance(other, Number):  # exactly, as Python compares, also an int beyond all floats
             return bool(self._data == cast(float, other))
-        if hasattr(other, "__array__"):
-            return self._data == as_float(other)  # TypeError for more than one number
+        if getattr(other, "shape", None) == ():  # an array with one number and no dimension
+            return self._data == as_float(other)
         return NotImplemented
 
     def __init_subclass__(cls) -> None:
@@ -356,7 +356,7 @@ def operand(x: object, reflected: str) -> Value:
     So has an array, for NumPy maps over it (``Operand.__array_ufunc__``). Built-in types have it
     too (``[0] * 3``), but for other purposes: they raise the TypeError that says what to write.
     """
-    if isinstance(x, Symbol) or (hasattr(x, "__array_ufunc__") and x.shape):
+    if isinstance(x, Symbol) or (hasattr(x, "__array_ufunc__") and getattr(x, "shape", None)):
         return NotImplemented  # type: ignore[no-any-return]
     try:
         return constant(x)

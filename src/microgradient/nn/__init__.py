@@ -2,7 +2,7 @@
 
 from microgradient.nn.checkpoint import load as load
 from microgradient.nn.checkpoint import save as save
-from microgradient.nn.functional_call import functional_call as functional_call
+from microgradient.nn.functional import functional_call as functional_call
 from microgradient.nn.initializers import glorot as glorot
 from microgradient.nn.initializers import he as he
 from microgradient.nn.initializers import normal as normal

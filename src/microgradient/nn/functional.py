@@ -62,7 +62,8 @@ class _Copy:
         if id(x) in self._copies:
             return self._copies[id(x)]
         if isinstance(x, Module):
-            twin = self._copies[id(x)] = copy.copy(x)
+            twin: Any = copy.copy(x)
+            self._copies[id(x)] = twin
             for name, part in vars(x).items():
                 vars(twin)[name] = self.of(part)
             return twin
@@ -73,11 +74,11 @@ class _Copy:
         if isinstance(x, tuple):  # a named one
             return tuple.__new__(type(x), [self.of(part) for part in x])
         if isinstance(x, list):
-            twin = self._copies[id(x)] = copy.copy(x)
+            self._copies[id(x)] = twin = copy.copy(x)
             twin[:] = [self.of(part) for part in x]
             return twin
         if isinstance(x, dict):
-            twin = self._copies[id(x)] = copy.copy(x)
+            self._copies[id(x)] = twin = copy.copy(x)
             for key, part in x.items():
                 twin[key] = self.of(part)
             return twin
