@@ -272,6 +272,19 @@ def test_long_links_make_dot_hurry():
     assert "nslimit=" not in draw(y).source
 
 
+def test_edges_count_by_their_length():
+    """Each of 100 steps reads each of 8 shared inputs: 100 boxes, but dot would take minutes."""
+    rng = random.Random(0)
+    values = [Value(0.1) for _ in range(9)]
+    for _ in range(100):
+        values.append(mg.fsum([values[-1], *rng.sample(values[:-1], 8)]))
+    with pytest.raises(ValueError, match=r"109 nodes and 900 edges.* if they are short; write"):
+        page(values[-1])
+    with pytest.raises(ValueError, match=r"109 nodes and 900 edges.* one column .* raise limit="):
+        draw(values[-1], detail="operations")
+    assert draw(values[-1]).boxes == 8
+
+
 def test_pages_fold_and_show_every_node_on_demand():
     w, loss = _line(30)
     with mg.watch() as seen:
