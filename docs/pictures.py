@@ -46,7 +46,7 @@ def family_trees(path: Path) -> None:
 
 def fit(path: Path) -> None:
     """Draw the loss of a line over 100 points."""
-    w = Value(0.8, "w")
+    w = Value(0.8, label="w")
     loss = reduce(add, [(w * (i / 100) - i / 50) ** 2 for i in range(1, 101)])
     loss.backward()
     mg.draw(loss, {"loss": loss}).render(path)

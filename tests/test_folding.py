@@ -34,14 +34,14 @@ def _adjoints(graph):
 
 
 def _line(n=100):
-    w = Value(0.8, "w")
+    w = Value(0.8, label="w")
     loss = sum((w * x - 2 * x) ** 2 for x in (i / n for i in range(1, n + 1)))
     loss.label = "loss"
     return w, loss
 
 
 def _recurrence(steps):
-    w, y = Value(0.9, "w"), Value(0.5, "y0")
+    w, y = Value(0.9, label="w"), Value(0.5, label="y0")
     for _ in range(steps):
         y = mg.tanh(y * w)
     return w, y
@@ -51,7 +51,7 @@ def _recurrence(steps):
 
 
 def test_a_running_sum_is_one_node_whose_local_derivatives_are_1():
-    xs = [Value(float(i), f"x{i}") for i in range(6)]
+    xs = [Value(float(i), label=f"x{i}") for i in range(6)]
     for total in (sum(xs), xs[0] + xs[1] + xs[2] + (xs[3] + (xs[4] + xs[5])), sum(reversed(xs))):
         graph = with_sums(_graph(total))
         assert _signs(graph) == ["sum of 6"]
@@ -62,7 +62,7 @@ def test_a_running_sum_is_one_node_whose_local_derivatives_are_1():
 
 
 def test_what_has_a_name_or_another_reader_stays():
-    a, b, c, d = (Value(float(i), name) for i, name in enumerate("abcd"))
+    a, b, c, d = (Value(float(i), label=name) for i, name in enumerate("abcd"))
     inner = a + b + c
     assert _signs(with_sums(_graph(inner * 2 + d + inner))) == ["sum of 3", "*", "sum of 3"]
     assert _signs(with_sums(_graph(a + b))) == ["+"]
@@ -84,6 +84,7 @@ def test_a_long_sum_needs_no_recursion():
 
 def test_a_loss_over_100_points_is_one_term_and_99_more():
     w, loss = _line()
+    assert draw(loss).source.count("grad not yet") == 6
     loss.backward()
     graph = _folded(loss)
     assert _signs(graph) == ["*", "-", "**", "99 more like v3", "sum of 100"]
@@ -94,6 +95,7 @@ def test_a_loss_over_100_points_is_one_term_and_99_more():
     assert rest.grad == 1.0
     assert _adjoints(graph)[w] == pytest.approx(w.grad)
     source = draw(loss).source
+    assert "not yet" not in source
     assert '"loss = sum of 100 | value ' in source
     assert source.count('label=" 1 "') == 3  # of the subtraction, and of both terms
     assert draw(loss).boxes == 9  # with three constants
@@ -110,7 +112,7 @@ def test_50_steps_are_the_first_the_last_and_48_more():
 
 @pytest.mark.parametrize("order", [lambda a, b: a + b, lambda a, b: b + a])
 def test_steps_with_inputs_of_their_own_fold_in_any_order_of_operands(order):
-    w, u, h = Value(0.5, "w"), Value(-0.3, "u"), Value(0.1, "h")
+    w, u, h = Value(0.5, label="w"), Value(-0.3, label="u"), Value(0.1, label="h")
     for i in range(30):
         h = mg.tanh(order(h * w, u * Value(i / 30)))
     graph = _folded(h)
@@ -121,7 +123,7 @@ def test_steps_with_inputs_of_their_own_fold_in_any_order_of_operands(order):
 
 
 def test_forms_differ_by_operation_exponent_and_shared_node():
-    w, v = Value(0.5, "w"), Value(2.0, "v")
+    w, v = Value(0.5, label="w"), Value(2.0, label="v")
     s, t = w * v, w - v
     terms = [(s * i) ** 2 for i in range(9)] + [(s * i) ** 3 for i in range(9)]
     terms += [t * i for i in range(9)] + [mg.sin(w * i) for i in range(8)]
@@ -140,7 +142,7 @@ def test_few_terms_and_steps_stay_and_a_graph_without_repetitions_is_itself():
 
 
 def test_sums_in_sums_and_steps_in_terms_fold_too():
-    w = Value(0.9, "w")
+    w = Value(0.9, label="w")
 
     def run(x):
         for _ in range(20):
@@ -251,7 +253,7 @@ def test_every_graph_has_a_small_picture(make, most):
 
 
 def test_a_long_graph_without_repetitions_is_cut_into_stages():
-    y, operations = Value(0.5, "x"), (mg.sin, mg.tanh, mg.cos, mg.sigmoid)
+    y, operations = Value(0.5, label="x"), (mg.sin, mg.tanh, mg.cos, mg.sigmoid)
     rng = random.Random(1)
     for _ in range(500):
         y = rng.choice(operations)(y)
@@ -270,6 +272,19 @@ def test_long_links_make_dot_hurry():
     _, y = _recurrence(50)
     assert "nslimit=" in draw(y, detail="operations").source
     assert "nslimit=" not in draw(y).source
+
+
+def test_edges_count_by_their_length():
+    """Each of 100 steps reads each of 8 shared inputs: 100 boxes, but dot would take minutes."""
+    rng = random.Random(0)
+    values = [Value(0.1) for _ in range(9)]
+    for _ in range(100):
+        values.append(mg.fsum([values[-1], *rng.sample(values[:-1], 8)]))
+    with pytest.raises(ValueError, match=r"109 nodes and 900 edges.* if they are short; write"):
+        page(values[-1])
+    with pytest.raises(ValueError, match=r"109 nodes and 900 edges.* one column .* raise limit="):
+        draw(values[-1], detail="operations")
+    assert draw(values[-1]).boxes == 8
 
 
 def test_pages_fold_and_show_every_node_on_demand():

@@ -170,6 +170,7 @@ def test_nudge_shows_the_actual_change_beside_the_gradient(show):
         s = 0.8 * x + 0.3
         return mg.tanh(s) * s
 
+    assert text.startswith("Nudge x = -1.5 by 1.5: y becomes ")
     assert float(by) == 1.5
     assert f(-1.5 + 1.5) - f(-1.5) == _number(actual)
     assert mg.grad(f)(-1.5) * 1.5 == _number(predicted)
@@ -300,6 +301,17 @@ def test_xors_full_graph_is_under_a_megabyte_and_its_boxes_hold_their_text(show)
            }).length"""
     )
     assert spills == 0
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "W " * 2500])
+def test_a_long_label_makes_no_page_wider_than_its_screen(show, text):
+    x, w = Value(2.0, label=text), Value(3.0, label=text + "w")
+    for y in (x * 2, mg.tanh(x * w)):
+        for width in (400, 320):
+            tab = show(page(y).html, viewport={"width": width, "height": 900})
+            tab.click("#end", force=True)
+            assert tab.is_visible("#leaf")
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 HOSTILE = [

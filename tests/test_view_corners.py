@@ -119,6 +119,30 @@ def test_names_that_look_the_same_are_told_apart():
     assert mg.trace(Value(1.0, label="a + b") * 2).rows[-1]["formula"] == "(a + b) * 2"
 
 
+def test_labels_that_are_expressions_stand_in_brackets_in_derivatives():
+    x1, w1, b = Value(2.0, label="x1"), Value(-3.0, label="w1"), Value(6.9, label="b")
+    s = x1 * w1
+    s.label = "x1*w1"
+    n = s + b
+    n.label = "x1*w1 + b"
+    o = n.tanh()
+    o.label = "tanh(x1*w1 + b)"
+    explained = repr(mg.explain(o, w1))
+    assert explained.startswith(
+        "d(tanh(x1*w1 + b))/dw1 = ∂(tanh(x1*w1 + b))/∂(x1*w1 + b) × ∂(x1*w1 + b)/∂(x1*w1) × "
+        "∂(x1*w1)/∂w1"
+    )
+    trace = repr(mg.trace(o))
+    assert "the adjoint of v is d(tanh(x1*w1 + b))/dv" in trace
+    assert "d(tanh(x1*w1 + b))/d(x1*w1)" in trace
+    told = [mg.steps(o).tell(step) for step in mg.steps(o)]
+    assert any("∂(x1*w1 + b)/∂b = 1, for x1*w1 + b = x1*w1 + b" in text for text in told)
+    assert any("= 1 - (tanh(x1*w1 + b)) * (tanh(x1*w1 + b)) = " in text for text in told)
+    assert "d(tanh(x1*w1 + b))/d(x1*w1)" in mg.page(o).html
+    for text in (mg.explain(o, w1).latex(), mg.trace(o).latex()):
+        assert r"\frac{\partial \left(\mathit{x1*w1\ +\ b}\right)}{\partial \left(" in text
+
+
 def test_a_model_has_its_first_public_name():
     model = nn.Layer(1, 1, rng=0)
     names = {"_": model, "_12": model, 5: model, "net": model, "same": model}

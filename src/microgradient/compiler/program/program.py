@@ -123,10 +123,13 @@ class Program:
         return "\n".join(_Listing(self).lines())
 
     def __repr__(self) -> str:
-        return (
-            f"<program: {len(self.inputs)} inputs, {self.operations} operations, "
-            f"{len(self.outputs)} outputs>"
-        )
+        counts = {
+            "input": len(self.inputs),
+            "operation": self.operations,
+            "output": len(self.outputs),
+        }
+        texts = [f"{n} {noun}" if n == 1 else f"{n} {noun}s" for noun, n in counts.items()]
+        return f"<program: {', '.join(texts)}>"
 
 
 def grouped(names: Sequence[str]) -> str:

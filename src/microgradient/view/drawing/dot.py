@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from microgradient.view.drawing.boxes import Box, Cluster, Link, clusters, width
+from microgradient.view.drawing.boxes import Box, Cluster, Link, clusters, span, width
 from microgradient.view.escaping import record_field
 
 FONT = "Helvetica"
@@ -38,7 +38,7 @@ def dot_lines(
 ) -> Iterator[str]:
     """Yield the statements of a DOT graph: user text occurs in labels only."""
     yield f"rankdir={direction}"
-    if len(boxes) + _length(boxes, links) > _LARGE:
+    if len(boxes) + span(boxes, links) > _LARGE:
         yield _HURRY
     yield from _STYLE
     for cluster in clusters(boxes):
@@ -47,17 +47,6 @@ def dot_lines(
         yield f"{box.key} [{_box(box, direction)}]"
     for link in links:
         yield f"{link.source} -> {link.target} [{_edge(link, reverse)}]"
-
-
-def _length(boxes: Sequence[Box], links: Sequence[Link]) -> int:
-    """Return how many ranks all links pass together: dot puts a node of its own on each."""
-    rank = {box.key: 0 for box in boxes}
-    into: dict[str, list[str]] = {box.key: [] for box in boxes}
-    for link in links:
-        into[link.target].append(link.source)
-    for box in boxes:  # in topological order
-        rank[box.key] = max((rank[source] + 1 for source in into[box.key]), default=0)
-    return sum(rank[link.target] - rank[link.source] for link in links)
 
 
 def _box(box: Box, direction: str) -> str:

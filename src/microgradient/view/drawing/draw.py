@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from microgradient.engine.number import positive, shown
 from microgradient.engine.value import Value
-from microgradient.view.drawing.boxes import Box, Link, depth, every_fold, every_node, size
+from microgradient.view.drawing.boxes import Box, Link, depth, every_fold, every_node, size, span
 from microgradient.view.drawing.dot import dot_lines
 from microgradient.view.drawing.drawing import Drawing
 from microgradient.view.graph.folding import fold, stages
@@ -20,6 +20,7 @@ MOST_DEEP = 60  # nodes one after the other, of the same: more are a tape, not a
 MOST_NEURONS = 50  # boxes of a drawing by neurons or layers, unless asked for
 MOST_LINKS = 100  # of the same
 MOST_BOXES = 1000  # of any drawing: the layout of thousands takes minutes and shows nothing
+LONGEST = 5  # ranks for each box of the limit that all edges may pass: 5,000 take dot some seconds
 
 
 def draw(
@@ -71,18 +72,21 @@ def _picture(
     graph: NumberedGraph, detail: str, contributions: bool, limit: int
 ) -> tuple[list[Box], list[Link]]:
     if detail == "operations":
-        return every_node(_checked(graph, limit), contributions=contributions)
+        return _every_node(graph, contributions, limit)
     summed = with_sums(graph)
     if detail == "auto":
         return _automatic(summed, contributions, limit)
     folded = fold(summed, detail, limit)
-    if folded is None:
-        raise ValueError(
-            f"this graph has {size(graph)[0]:,} nodes, more than {limit:,} even with repetitions "
-            f"folded, and draw shows at most {limit:,}; draw a part of it (one of its parents, one "
-            'neuron), raise limit=, or leave out detail=: "auto" draws any graph'
-        )
-    return every_fold(folded, contributions=contributions)
+    if folded is not None:
+        found = every_fold(folded, contributions=contributions)
+        if span(*found) <= LONGEST * limit:
+            return found
+    raise ValueError(
+        f"this graph has {size(graph)[0]:,} nodes, more than {limit:,} even with repetitions "
+        f"folded, or more than {LONGEST * limit:,} edges then, which is more than draw shows; draw "
+        "a part of it (one of its parents, one neuron), raise limit=, or leave out detail=: "
+        '"auto" draws any graph'
+    )
 
 
 def _automatic(
@@ -105,15 +109,21 @@ def _automatic(
 
 def _clear(graph: NumberedGraph, limit: int) -> bool:
     boxes, edges = size(graph)
-    return boxes <= min(MOST_NODES, limit) and edges <= MOST_EDGES and depth(graph) <= MOST_DEEP
+    few = boxes <= min(MOST_NODES, limit) and edges <= MOST_EDGES
+    return few and depth(graph) <= MOST_DEEP and span(*every_node(graph)) <= LONGEST * MOST_BOXES
 
 
-def _checked(graph: NumberedGraph, limit: int) -> NumberedGraph:
+def _every_node(
+    graph: NumberedGraph, contributions: bool, limit: int
+) -> tuple[list[Box], list[Link]]:
     boxes, edges = size(graph)
-    if boxes <= limit and edges <= MOST_EDGES * 10:
-        return graph
+    if boxes <= limit and edges <= LONGEST * limit:
+        found = every_node(graph, contributions=contributions)
+        if span(*found) <= LONGEST * limit:
+            return found
     raise ValueError(
         f'this graph has {boxes:,} nodes and {edges:,} edges, and detail="operations" shows at '
-        f"most {limit:,} nodes and {MOST_EDGES * 10:,} edges; leave it out, draw a part of the "
-        "graph (one of its parents, one neuron), or raise limit="
+        f"most {limit:,} nodes, and {LONGEST * limit:,} edges if each passes one column of the "
+        "picture; leave it out, draw a part of the graph (one of its parents, one neuron), or "
+        "raise limit="
     )

@@ -90,6 +90,6 @@ def many(
         tuple(read),
         partials,
         sum(output.data for output in outputs),
-        outputs[0].grad,  # the same for all terms of a sum
+        outputs[0]._grad,  # the same for all terms of a sum
         like,
     )

@@ -68,7 +68,7 @@ class NumberedGraph:
             if node in becomes:
                 twin[node] = made(becomes[node])
             elif any(parent in twin for parent in node.parents) and node.op is not None:
-                twin[node] = made(Node(node.op, node.parents, node.partials, node.data, node.grad))
+                twin[node] = made(Node(node.op, node.parents, node.partials, node.data, node._grad))
         new = object.__new__(NumberedGraph)
         lines: dict[Value, Line] = {}
         for node in self.lines if twin else ():

@@ -89,7 +89,7 @@ def without_like_terms(graph: NumberedGraph) -> NumberedGraph:
                 parents.append(many(nodes, group[1:], title, group[0]))
             op = node.op if isinstance(node.op, Sum) else sum_of(len(node.parents))
             ones = (1.0,) * len(parents)
-            becomes[node] = Node(op, tuple(parents), ones, node.data, node.grad)
+            becomes[node] = Node(op, tuple(parents), ones, node.data, node._grad)
     return graph.with_nodes({n: it for n, it in becomes.items() if n not in hidden})
 
 

@@ -19,7 +19,7 @@ def with_sums(graph: NumberedGraph) -> NumberedGraph:
     inside = _inside(graph)
     return graph.with_nodes(
         {
-            node: Node(sum_of(len(terms)), terms, (1.0,) * len(terms), node.data, node.grad)
+            node: Node(sum_of(len(terms)), terms, (1.0,) * len(terms), node.data, node._grad)
             for node in graph.nodes
             if node.op is ops.add and node not in inside
             if len(terms := _terms(node, inside)) > 2

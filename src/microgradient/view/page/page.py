@@ -13,7 +13,7 @@ from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
 from microgradient.files import write_file
-from microgradient.view.drawing.boxes import size
+from microgradient.view.drawing.boxes import every_node, size, span
 from microgradient.view.escaping import markup, plain, script_data
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.repetitions import without_repetitions
@@ -25,7 +25,7 @@ from microgradient.view.page.page_data import page_data
 from microgradient.view.text.step_text import StepWriter
 from microgradient.view.text.trace import EvaluationTrace
 
-MOST_NODES, MOST_EDGES = 300, 1000
+MOST_NODES, MOST_EDGES, MOST_SPAN = 300, 1000, 5000  # see view/drawing/draw.py
 _ASSETS = files("microgradient.view.page") / "assets"
 
 
@@ -58,7 +58,9 @@ def page(
 def fits(graph: NumberedGraph) -> bool:
     """Return whether a page can show ``graph``."""
     boxes, edges = size(graph)
-    return boxes <= MOST_NODES and edges <= MOST_EDGES
+    if boxes > MOST_NODES or edges > MOST_EDGES:
+        return False
+    return span(*every_node(graph)) <= MOST_SPAN
 
 
 class Page:
@@ -69,9 +71,9 @@ class Page:
             boxes, edges = size(graph)
             raise ValueError(
                 f"this graph has {boxes:,} nodes and {edges:,} edges, and a page shows at most "
-                f"{MOST_NODES} nodes and {MOST_EDGES:,} edges; write page(part) for a part of it "
-                "(one neuron, the loss of one example, a smaller model), draw(value) for a picture "
-                "by layers, or trace(value) for the numbers"
+                f"{MOST_NODES} nodes, and {MOST_EDGES:,} edges if they are short; write page(part) "
+                "for a part of it (one neuron, the loss of one example, a smaller model), "
+                "draw(value) for a picture by layers, or trace(value) for the numbers"
             )
         check_sweep(sweep)
         self.graph, self.sweep, self.position = graph, sweep, position

@@ -60,9 +60,12 @@ class StepWriter:
         """Return the name of a node, or the number of a constant, as a formula."""
         if node.op is ops.constant and node is not self.graph.result:
             return formulas.number(self.notation, node.data)
-        name = self.symbol(node)
-        plain_name = self.notation is LATEX or re.fullmatch(r"(v-\d+|[\w.]+(\[[^\]]*\])*)", name)
-        return Formula(name, self.notation, ATOM if plain_name else SUM)
+        return self.name(node)
+
+    def name(self, node: Value) -> Formula:
+        """Return the name of a node as a formula: an expression, such as ``x1*w1 + b``, is one."""
+        atom = re.fullmatch(r"(v-\d+|[\w.]+(\[[^\]]*\])*)", plain(self.graph.symbol(node)))
+        return Formula(self.symbol(node), self.notation, ATOM if atom else SUM)
 
     @_once
     def formula(self, node: Value) -> str:
@@ -76,7 +79,7 @@ class StepWriter:
     @_once
     def derivatives(self, node: Value) -> Sequence[str]:
         """Return the local derivative by each operand as a formula; "" where it would be long."""
-        result = Formula(self.symbol(node), self.notation)
+        result = self.name(node)
         operands = self._operands(node)
         long = len(operands) > _WIDEST and not isinstance(node.op, Sum)
         if node.op is None or (long and node.op not in (ops.dot, ops.fsum)):
@@ -84,8 +87,11 @@ class StepWriter:
         return formulas.derivatives(node.op, result, operands)
 
     def derivative(self, node: Value) -> str:
-        """Return what the derivative of the result by ``node`` is called: ``dy/dw``."""
-        above, below = f"d{self.symbol(self.graph.result)}", f"d{self.symbol(node)}"
+        """Return what the derivative of the result by ``node`` is called: ``dy/dw``.
+
+        A name that is an expression stands in brackets: ``dy/d(x1*w1 + b)``.
+        """
+        above, below = (f"d{self.name(it).within(ATOM)}" for it in (self.graph.result, node))
         return rf"\frac{{{above}}}{{{below}}}" if self.notation is LATEX else f"{above}/{below}"
 
     def local_derivative(self, node: Value, operand: int) -> str:
@@ -94,8 +100,8 @@ class StepWriter:
         If a node is an operand twice, as in ``y = a * a``: ``∂₁y/∂a`` and ``∂₂y/∂a``.
         """
         parent = node.parents[operand]
-        above, below = self.symbol(node), self.symbol(parent)
-        twice = sum(it is parent for it in node.parents) > 1
+        above, below = self.name(node).within(ATOM), self.name(parent).within(ATOM)
+        twice = sum(other is parent for other in node.parents) > 1
         if self.notation is LATEX:
             place = f"_{{{operand + 1}}}" if twice else ""
             return rf"\frac{{\partial{place} {above}}}{{\partial {below}}}"

@@ -108,7 +108,7 @@ class EvaluationTrace:
     def tables(self) -> tuple[Table, Table]:
         """Return the forward and the reverse sweep as tables of text."""
         graph, writer = self.graph, StepWriter(self.graph)
-        result = writer.symbol(graph.result)
+        result = writer.name(graph.result).within(ATOM)
         forward = [
             (
                 graph.variable(node),
