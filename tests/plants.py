@@ -124,7 +124,7 @@ def breadth_first(order: Sequence[Any]) -> list[Any]:
     """Return the nodes by their distance from the result, an order with incomplete adjoints."""
     found = [order[-1]]
     for node in found:
-        found += [p for p in dict.fromkeys(node.parents) if p not in found]
+        found += [p for p in dict.fromkeys(node.parents) if not any(p is q for q in found)]
     return found
 
 

@@ -7,23 +7,24 @@ gradient is a rounding error of the engine, or a mistake.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.branches import branches
 from microgradient.check.numbers.exact_partials import exact_partial
-from microgradient.check.numbers.number_systems import exact
+from microgradient.check.numbers.number_systems import DIGITS, exact
 from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.value import Value
 
 
-def exact_gradient(recording: Recording, output: Value) -> dict[Value, Any]:
+def exact_gradient(
+    recording: Recording, output: Value, digits: int = 2 * DIGITS
+) -> dict[Value, Any]:
     """Return the adjoint of every active node for ``output``, in 50 digits.
 
     Raises what ``exact_partial`` raises.
     """
-    base = exact()
+    base = exact(digits)
     values = recording.replayed(base, {})
     adjoint: dict[Value, Any] = {output: base.lift(1)}
     for node in reversed(recording.order):
@@ -32,7 +33,7 @@ def exact_gradient(recording: Recording, output: Value) -> dict[Value, Any]:
         operands = [values[parent] for parent in node.parents]
         for i, parent in enumerate(node.parents):
             if parent in recording.active:
-                term = adjoint[node] * exact_partial(node.op, operands, i)
+                term = adjoint[node] * exact_partial(node.op, operands, i, digits)
                 adjoint[parent] = adjoint[parent] + term if parent in adjoint else term
     return adjoint
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, ulp
 
-from microgradient.check.numbers.exact_partials import exact_partial
 from microgradient.check.gradients.finite_differences import Stencil
 from microgradient.check.gradients.recording import Recording
-from microgradient.check.numbers.number_systems import exact
+from microgradient.check.numbers.branches import choices
+from microgradient.check.numbers.exact_partials import MANY_DIGITS, exact_partial, limit_at_seam
+from microgradient.check.numbers.number_systems import DIGITS, exact
 from microgradient.check.numbers.running_error import (
     NOT_IN_THIS_ARITHMETIC,
     UNIT,
@@ -22,10 +23,12 @@ from microgradient.check.numbers.running_error import (
 )
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine import ops
+from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.ops import OPS
 from microgradient.engine.services.trees import Tree
 from microgradient.engine.value import Value
 
+_MOVED = 2.0**-30
 NOT_EXACT = (*NOT_IN_THIS_ARITHMETIC, ImportError)  # mpmath cannot evaluate it, or is missing
 
 
@@ -72,37 +75,53 @@ def local_faults(recording: Recording) -> Iterator[Fault]:
         for i, (parent, got) in enumerate(zip(node.parents, node.partials)):
             if parent not in recording.active or not isfinite(got):
                 continue
-            try:
-                expected, bound = _expected(node, i, got)
-            except AtKink:
-                continue
-            if not isfinite(expected) or errors[i] != errors[i]:
-                continue  # nothing to compare with, or no bound
-            bound += 2 * errors[i] + 4 * max(ulp(got), ulp(expected))
-            if abs(got - expected) > bound:
-                yield Fault(node, i, got, expected, bound)
+            if fault := _wrong_partial(node, i, got, errors[i]):
+                yield fault
 
 
 def _wrong_value(node: Value) -> Fault | None:
-    assert node.op is not None
+    op, numbers = node.op, [p.data for p in node.parents]
+    assert op is not None
     try:
         m = exact()
-        wanted = float(node.op.value(m, *[m.lift(p.data) for p in node.parents]))
+        wanted = float(op.value(m, *map(m.lift, numbers)))
+        if not (isfinite(wanted) and isfinite(node.data)):
+            return None
+        limit = limit_at_seam(op, numbers)
+    except AtKink:
+        limit = None
     except NOT_EXACT:
-        return None
-    if not (isfinite(wanted) and isfinite(node.data)):
         return None
     bound = 2 * local_error(node) + 2 * ulp(wanted)
     if abs(node.data - wanted) > bound:
         return Fault(node, None, node.data, wanted, bound)
+    if limit is not None:
+        expected, doubt = limit
+        bound += doubt + 4 * ulp(expected)
+        if abs(node.data - expected) > bound:  # a jump at this point alone
+            return Fault(node, None, node.data, expected, bound)
     return None
 
 
-def _expected(node: Value, i: int, got: float) -> tuple[float, float]:
+def _wrong_partial(node: Value, i: int, got: float, error: float) -> Fault | None:
+    for digits in (2 * DIGITS, MANY_DIGITS):  # before a fault is told, more digits confirm it
+        try:
+            expected, bound = _expected(node, i, got, digits)
+        except AtKink:
+            return None
+        if not isfinite(expected) or error != error:
+            return None  # nothing to compare with, or no bound
+        bound += 2 * error + 4 * max(ulp(got), ulp(expected))
+        if abs(got - expected) <= bound:
+            return None
+    return Fault(node, i, got, expected, bound)
+
+
+def _expected(node: Value, i: int, got: float, digits: int) -> tuple[float, float]:
     op, numbers = node.op, [parent.data for parent in node.parents]
     assert op is not None
     try:
-        return float(exact_partial(op, numbers, i)), 0.0
+        return float(exact_partial(op, numbers, i, digits)), 0.0
     except NOT_EXACT:
         pass
 
@@ -130,27 +149,47 @@ def hidden_dependence(
 ) -> str | None:
     """Return, in words, what changes with an input without being connected to it in the graph."""
     here = Recording(f, args)
-    for sign in (1, -1):
+    x, name = here.inputs[input_index].data, names[input_index]
+    near = abs(x) or 1.0
+    # From far off, as numbers near a large one need, another branch says nothing about this point.
+    for move in (near, -near, *((1.0, -1.0) if near < 1 else ())):
         numbers = [x.data for x in here.inputs]
-        numbers[input_index] += sign * max(1.0, abs(numbers[input_index])) * 2.0**-30
+        numbers[input_index] += move * _MOVED
         try:
             there = Recording(f, args, numbers)
         except (ArithmeticError, LookupError, ValueError):
             continue  # f ends here
-        if told := _difference(here, there, names[input_index]):
+        same = _shape(here) == _shape(there)
+        if not same and abs(move) == near:
+            return _another_graph(here, name)
+        if same and (told := _difference(here, there, name)):
             return told
     return None
 
 
-def _difference(here: Recording, there: Recording, name: str) -> str | None:
-    if [node.op for node in here.order] != [node.op for node in there.order]:
+def _shape(recording: Recording) -> list[tuple[object, ...]]:
+    """Return the operation of every node, and where in the order its parents are."""
+    place = {node: k for k, node in enumerate(recording.order)}
+    return [(node.op, *(place[p] for p in node.parents)) for node in recording.order]
+
+
+def _another_graph(here: Recording, name: str) -> str:
+    if any(node.op is ops.taken for node in here.order):
         return (
-            f"the graph of f changes with {name}: a branch in its Python code depends on it, and "
-            "branches are not differentiated; write where(condition, a, b)"
+            f"the graph of f changes with {name}: a `where` or `if` takes another branch beside "
+            "this point, and only the branch taken is differentiated; give it the slope of f, as "
+            "in where(x == 0, 1 + x / 2, (exp(x) - 1) / x)"
         )
+    return (
+        f"the graph of f changes with {name}: a branch in its Python code depends on it, and "
+        "branches are not differentiated; write where(condition, a, b)"
+    )
+
+
+def _difference(here: Recording, there: Recording, name: str) -> str | None:
     for node, moved in zip(here.order, there.order):
-        if not node.parents and all(node is not x for x in here.inputs) and node.data != moved.data:
-            users = [user for user in here.order if any(node is p for p in user.parents)]
+        if not node.parents and node not in here.active and node.data != moved.data:
+            users = [user for user in here.order if any(p is node for p in user.parents)]
             where = f" (an operand of {users[0].op.name})" if users and users[0].op else ""
             return (
                 f"the number {node.data!r}{where} is computed from {name} but not connected to it "
@@ -159,4 +198,24 @@ def _difference(here: Recording, there: Recording, name: str) -> str | None:
     for node, moved in zip(here.order, there.order):
         if node not in here.active and node.data != moved.data:
             return f"the node {node!r} changes with {name} but does not depend on it in the graph"
+    return None
+
+
+def branch_of_its_own(here: Recording, beside: Sequence[Recording]) -> str | None:
+    """Return, in words, which row takes a branch at this point that it takes on neither side.
+
+    The formula of such a branch, often a constant, need not have the derivative of the function.
+    """
+    for nodes in zip(here.order, *(there.order for there in beside)):
+        op = nodes[0].op
+        if op is None or not nodes[0].parents:
+            continue
+        made, *others = [choices(op, [p.data for p in node.parents], FLOATS) for node in nodes]
+        if made and made not in others:
+            call = ", ".join(repr(p.data) for p in nodes[0].parents)
+            return (
+                f"{op.name}({call}) takes a branch that it does not take on either side: its "
+                "formula hides the slope; make it a series about the point, or one value at the "
+                "point, by m.equal"
+            )
     return None

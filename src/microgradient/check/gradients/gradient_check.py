@@ -14,6 +14,7 @@ from microgradient.check.gradients.component import DIFFERENCES, Component, deri
 from microgradient.check.gradients.exact_gradients import branches_differ, exact_gradient
 from microgradient.check.gradients.fault_finding import (
     NOT_EXACT,
+    branch_of_its_own,
     first_nan,
     hidden_dependence,
     local_faults,
@@ -30,6 +31,8 @@ from microgradient.check.gradients.recording import (
     with_number,
 )
 from microgradient.check.gradients.report import GradientError, GradientReport
+from microgradient.check.numbers.exact_partials import MANY_DIGITS
+from microgradient.check.numbers.number_systems import DIGITS
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine.number import shown
 from microgradient.engine.services.trees import Tree, leaves
@@ -38,7 +41,14 @@ from microgradient.engine.transforms import jacobian
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 
-_AT_KINK = "Without 50 digits: the point lies on a kink, where a derivative is a convention"
+_AT_KINK = (
+    "Not compared with 50 digits: the point lies on a kink: a derivative is a convention there"
+)
+_NO_MPMATH = (
+    "Not compared with 50 digits: mpmath is not installed; "
+    "install it with: pip install 'microgradient[check]'"
+)
+_NOT_IN_MPMATH = "Not compared with 50 digits: a formula does not run in mpmath's numbers"
 
 
 def check_gradient(
@@ -169,8 +179,7 @@ class _Check:
             return str(self.wrong)
         if isnan(first.reverse) and (told := first_nan(self.recording)):
             return told
-        hidden = hidden_dependence(self.f, self.args, self.names.index(first.input), self.names)
-        return hidden or (
+        return self._hidden(first, self.names.index(first.input)) or (
             "every local derivative is right: the fault is in the sum over paths, or f depends on "
             "more than its arguments, or, if only finite differences disagree, f has structure "
             "finer than their steps"
@@ -225,12 +234,20 @@ class _Check:
         the point, the differences were misled by a kink or by structure finer than their steps.
         """
         alone = component.faults == (DIFFERENCES,) and component.exact is not None
-        if not alone or hidden_dependence(self.f, self.args, i, self.names):
+        if not alone or self._hidden(component, i):
             return component
         self._notes[
             f"Finite differences do not resolve {component.name} here; 50 digits confirm it"
         ] = None
         return replace(component, slope=replace(component.slope, kind="overruled"))
+
+    def _hidden(self, component: Component, i: int) -> str | None:
+        """Return, in words, what the graph does not show of how f changes with input ``i``."""
+        if told := hidden_dependence(self.f, self.args, i, self.names):
+            return told
+        h = component.slope.h
+        beside = [self._at(i, self.numbers[i] + side) for side in (h, -h)]
+        return branch_of_its_own(self.recording, [there for there in beside if there is not None])
 
     def _name(self, j: int, i: int) -> str:
         f = "f" if self._outputs == 1 else f"f[{j // len(self._by)}]"
@@ -248,16 +265,21 @@ class _Check:
     ) -> list[float] | None:
         """Return the derivatives in 50 digits; None, with a note, if they do not apply."""
         try:
-            adjoint = exact_gradient(self.recording, output)
-            exact = [float(adjoint.get(x, 0.0)) for x in self.recording.inputs]
-            close = all(g == e or abs(g - e) <= r for g, e, r in zip(reverse, exact, rounding))
-            if not close and branches_differ(self.recording):
-                raise AtKink
+            for digits in (2 * DIGITS, MANY_DIGITS):
+                adjoint = exact_gradient(self.recording, output, digits)
+                exact = [float(adjoint.get(x, 0.0)) for x in self.recording.inputs]
+                if all(g == e or abs(g - e) <= r for g, e, r in zip(reverse, exact, rounding)):
+                    break
+                if branches_differ(self.recording):
+                    raise AtKink
         except AtKink:
             self._notes[_AT_KINK] = None
             return None
+        except ImportError:
+            self._notes[_NO_MPMATH] = None
+            return None
         except NOT_EXACT as fault:
-            self._notes[f"Without 50 digits: mpmath cannot evaluate a formula: {fault}"] = None
+            self._notes[f"{_NOT_IN_MPMATH}: {fault}"] = None
             return None
         return exact
 

@@ -24,7 +24,8 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     a Fraction the results are exact Fractions (of the graph, whose constants are floats); this
     works for + - * /, integer powers and piecewise linear operations. If ``x`` is an mpmath number
     they have mpmath's working precision; otherwise they are floats. Branches are those that ``f``
-    takes at ``x``. Raises ValueError at a kink, TypeError for an operation that these numbers do
+    takes at ``x``. Raises ValueError at a kink, and where a row gives ``x`` a value of its own
+    (``m.equal``), which has no series; TypeError for an operation that these numbers do
     not support. Source: Griewank and Walther, Evaluating Derivatives, chapter 13.
     """
     if positive(order, "order") > _HIGHEST:
@@ -37,7 +38,7 @@ def dual_numbers(f: Callable[[Any], Any], x: Any, order: int = 1) -> list[Any]:
     try:
         values = recording.replayed(m, {recording.inputs[0]: variable})
     except AtKink as kink:
-        raise ValueError(f"f has no derivative at {x!r}: {kink} lies on a kink there") from None
+        raise ValueError(_undefined(x, kink)) from None
     except ZeroDivisionError:
         raise ValueError(f"f divides by zero at {x!r}") from None
     except AttributeError as fault:
@@ -61,12 +62,21 @@ def complex_step(f: Callable[[Any], Any], x: float) -> float:
     z = Complex(complex(recording.inputs[0].data, h))
     try:
         values = recording.replayed(complex_numbers(), {recording.inputs[0]: z})
+    except AtKink as kink:
+        raise ValueError(_undefined(x, kink)) from None
     except AttributeError as fault:
         raise TypeError(f"the complex step does not support this: {fault}") from None
     y = values[recording.outputs[0]]
     if recording.outputs[0].data != recording.outputs[0].data:
         return nan  # outside the real domain, where cmath still has a value
     return y.z.imag / h if type(y) is Complex else 0.0
+
+
+def _undefined(x: object, kink: AtKink) -> str:
+    return (
+        f"f has no derivative at {x!r} that this method finds: {kink} has a kink, or a value of "
+        "its own, there"
+    )
 
 
 def _arithmetic_of(x: Any) -> Arithmetic[Any]:
@@ -82,6 +92,8 @@ def _kind(x: Any) -> str:
 
 
 def _one_to_one(f: Callable[[Any], Any], x: Any) -> Recording:
+    if not callable(f):
+        raise TypeError(f"expected a function and a number, got {shown(f)} as the function")
     recording = Recording(f, [x])
     if len(recording.inputs) != 1 or len(recording.outputs) != 1:
         raise TypeError(

@@ -15,6 +15,7 @@ from functools import cache, reduce
 from operator import add
 
 from microgradient.check.numbers.number_systems import named_as_in
+from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine.arithmetic import Arithmetic
 
 
@@ -67,6 +68,13 @@ def _of_real(function: Callable[[float], float], x: Complex) -> Complex:
     return Complex(complex(function(x.z.real)))
 
 
+def _equal(x: Complex | float, y: Complex | float) -> bool:
+    a, b = lifted(x).z, lifted(y).z
+    if a.real == b.real and a.imag != b.imag:
+        raise AtKink("equal")
+    return a.real == b.real
+
+
 def _power(x: complex, p: complex) -> complex:
     if p.imag == 0 and p.real == math.floor(p.real):  # Python goes polar for exponents above 100
         slope = p.real * x.real ** (p.real - 1) if p.real else 0.0
@@ -115,7 +123,7 @@ def complex_numbers() -> Arithmetic[Complex]:
             "minimum": lambda x, y: lifted(x) if lifted(x) < y else lifted(y),
             "fsum": lambda xs: reduce(add, xs, Complex(0j)),
             "where": lambda condition, x, y: x if condition else y,
-            "equal": lambda x, y: lifted(x).z.real == lifted(y).z.real,
+            "equal": _equal,
             "detach": lambda x: _of_real(float, lifted(x)),
             "lift": lifted,
         }

@@ -8,8 +8,9 @@ constant there. So at a seam the derivative is the limit of the derivatives on b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from math import inf, nextafter
 from typing import Any
 
@@ -19,11 +20,11 @@ from microgradient.check.numbers.taylor import AtKink, Series, series_arithmetic
 from microgradient.engine.arithmetic import FLOATS, Arithmetic
 from microgradient.engine.op import Op
 
-MANY_DIGITS = 20 * DIGITS  # where a formula cancels at operands as small as 5e-324
+MANY_DIGITS = 40 * DIGITS  # where a formula cancels at operands as small as 5e-324
 _ROUNDING = 1e-14  # relative: constants of a row are floats, so its branches may not quite meet
 # Distances from a seam: powers of two, relative to the operand unless that is 0, and the digits
 # that they need: a removable quotient such as (exp(x) - 1 - x) / x² loses several times as many.
-_NEAR = ((-160, 6 * DIGITS), (-1200, 40 * DIGITS))
+_NEAR = ((-160, 6 * DIGITS), (-1200, MANY_DIGITS))
 _SETTLED = 2.0**-60
 
 
@@ -49,17 +50,17 @@ def exact_partial(op: Op, operands: Sequence[Any], i: int, digits: int = 2 * DIG
     return _taylor(op, numbers, i, digits)[1]
 
 
-def limit_at_seam(op: Op, operands: Sequence[float]) -> Any:
-    """Return the value that ``op`` approaches from both sides, where it branches at ``operands``.
+def limit_at_seam(op: Op, operands: Sequence[float]) -> tuple[float, float] | None:
+    """Return the value that ``op`` approaches from both sides at ``operands``, and its error.
 
-    None where it does not branch, or where the sides do not meet.
+    None where the row does not branch there, or where the sides do not meet.
     """
     numbers = [exact().lift(x) for x in operands]
     for i in range(len(numbers)):
         if _at_seam(op, numbers, i):
             found = seam(op, numbers, i)
             if found.left and found.right and found.left.meets(found.right):
-                return found.right.value
+                return float(found.right.value), float(found.right.doubt + found.left.doubt)
     return None
 
 
@@ -76,7 +77,7 @@ def _taylor(op: Op, numbers: Sequence[Any], i: int, digits: int) -> tuple[Any, A
 
 @dataclass(frozen=True)
 class Side:
-    """Value and derivative towards a seam; the derivative is None if it has no limit."""
+    """Value and derivative towards a seam; the derivative may be infinite, or None: no limit."""
 
     value: Any
     slope: Any
@@ -103,9 +104,10 @@ class Seam:
         slopes = [side.slope for side in sides if side.slope is not None and side.reaches(here)]
         if not slopes or len(slopes) < len(sides):
             raise AtKink(name)
-        if abs(slopes[0] - slopes[-1]) > 2.0**-50 * abs(slopes[0]):
+        one, other = slopes[0], slopes[-1]
+        if one != other and not abs(one - other) <= 2.0**-50 * abs(one):
             raise AtKink(name)
-        return (slopes[0] + slopes[-1]) / 2
+        return (one + other) / 2
 
 
 def _at_seam(op: Op, numbers: Sequence[Any], i: int) -> bool:
@@ -134,7 +136,7 @@ def seam(op: Op, numbers: Sequence[Any], i: int) -> Seam:
 
 
 def _side(op: Op, numbers: Sequence[Any], i: int, sign: int) -> Side | None:
-    side = None
+    side, slopes = None, list[Any]()
     for exponent, digits in _NEAR:
         base = exact(digits)
         exactly = [base.lift(number) for number in numbers]
@@ -144,7 +146,11 @@ def _side(op: Op, numbers: Sequence[Any], i: int, sign: int) -> Side | None:
             return None
         side = Side(value, _limit(slope, closer, base), doubt)
         if side.slope is not None:
-            break
+            return side
+        slopes += [slope, closer]
+    growing = all(abs(a) < abs(b) and a * b > 0 for a, b in pairwise(slopes))
+    if side and growing and abs(slopes[-1]) > 4 * abs(slopes[0]):
+        return replace(side, slope=slopes[-1] * inf)  # as of x log x at 0
     return side
 
 

@@ -73,10 +73,7 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
 
         return applied
 
-    class Zero(_MinusZero, mp.mpf):  # type: ignore[misc]  # Any
-        __slots__ = ()
-
-    minus_zero = Zero(0)
+    minus_zero = type("Zero", (_MinusZero, mp.mpf), {"__slots__": ()})(0)
 
     def lifted(x: Any) -> Any:
         minus = type(x) is float and x == 0 and math.copysign(1.0, x) < 0

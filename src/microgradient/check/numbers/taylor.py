@@ -17,7 +17,11 @@ from microgradient.engine.arithmetic import Arithmetic
 
 
 class AtKink(Exception):
-    """Raised at a kink or a jump, where the function has no Taylor series."""
+    """Raised at a kink or a jump, where the function has no Taylor series.
+
+    Also at a point that ``m.equal`` gives a value of its own: the series of that value is not the
+    function's.
+    """
 
 
 class Series:
@@ -199,6 +203,14 @@ def series_arithmetic(base: Arithmetic[Any]) -> Arithmetic[Series]:
         first = base.polygamma(n.coefficients[0], u.coefficients[0])
         return integrated(first, (u, m.polygamma(n.coefficients[0] + 1, u.cut())))
 
+    def equal(x: Any, y: Any) -> bool:
+        if first(x) != first(y):
+            return False
+        model = next((z for z in (x, y) if type(z) is Series), None)
+        if model is not None and not (model.like(x) - y).is_constant():
+            raise AtKink("equal")
+        return True
+
     def first(x: Any) -> Any:
         return x.coefficients[0] if type(x) is Series else x
 
@@ -219,7 +231,7 @@ def series_arithmetic(base: Arithmetic[Any]) -> Arithmetic[Series]:
             **{name: function(name, rule) for name, rule in rules.items()},
             "fsum": lambda xs: reduce(add, xs, 0),
             "where": lambda condition, x, y: x if condition else y,
-            "equal": lambda x, y: first(x) == first(y),
+            "equal": equal,
             "detach": lambda x: x.like(first(x)) if type(x) is Series else x,
         }
     )

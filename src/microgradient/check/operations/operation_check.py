@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from microgradient.check.numbers.exact_partials import exact_partial
+from microgradient.check.numbers.exact_partials import (
+    MANY_DIGITS,
+    exact_partial,
+    limit_at_seam,
+)
+from microgradient.check.numbers.number_systems import DIGITS
 from microgradient.check.numbers.running_error import NOT_IN_THIS_ARITHMETIC
 from microgradient.check.numbers.symbolic import prove
 from microgradient.check.operations.accuracy import (
@@ -203,6 +208,17 @@ def _lost(reference: Reference, x: Sequence[float], value: float, call: str) -> 
         return
     if not isfinite(value) and abs(number) < _LARGEST:
         yield f"{call} is {value}, the exact value is {float(number):.6g}"
+    try:
+        limit = limit_at_seam(reference.op, x)
+    except Exception:  # a kink, or beyond mpmath
+        return
+    if limit is not None:
+        expected, doubt = limit
+        if abs(number - expected) > _ROUGHLY * abs(expected) + doubt:
+            yield (
+                f"{call} is {value:.6g}, but the values on both sides approach {expected:.6g}: a "
+                "jump at one point, where no derivative exists"
+            )
 
 
 def _wrong_partials(
@@ -213,14 +229,18 @@ def _wrong_partials(
         low, high = interval_of(reference.op, i)
         if low == high:
             continue
-        try:
-            wanted = float(exact_partial(reference.op, x, i))
-        except Exception:  # a kink, or beyond mpmath
+        if not isinstance(got, float):
             continue
-        if isinstance(got, float) and isfinite(wanted):
+        for digits in (2 * DIGITS, MANY_DIGITS):  # more of them confirm a fault
+            try:
+                wanted = float(exact_partial(reference.op, x, i, digits))
+            except Exception:  # a kink, or beyond mpmath
+                break
             slack = _ROUGHLY * abs(wanted) + _SMALLEST
-            if not abs(got - wanted) <= slack:
-                yield f"{call}: local derivative {i} is {got!r}, expected {wanted!r}"
+            if not isfinite(wanted) or abs(got - wanted) <= slack:
+                break
+        else:
+            yield f"{call}: local derivative {i} is {got!r}, expected {wanted!r}"
 
 
 def _ulps(distance: float) -> str:
