@@ -301,7 +301,7 @@ class Value(Operand):
     sign, floor, ceil, step = map(_method, (ops.sign, ops.floor, ops.ceil, ops.step))
 
     def __mod__(self, other: SupportsFloat) -> Value:
-        if isinstance(other, Symbol):
+        if type(other) is not Value and (other := operand(other, "__rmod__")) is NotImplemented:
             return NotImplemented
         return self.record(ops.mod, (self, other))
 

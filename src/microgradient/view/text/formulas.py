@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import pi, sqrt
 from operator import add, mul
 from typing import Any
 
@@ -175,6 +176,7 @@ _SHORTER: dict[
     ops.asin: lambda m, v, x: (m.div(1.0, m.sqrt(1 - x * x)),),
     ops.acos: lambda m, v, x: (m.div(-1.0, m.sqrt(1 - x * x)),),
     ops.atanh: lambda m, v, x: (m.div(1.0, 1 - x * x),),
+    ops.erfinv: lambda m, v, x: (sqrt(pi) / 2 * m.exp(v * v),),
     ops.mod: lambda m, v, x, y: (1.0, -m.floor(m.div(x, y))),
 }
 
