@@ -26,15 +26,24 @@ functions are defined wherever the mathematics is, and are nan elsewhere.
 NAMES = {
     "pow": ["x", "p"],
     "polygamma": ["n", "x"],
+    "sinc_derivative": ["n", "x"],
     "atan2": ["y", "x"],
     "leaky_relu": ["x", "slope"],
     "elu": ["x", "alpha"],
     "clip": ["x", "low", "high"],
 }
-IN_WORDS = {  # n-ary rows, and rows that compute exp(-x^2) as two accurate factors
+IN_WORDS = {  # n-ary rows, and rows whose formulas mind rounding or infinity
+    "pow": "`p * x**(p - 1)`; `v * log(x)` for x > 0",
+    "mod": "`1`; `-floor(x / y)`",
+    "asin": "`1 / sqrt(1 - x**2)`",
+    "acos": "`-1 / sqrt(1 - x**2)`",
+    "atanh": "`1 / (1 - x**2)`",
     "erf": "`1.12838 * exp(-x**2)`",
     "erfc": "`-1.12838 * exp(-x**2)`",
     "gelu": "`0.5 * erfc(-x * 0.707107) + 0.398942 * x * exp(-x**2 / 2)`",
+    "erfinv": "`0.886227 * exp(v**2)`",
+    "softsign": "`1 / (1 + abs(x))**2`",
+    "silu": "`sigmoid(x) * (1 + x * sigmoid(-x))`",
     "fsum": "1 for each",
     "prod": "the product of the other operands",
     "dot": "x for each w, w for each x, 1 for the bias",
@@ -52,16 +61,16 @@ CALLS = {
 
 def row(op: Op) -> str:
     names = NAMES.get(op.name, ["x", "y"][: len(op.domain)])
+    call = CALLS.get(op.name, f"{op.name}({', '.join(names)})")
+    if op.symbol != op.name:
+        infix = f" {op.symbol} ".join(names) if len(names) > 1 else op.symbol + names[0]
+        call = f"{call}, `{infix}`"
     if op.name in IN_WORDS:
-        call, derivatives = CALLS.get(op.name, f"{op.name}(x)"), IN_WORDS[op.name]
+        derivatives = IN_WORDS[op.name]
     else:
         operands = [Formula(name, TEXT) for name in names]
         partials = op.partials(arithmetic(TEXT), Formula("v", TEXT), *operands)
-        call = f"{op.name}({', '.join(names)})"
         derivatives = "; ".join(f"`{_text(d)}`" for d in partials)
-        if op.symbol != op.name:
-            infix = f" {op.symbol} ".join(names) if len(names) > 1 else op.symbol + names[0]
-            call = f"{call}, `{infix}`"
     intervals = op.domain[:1] if op.sequences else op.domain
     domain = " × ".join(f"[{a:g}, {b:g}]" for a, b in intervals)
     kinks = "integers" if len(op.kinks) > 1 else ", ".join(f"{k:g}" for k in op.kinks)

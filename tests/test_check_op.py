@@ -13,8 +13,9 @@ from microgradient.check import OperationError, check_op
 from microgradient.check.numbers.symbolic import prove
 from microgradient.check.operations.operation_check import operation_report
 from plants import FACTORS, wrong
+from rows import DISCRETE
 
-ROWS = [op for op in OPS.values() if op.name != "polygamma"]
+ROWS = [op for op in OPS.values() if op.name not in DISCRETE]
 SINC = Op(
     "sinc",
     lambda m, v, x: (m.where(m.equal(x, 0), 0.0, m.div(m.cos(x) - v, x)),),
@@ -31,8 +32,11 @@ def test_every_row_of_the_table_is_proved_and_accurate(op):
     assert all(a.points >= 150 for a in report.accuracy)
 
 
-def test_polygamma_is_accurate():
-    assert max(a.conditioned_p99 for a in check_op(mg.polygamma).accuracy) < 3
+@pytest.mark.parametrize("op", [OPS[name] for name in DISCRETE], ids=repr)
+def test_rows_with_an_order_are_proved_and_accurate(op):
+    report = check_op(op)
+    assert report.proof.startswith("proved")
+    assert max(a.conditioned_p99 for a in report.accuracy) < 3
 
 
 @pytest.mark.parametrize("op", ROWS, ids=repr)

@@ -339,6 +339,53 @@ def test_tangents_through_a_choice_keep_nan(backend):
         assert got == pytest.approx(f(x), nan_ok=True)
 
 
+@BACKENDS
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * 1,
+        lambda x: 1 * x,
+        lambda x: x / 1,
+        lambda x: x - 0.0,
+        lambda x: x**1,
+        lambda x: (x * 1) / 1,
+        lambda x: x % 2.0,
+    ],
+)
+def test_operations_that_change_nothing_keep_nan(f, backend):
+    compiled = mg.compile(mg.value_and_grad(f), backend=backend)
+    assert compiled(0.5) == mg.value_and_grad(f)(0.5)
+    assert list(map(math.isnan, compiled(math.nan))) == [True, True]
+    assert math.isnan(mg.compile(mg.derivative(f), backend=backend)(math.nan))
+
+
+@BACKENDS
+def test_second_derivatives_where_the_value_overflows(backend):
+    f = mg.derivative(lambda x: (-3 * x) * (3 * x), 2)
+    assert f(1e308) == mg.compile(f, backend=backend)(1e308) == -18.0
+    h = mg.hessian(lambda v: (2 * v[0]) * (3 * v[1]))
+    assert h([1e308, 1e308]) == mg.compile(h, backend=backend)([1e308, 1e308])
+
+
+def test_extreme_dots_as_the_page_says():
+    """Products that overflow with opposite signs, and sums of nothing but -0."""
+    f, big = (lambda u, v: mg.dot(u, v)), ([1e200, 1e200], [1e200, -1e200])
+    assert math.isnan(f(*big))
+    assert math.isnan(mg.compile(f, backend="python")(*big))
+    assert not math.isfinite(mg.compile(f, backend="llvm")(*big))
+    for backend in ("llvm", "python"):
+        for g in (lambda x: mg.dot([x], [1.0]), lambda x: mg.dot([x, x], [1.0, 2.0])):
+            assert math.copysign(1, mg.compile(g, backend=backend)(-0.0)) == 1
+            assert mg.compile(lambda x, g=g: 1 / g(x), backend=backend)(-0.0) == math.inf
+
+
+@BACKENDS
+def test_remainders(backend):
+    f = mg.value_and_grad(lambda x, y: x % y + 7.5 % x + y % 0.75, (0, 1))
+    for x, y in ((5.0, 3.0), (-5.0, 3.0), (5.0, -3.0), (0.25, 0.5)):
+        assert mg.compile(f, backend=backend)(x, y) == f(x, y)
+
+
 def test_signs_of_zero_stay():
     f = mg.compile(lambda x: [x - (-0.0), x - 0.0, x * 1.0, x / 1.0])
     assert list(map(repr, f(-0.0))) == ["0.0", "-0.0", "-0.0", "-0.0"]

@@ -23,9 +23,11 @@ def width(op: Op) -> int:
 
 def special_points(op: Op) -> list[list[float]]:
     n = width(op)
-    if op.name in ("polygamma", "digamma", "lgamma"):  # they take minutes far left of 0
+    if op.name in ("polygamma", "digamma", "gamma", "lgamma"):  # they take minutes far left of 0
         few = [x for x in SPECIAL if x != -1e300]
         return [[1.0, x][-n:] for x in few]
+    if op.name == "sinc_derivative":
+        return [[1.0, x] for x in SPECIAL]
     if n < 3:
         return [list(x) for x in itertools.product(SPECIAL, repeat=n)]
     rng = random.Random(op.name)

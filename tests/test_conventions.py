@@ -1,6 +1,7 @@
 """The policy on kinks, special values, leaves, comparison: each line of docs/conventions.md."""
 
 import math
+import random
 from decimal import Decimal
 from fractions import Fraction
 from math import inf, isnan, nan
@@ -44,6 +45,43 @@ LOG = (  # row, operands, value, partials
     ("erf", (inf,), 1.0, (0.0,)),
     ("erf", (-1e308,), -1.0, (0.0,)),
 )
+GAMMA = (
+    ("gamma", (0.0,), inf, (nan,)),
+    ("gamma", (-0.0,), -inf, (nan,)),
+    ("gamma", (-3.0,), nan, (nan,)),
+    ("gamma", (5.0,), 24.0, (24.0 * (25 / 12 - 0.5772156649015329),)),
+    ("gamma", (180.0,), inf, (inf,)),
+    ("gamma", (-inf,), nan, (nan,)),
+    ("erfinv", (1.0,), inf, (inf,)),
+    ("erfinv", (-1.0,), -inf, (inf,)),
+    ("erfinv", (1.5,), nan, (nan,)),
+    ("erfinv", (-0.0,), -0.0, (math.sqrt(math.pi) / 2,)),
+    ("erfinv", (5e-324,), 5e-324, (math.sqrt(math.pi) / 2,)),
+    ("sinc", (0.0,), 1.0, (0.0,)),
+    ("sinc", (-3.0,), 0.0, (1 / 3,)),
+    ("sinc", (inf,), 0.0, (0.0,)),
+    ("exp2", (10.0,), 1024.0, (1024.0 * math.log(2),)),
+    ("exp2", (-inf,), 0.0, (0.0,)),
+    ("exp2", (1024.0,), inf, (inf,)),
+    ("reciprocal", (0.0,), inf, (-inf,)),
+    ("reciprocal", (-0.0,), -inf, (-inf,)),
+    ("degrees", (math.pi,), 180.0, (180 / math.pi,)),
+    ("radians", (180.0,), math.pi, (math.pi / 180,)),
+)
+MOD = (
+    ("mod", (5.0, 3.0), 2.0, (1.0, -1.0)),
+    ("mod", (-5.0, 3.0), 1.0, (1.0, 2.0)),
+    ("mod", (5.0, -3.0), -1.0, (1.0, 2.0)),
+    ("mod", (6.0, -3.0), -0.0, (1.0, 2.0)),
+    ("mod", (-0.0, 3.0), 0.0, (1.0, 0.0)),
+    ("mod", (-1e-20, 3.0), 3.0, (1.0, 1.0)),
+    ("mod", (0.3, 0.1), 0.3 % 0.1, (1.0, -2.0)),
+    ("mod", (5.0, inf), 5.0, (1.0, 0.0)),
+    ("mod", (-5.0, inf), inf, (1.0, 1.0)),
+    ("mod", (inf, 3.0), nan, (nan, nan)),
+    ("mod", (1.0, 0.0), nan, (nan, nan)),
+    ("mod", (nan, 1.0), nan, (nan, nan)),
+)
 POW = (
     ("pow", (0.0, 0.0), 1.0, (0.0, 0.0)),
     ("pow", (-2.0, 0.5), nan, (nan, nan)),
@@ -57,6 +95,8 @@ POW = (
     ("pow", (10.0, 400.0), inf, (inf, inf)),
     ("pow", (-10.0, 401.0), -inf, (inf, nan)),
     ("pow", (nan, 0.0), 1.0, (0.0, nan)),
+    ("pow", (-0.0, -0.9999999999999999), inf, (-inf, -inf)),
+    ("pow", (-0.0, 1 - 2.0**53), -inf, (-inf, -inf)),
 )
 KINKS = (
     ("relu", (0.0,), 0.0, (0.0,)),
@@ -95,6 +135,13 @@ ENDS = (
     ("softplus", (1000.0,), 1000.0, (1.0,)),
     ("softplus", (-1000.0,), 0.0, (0.0,)),
     ("logsigmoid", (-1000.0,), -1000.0, (1.0,)),
+    ("gelu", (-inf,), -0.0, (0.0,)),
+    ("gelu", (inf,), inf, (1.0,)),
+    ("silu", (-inf,), -0.0, (0.0,)),
+    ("silu", (inf,), inf, (1.0,)),
+    ("softsign", (-inf,), -1.0, (0.0,)),
+    ("softsign", (inf,), 1.0, (0.0,)),
+    ("elu", (-inf, 2.0), -2.0, (0.0, -1.0)),
     ("logsumexp", (1000.0, 1000.0), 1000.0 + math.log(2), (0.5, 0.5)),
     ("logsumexp", (-inf, 0.0), 0.0, (0.0, 1.0)),
     ("logsumexp", (-inf, -inf), -inf, (nan, nan)),
@@ -107,7 +154,7 @@ ENDS = (
 )
 
 
-@pytest.mark.parametrize(("name", "x", "value", "partials"), LOG + POW + KINKS + ENDS)
+@pytest.mark.parametrize(("name", "x", "value", "partials"), LOG + GAMMA + MOD + POW + KINKS + ENDS)
 def test_special_values(name, x, value, partials):
     node = Value(x[0]).record(OPS[name], x)
     assert _same(node.data, value), node
@@ -130,6 +177,77 @@ def test_confident_cross_entropy_keeps_its_digits():
     loss.backward()
     assert loss.data == pytest.approx(math.exp(-40), rel=1e-15)
     assert logits[0].grad == pytest.approx(-math.exp(-40), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "name", ["gelu", "silu", "softsign", "tanh", "sigmoid", "softplus", "sinc"]
+)
+@pytest.mark.parametrize("x", [-inf, inf])
+def test_activations_are_flat_at_infinity_in_the_second_order_too(name, x):
+    assert mg.derivative(OPS[name], 2)(x) == 0
+    assert mg.compile(mg.derivative(OPS[name], 2))(x) == 0
+
+
+def test_mod_means_what_it_means_for_floats():
+    rng = random.Random(12)
+    for _ in range(1000):
+        x, y = rng.uniform(-10, 10), rng.uniform(-3, 3)
+        left, right = Value(x), Value(y)
+        v = left % right
+        assert v.data == x % y == (left % y).data == (x % right).data == mg.mod(x, y)
+        v.backward()
+        assert (left.grad, right.grad) == (1.0, -(x // y))
+
+
+def test_derivatives_of_sinc_near_zero_and_beside_it():
+    """(cos(pi x) - sinc(x)) / x has no correct digit at 1e-9."""
+    with mp.workdps(60):
+        for x in (0.0, 1e-300, 1e-9, -1e-3, 0.3, 0.5, 1.0, 1.43, -7.25, 1e6 + 0.25):
+            for order in (1, 2, 3):
+                exact = mp.diff(mp.sincpi, mp.mpf(x), order, h=mp.mpf(10) ** -12)
+                got = mg.derivative(mg.sinc, order)(x)
+                assert got == pytest.approx(float(exact), rel=1e-13, abs=1e-20), (x, order)
+
+
+def test_erfinv_to_the_ends():
+    with mp.workdps(40):
+        for y in (1e-300, 1e-8, 0.3, 0.49999, 0.5, 0.9, 0.999, 1 - 1e-10, 1 - 2.0**-53):
+            x = mg.erfinv(y)
+            exact = mp.erfinv(mp.mpf(y)) if y > 1e-30 else mp.mpf(y) * mp.sqrt(mp.pi) / 2
+            assert abs(x - exact) <= 2 * math.ulp(x)
+            assert mg.erfinv(-y) == -x
+
+
+def test_dominant_terms_keep_the_digits_of_second_derivatives():
+    """p (1 - p) with p = 1 - 5.55e-17: e^-37.43 (1 - 2 e^-37.43)."""
+    small = 5.5508250862537194e-17
+    for hessian in (mg.hessian(mg.logsumexp), mg.hessian(lambda z: mg.softmax_cross_entropy(z, 0))):
+        for f in (
+            hessian,
+            mg.compile(hessian, backend="llvm"),
+            mg.compile(hessian, backend="python"),
+        ):
+            rows = f([37.43, 0.0])
+            assert rows[0] == pytest.approx([small, -small], rel=1e-14)
+            assert rows[1] == pytest.approx([-small, small], rel=1e-14)
+    slope = grad(lambda z: -mg.softmax_cross_entropy(z, 0))([37.43, 0.0])
+    assert slope == pytest.approx([small, -small], rel=1e-14)
+
+
+def test_exponents_of_power_in_higher_orders():
+    """At p = 0 and 1 the factor p of a derivative vanishes, but not its own derivative."""
+    assert mg.hessian(lambda v: v[0] ** v[1])([2.0, 0.0])[0][1] == 0.5
+    third = grad(lambda p: mg.derivative(lambda x: x**p, 2)(3.0))
+    assert third(1.0) == pytest.approx(1 / 3)  # (2p - 1) x^(p-2) + p (p-1) x^(p-2) log x
+    assert third(0.0) == pytest.approx(-1 / 9)
+    assert mg.compile(third)(1.0) == pytest.approx(1 / 3)
+    hvp = mg.hvp(lambda x, p: x**p, (2.0, 0.0), (0.0, 1.0))
+    assert hvp == pytest.approx([0.5, math.log(2) ** 2])
+
+
+def test_hypot_at_the_origin_as_the_limits_say():
+    assert mg.hessian(lambda v: mg.hypot(*v) ** 2)([0.0, 0.0]) == [[0.0, 0.0], [0.0, 0.0]]
+    assert mg.hessian(lambda v: v[0] * v[0] + v[1] * v[1])([0.0, 0.0]) == [[2.0, 0.0], [0.0, 2.0]]
 
 
 @pytest.mark.parametrize("order", range(1, 7))

@@ -7,6 +7,7 @@ import microgradient as mg
 from microgradient import Value, explain, trace
 from microgradient.check.expressions import Expression
 from microgradient.check.strategies import expressions
+from microgradient.view.text.formulas import LATEX, TEXT, Formula, derivatives, written
 
 
 def test_two_paths_in_symbols_and_numbers():
@@ -88,3 +89,30 @@ def test_a_deep_chain_is_explained_without_recursion():
         y = y.sin()
     with pytest.raises(ValueError, match="is 1 path from x to the result with 13,000 factors"):
         explain(y, x)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "latex", "derivative"),
+    [
+        ("square", "(a + b)**2", r"\left(a + b\right)^{2}", "2 * (a + b)"),
+        ("reciprocal", "1 / (a + b)", r"\frac{1}{a + b}", "-v * v"),
+        ("exp2", "2**(a + b)", "2^{a + b}", "v * 0.693147"),
+        ("gamma", "gamma(a + b)", r"\Gamma\left(a + b\right)", "v * digamma(a + b)"),
+        ("mod", "(a + b) % c", r"\left(a + b\right) \bmod c", "1"),
+        (
+            "erfinv",
+            "erfinv(a + b)",
+            r"\operatorname{erf}^{-1}\left(a + b\right)",
+            "0.886227 * exp(v * v)",
+        ),
+        ("pow", "(a + b)**c", r"\left(a + b\right)^{c}", "c * (a + b)**(c - 1)"),
+    ],
+)
+def test_operations_are_written_as_they_are_taught(name, text, latex, derivative):
+    op = mg.OPS[name]
+    for notation, wanted in ((TEXT, text), (LATEX, latex)):
+        a, b, c, v = [Formula(letter, notation) for letter in "abcv"]
+        operands = [a + b, c][: len(op.domain)]
+        assert written(op, operands, notation).text == wanted
+        if notation is TEXT:
+            assert derivatives(op, v, operands)[0] == derivative

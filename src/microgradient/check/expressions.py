@@ -24,12 +24,13 @@ _COUNTS = {  # of operands, for operations on sequences: from the fewest to the 
     "softmax_cross_entropy": (4, 8),
     "dot": (2, 7),
 }
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "pow": "**"}
 _OPERATORS = {
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
+    "mod": operator.mod,
     "pow": operator.pow,
 }
 NEAR = 0.02  # how far operands stay away from a kink or a tie

@@ -15,7 +15,10 @@ from math import atan, atan2, copysign, erf, erfc, hypot, inf, nan, tanh
 from operator import mul
 
 from microgradient.engine.special import digamma as digamma
+from microgradient.engine.special import erfinv as erfinv
 from microgradient.engine.special import polygamma as polygamma
+from microgradient.engine.special import sinc as sinc
+from microgradient.engine.special import sinc_derivative as sinc_derivative
 
 __all__ = ["atan", "atan2", "erf", "erfc", "hypot", "tanh"]
 
@@ -80,6 +83,16 @@ def cbrt(x: float) -> float:
     return root - float(Fraction(root) ** 3 - Fraction(x)) / (3 * root * root)
 
 
+def gamma(x: float) -> float:
+    """Return the gamma function; infinite at 0 and -0, nan at the other poles -1, -2, …"""
+    try:
+        return math.gamma(x)
+    except OverflowError:
+        return inf
+    except ValueError:
+        return copysign(inf, x) if x == 0 else nan
+
+
 def lgamma(x: float) -> float:
     try:
         return math.lgamma(x)
@@ -94,15 +107,24 @@ def div(x: float, y: float) -> float:
         return nan if x == 0 or x != x else copysign(inf, x) * copysign(1.0, y)
 
 
+def mod(x: float, y: float) -> float:
+    """Return x % y with the sign of y, as Python does; nan where y is 0."""
+    return x % y if y != 0 else nan
+
+
 def pow(x: float, y: float) -> float:
     try:
         return math.pow(x, y)
     except OverflowError:
-        return -inf if x < 0 and y % 2 == 1 else inf
+        return -inf if x < 0 and _is_odd(y) else inf
     except ValueError:  # 0 ** negative, or negative ** fraction
         if x != 0:
             return nan
-        return copysign(inf, x) if y % 2 == 1 else inf
+        return copysign(inf, x) if _is_odd(y) else inf
+
+
+def _is_odd(x: float) -> bool:
+    return math.fmod(x, 2.0) in (1.0, -1.0)  # exact; % rounds -0.9999999999999999 % 2 to 1
 
 
 def floor(x: float) -> float:
@@ -131,6 +153,10 @@ def maximum(x: float, y: float) -> float:
 
 def minimum(x: float, y: float) -> float:
     return -maximum(-x, -y)
+
+
+def clip(x: float, low: float = -inf, high: float = inf) -> float:
+    return x if low < x < high else minimum(maximum(x, low), high)
 
 
 def where(condition: bool, x: float, y: float) -> float:
@@ -167,7 +193,7 @@ def _fsum(terms: list[float]) -> float:
         return total
 
 
-# Three rows whose formula takes several calls; a test compares each with its formula.
+# Some rows whose formula takes several calls; a test compares each with its formula.
 
 
 def relu(x: float) -> float:
@@ -177,6 +203,11 @@ def relu(x: float) -> float:
 def sigmoid(x: float) -> float:
     t = math.exp(-x if x > 0 else x)
     return 1.0 / (1.0 + t) if x > 0 else t / (1.0 + t)
+
+
+def sigmoid_slope(x: float) -> float:
+    t = math.exp(-abs(x))
+    return t / ((1.0 + t) * (1.0 + t))
 
 
 def prod(xs: Iterable[float]) -> float:

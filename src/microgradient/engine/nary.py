@@ -11,7 +11,7 @@ from functools import reduce
 from itertools import accumulate
 from numbers import Integral
 from operator import add, mul
-from typing import Any
+from typing import Any, Generic
 
 from microgradient.engine.arithmetic import Arithmetic, X
 from microgradient.engine.number import shown
@@ -100,10 +100,26 @@ def _logsumexp(m: Arithmetic[X], *xs: X) -> X:
     return c + _log_of_sum(m, exponentials)
 
 
+class _Shares(Generic[X]):
+    """Each term's share p of the sum, and 1 - p.
+
+    The share of a dominant term is 1 - q, with the share q of the others: then neither 1 - p nor
+    the derivatives, such as p (1 - p), cancel. (At most one term is above 0.6 of the sum, however
+    that is rounded.)
+    """
+
+    def __init__(self, m: Arithmetic[X], terms: Sequence[X]) -> None:
+        total = m.fsum(terms)
+        self.dominant = [e > 0.6 * total for e in terms]
+        self.others = m.fsum([m.where(d, 0.0, e) for d, e in zip(self.dominant, terms)])
+        q, small = m.div(self.others, total), [m.div(e, total) for e in terms]
+        self.shares = [m.where(d, 1 - q, p) for d, p in zip(self.dominant, small)]
+        self.rests = [m.where(d, q, 1 - p) for d, p in zip(self.dominant, small)]
+
+
 def _logsumexp_partials(m: Arithmetic[X], v: X, *xs: X) -> tuple[X, ...]:
     _, exponentials = _shifted(m, xs)
-    total = m.fsum(exponentials)
-    return tuple(m.div(e, total) for e in exponentials)
+    return tuple(_Shares(m, exponentials).shares)
 
 
 def _logsumexp_operands(xs: Iterable[Any]) -> tuple[Any, ...]:
@@ -155,14 +171,17 @@ def _cross_entropy(m: Arithmetic[X], *operands: X) -> X:
 def _cross_entropy_partials(m: Arithmetic[X], v: X, *operands: X) -> tuple[X, ...]:
     logits, target, _ = _halves(operands)
     c, exponentials = _shifted(m, logits)
-    total, log_total, mass = m.fsum(exponentials), _log_of_sum(m, exponentials), m.fsum(target)
-    before = accumulate(exponentials[:-1], add, initial=0.0)
-    behind = list(accumulate(exponentials[:0:-1], add, initial=0.0))[::-1]
-    by_logit = [  # mass * softmax - target; for the right class, minus the sum of the others
-        m.div((mass - t) * e - t * (b + c), total)
-        for e, t, b, c in zip(exponentials, target, before, behind)
+    softmax, log_total = _Shares(m, exponentials), _log_of_sum(m, exponentials)
+    before = accumulate(target[:-1], add, initial=0.0)
+    behind = list(accumulate(target[:0:-1], add, initial=0.0))[::-1]
+    by_logit = [  # sum(target) * softmax - target; for the right class, minus the rest of softmax
+        (b + a) * p - t * q
+        for b, a, t, p, q in zip(before, behind, target, softmax.shares, softmax.rests)
     ]
-    return (*by_logit, *(log_total - (z - c) for z in logits))
+    top = m.fsum([m.where(d, e, 0.0) for d, e in zip(softmax.dominant, exponentials)])
+    least = m.log1p(m.div(softmax.others, top))  # -log of the dominant share
+    by_target = [m.where(d, least, log_total - (z - c)) for d, z in zip(softmax.dominant, logits)]
+    return (*by_logit, *by_target)
 
 
 softmax_cross_entropy = Op(

@@ -6,7 +6,8 @@ result. A row never branches with Python's ``if``: that would fix the choice in 
 Policy (docs/conventions.md): at a kink, the minimum-norm subgradient; ties of maximum and minimum
 share equally; where the result is nan, every local derivative is nan (the caller sees to it).
 Derivative formulas are smooth where the function is, so that they can be differentiated again, and
-avoid cancellation: sigmoid' is s(x) s(-x), because s (1 - s) has no correct digit beyond x = 37.
+avoid cancellation, theirs and that of their own derivatives: sigmoid' is s(x) s(-x), because
+s (1 - s) has no correct digit beyond x = 37.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from microgradient.engine.number import as_float
 from microgradient.engine.op import Op, Operand
 
 _LN2, _LN10, _SQRT_HALF = math.log(2), math.log(10), math.sqrt(0.5)
+_DEGREES, _RADIANS = 180 / math.pi, math.pi / 180
 _WIDE = ((-50.0, 50.0),)
 _POSITIVE = ((0.01, 50.0),)
 _UNIT = ((-0.99, 0.99),)
@@ -39,17 +41,31 @@ abs = Op("abs", lambda m, v, x: (m.sign(x),), kinks=(0,))
 
 
 def _pow_partials(m: Arithmetic[X], v: X, x: X, p: X) -> tuple[X, X]:
-    by_base = m.where(m.equal(p, 0), 0.0, p * m.pow(x, p - 1))
+    slope = p * m.pow(x, p - 1)  # for p = 0 it is 0, or 0 * inf; its derivative by p is not 0
+    by_base = m.where(m.equal(p, 0), m.where(m.equal(slope, 0), slope, 0.0), slope)
     at_zero = m.where(p < 0, -inf, 0.0)
-    return by_base, m.where(x > 0, v * m.log(x), m.where(m.equal(x, 0), at_zero, nan))
+    return by_base, m.where(m.equal(x, 0), at_zero, v * m.log(x))
 
 
 pow = Op("pow", _pow_partials, symbol="**", domain=((0.1, 5), (-4, 4)))
+square = Op("square", lambda m, v, x: (2 * x,), lambda m, x: x * x)
+reciprocal = Op(
+    "reciprocal", lambda m, v, x: (-v * v,), lambda m, x: m.div(1, x), domain=((0.1, 50),)
+)
+
+
+def _mod_partials(m: Arithmetic[X], v: X, x: X, y: X) -> tuple[float, X]:
+    quotient = m.floor(m.div(x - v, y) + 0.5)  # floor(x / y) can be off by one: x / y is rounded
+    return 1.0, m.where(m.equal(v, y), 1.0, -quotient)  # -1e-20 % y is rounded to y
+
+
+mod = Op("mod", _mod_partials, symbol="%", domain=((-2.9, -2.1), (1.5, 2)))
 
 # --- exponentials, logarithms, roots ------------------------------------------------------------
 
 exp = Op("exp", lambda m, v, x: (v,), domain=((-30, 30),))
 expm1 = Op("expm1", lambda m, v, x: (m.exp(x),), domain=((-30, 30),))
+exp2 = Op("exp2", lambda m, v, x: (v * _LN2,), lambda m, x: m.pow(2.0, x), domain=((-40, 40),))
 log = Op("log", lambda m, v, x: (m.div(1, x),), domain=_POSITIVE)
 log1p = Op("log1p", lambda m, v, x: (m.div(1, 1 + x),), domain=((-0.9, 50),))
 log2 = Op("log2", lambda m, v, x: (m.div(1, x * _LN2),), domain=_POSITIVE)
@@ -59,20 +75,39 @@ cbrt = Op("cbrt", lambda m, v, x: (m.div(1, 3 * v * v),), domain=_WIDE, kinks=(0
 
 # --- trigonometric and hyperbolic ---------------------------------------------------------------
 
+
+def _rest_of_square(m: Arithmetic[X], x: X) -> X:
+    """Return 1 - x^2: near 1 as a product, whose derivative would cancel near 0."""
+    return m.where(x * x < 0.5, 1 - x * x, (1 - x) * (1 + x))
+
+
 sin = Op("sin", lambda m, v, x: (m.cos(x),))
 cos = Op("cos", lambda m, v, x: (-m.sin(x),))
 tan = Op("tan", lambda m, v, x: (1 + v * v,), domain=((-1.5, 1.5),))
-asin = Op("asin", lambda m, v, x: (m.div(1, m.sqrt((1 - x) * (1 + x))),), domain=_UNIT)
-acos = Op("acos", lambda m, v, x: (m.div(-1, m.sqrt((1 - x) * (1 + x))),), domain=_UNIT)
+asin = Op("asin", lambda m, v, x: (m.div(1, m.sqrt(_rest_of_square(m, x))),), domain=_UNIT)
+acos = Op("acos", lambda m, v, x: (m.div(-1, m.sqrt(_rest_of_square(m, x))),), domain=_UNIT)
 atan = Op("atan", lambda m, v, x: (m.div(1, 1 + x * x),), domain=_WIDE)
 sinh = Op("sinh", lambda m, v, x: (m.cosh(x),), domain=_WIDE)
 cosh = Op("cosh", lambda m, v, x: (m.sinh(x),), domain=_WIDE)
-tanh = Op("tanh", lambda m, v, x: (4 * m.sigmoid(2 * x) * m.sigmoid(-2 * x),), domain=((-30, 30),))
+tanh = Op("tanh", lambda m, v, x: (4 * m.sigmoid_slope(2 * x),), domain=((-30, 30),))
 asinh = Op("asinh", lambda m, v, x: (m.div(1, m.hypot(1, x)),), domain=_WIDE)
 acosh = Op(
     "acosh", lambda m, v, x: (m.div(1, m.sqrt(x - 1) * m.sqrt(x + 1)),), domain=((1.01, 50),)
 )
-atanh = Op("atanh", lambda m, v, x: (m.div(1, (1 - x) * (1 + x)),), domain=_UNIT)
+atanh = Op("atanh", lambda m, v, x: (m.div(1, _rest_of_square(m, x)),), domain=_UNIT)
+degrees = Op("degrees", lambda m, v, x: (_DEGREES,), lambda m, x: x * _DEGREES)
+radians = Op("radians", lambda m, v, x: (_RADIANS,), lambda m, x: x * _RADIANS, domain=_WIDE)
+sinc = Op(
+    "sinc",
+    lambda m, v, x: (m.sinc_derivative(1.0, x),),
+    doc="Return sin(pi x) / (pi x), as NumPy, SciPy and JAX define it; 1 at 0.",
+)
+sinc_derivative = Op(  # as for polygamma, there is no derivative by the order
+    "sinc_derivative",
+    lambda m, v, n, x: (nan, m.sinc_derivative(n + 1, x)),
+    domain=((1, 1), (-4, 4)),
+    doc="Return the n-th derivative of sinc at x, n = 0, 1, 2, …",
+)
 
 
 def _atan2_partials(m: Arithmetic[X], v: X, y: X, x: X) -> tuple[X, X]:
@@ -105,6 +140,13 @@ def _gaussian(m: Arithmetic[X], x: X) -> X:
 
 erf = Op("erf", lambda m, v, x: (_ERF_SLOPE * _gaussian(m, x),))
 erfc = Op("erfc", lambda m, v, x: (-_ERF_SLOPE * _gaussian(m, x),))
+erfinv = Op(
+    "erfinv",
+    lambda m, v, x: (m.div(1, _ERF_SLOPE * _gaussian(m, v)),),
+    domain=((-0.999, 0.999),),
+    doc="Return the y with erf(y) = x: infinite at -1 and 1, nan beyond.",
+)
+gamma = Op("gamma", lambda m, v, x: (v * m.digamma(x),), domain=((1.6, 50),))
 lgamma = Op("lgamma", lambda m, v, x: (m.digamma(x),), domain=((2.5, 50),))
 digamma = Op("digamma", lambda m, v, x: (m.polygamma(1.0, x),), domain=((2.0, 50),))
 polygamma = Op(  # the order n = 0, 1, 2, … is discrete, so there is no derivative by it
@@ -124,19 +166,27 @@ def _softplus(m: Arithmetic[X], x: X) -> X:
 
 
 def _gelu(m: Arithmetic[X], x: X) -> X:
-    return 0.5 * x * m.erfc(-x * _SQRT_HALF)
+    return 0.5 * m.maximum(x, -40.0) * m.erfc(-x * _SQRT_HALF)  # erfc is 0 from -39 on
 
 
 def _gelu_partials(m: Arithmetic[X], v: X, x: X) -> tuple[X]:
+    x = m.clip(x, -40.0, 40.0)  # beyond, the slope is 0 or 1, but x * exp(-x^2) is inf * 0
     return (0.5 * m.erfc(-x * _SQRT_HALF) + _NORMAL_PEAK * x * _gaussian(m, x * _SQRT_HALF),)
 
 
 def _silu_partials(m: Arithmetic[X], v: X, x: X) -> tuple[X]:
+    x = m.clip(x, -750.0, 750.0)  # beyond, the slope is 0 or 1, but x * sigmoid(-x) is inf * 0
     return (m.sigmoid(x) * (1 + x * m.sigmoid(-x)),)
 
 
+def _softsign(m: Arithmetic[X], x: X) -> X:
+    x = m.clip(x, -1e300, 1e300)  # the result is 1 or -1 from 1e16 on, but inf / inf is nan
+    return m.div(x, 1 + m.abs(x))
+
+
 def _softsign_partials(m: Arithmetic[X], v: X, x: X) -> tuple[X]:
-    return (m.div(1, (1 + m.abs(x)) * (1 + m.abs(x))),)
+    size = 1 + m.abs(m.clip(x, -1e300, 1e300))
+    return (m.div(1, size * size),)
 
 
 def _leaky_partials(m: Arithmetic[X], v: X, x: X, slope: X) -> tuple[X, X]:
@@ -149,10 +199,18 @@ def _elu_partials(m: Arithmetic[X], v: X, x: X, alpha: X) -> tuple[X, X]:
 
 sigmoid = Op(
     "sigmoid",
-    lambda m, v, x: (v * m.sigmoid(-x),),
+    lambda m, v, x: (m.sigmoid_slope(x),),
     _sigmoid,
     domain=((-30, 30),),
     fast=floats.sigmoid,
+)
+sigmoid_slope = Op(  # a row, because the derivative of s(x) s(-x) would cancel near 0
+    "sigmoid_slope",
+    lambda m, v, x: (-v * m.tanh(0.5 * x),),
+    lambda m, x: m.sigmoid(x) * m.sigmoid(-x),
+    domain=((-30, 30),),
+    fast=floats.sigmoid_slope,
+    doc="Return the derivative of sigmoid, sigmoid(x) * sigmoid(-x): the logistic density.",
 )
 logsigmoid = Op(
     "logsigmoid",
@@ -185,8 +243,8 @@ elu = Op(
     operands=lambda x, alpha=1.0: (x, alpha),
 )
 gelu = Op("gelu", _gelu_partials, _gelu)
-silu = Op("silu", _silu_partials, lambda m, x: x * m.sigmoid(x))
-softsign = Op("softsign", _softsign_partials, lambda m, x: m.div(x, 1 + m.abs(x)), domain=_WIDE)
+silu = Op("silu", _silu_partials, lambda m, x: m.maximum(x, -750.0) * m.sigmoid(x))
+softsign = Op("softsign", _softsign_partials, _softsign, domain=_WIDE)
 
 # --- piecewise constant and piecewise linear ----------------------------------------------------
 
@@ -227,6 +285,7 @@ clip = Op(
     lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
     domain=((-4, 4), (-2, -1), (1, 2)),
     operands=_clip_operands,
+    fast=floats.clip,
 )
 
 # --- n-ary: what networks are made of (engine/nary.py) ------------------------------------------

@@ -283,18 +283,29 @@ class Value(Operand):
 
     # --- operations as methods: `x.tanh()` is `tanh(x)` ------------------------------------------
 
-    exp, expm1 = map(_method, (ops.exp, ops.expm1))
+    exp, expm1, exp2 = map(_method, (ops.exp, ops.expm1, ops.exp2))
     log, log1p, log2, log10 = map(_method, (ops.log, ops.log1p, ops.log2, ops.log10))
     sqrt, cbrt = map(_method, (ops.sqrt, ops.cbrt))
+    square, reciprocal = map(_method, (ops.square, ops.reciprocal))
     sin, cos, tan = map(_method, (ops.sin, ops.cos, ops.tan))
     asin, acos, atan = map(_method, (ops.asin, ops.acos, ops.atan))
     sinh, cosh, tanh = map(_method, (ops.sinh, ops.cosh, ops.tanh))
     asinh, acosh, atanh = map(_method, (ops.asinh, ops.acosh, ops.atanh))
-    erf, erfc, lgamma = map(_method, (ops.erf, ops.erfc, ops.lgamma))
+    degrees, radians, sinc = map(_method, (ops.degrees, ops.radians, ops.sinc))
+    erf, erfc, erfinv = map(_method, (ops.erf, ops.erfc, ops.erfinv))
+    gamma, lgamma = map(_method, (ops.gamma, ops.lgamma))
     sigmoid, logsigmoid = map(_method, (ops.sigmoid, ops.logsigmoid))
     softplus, relu, gelu = map(_method, (ops.softplus, ops.relu, ops.gelu))
     silu, softsign = map(_method, (ops.silu, ops.softsign))
     sign, floor, ceil, step = map(_method, (ops.sign, ops.floor, ops.ceil, ops.step))
+
+    def __mod__(self, other: SupportsFloat) -> Value:
+        if type(other) is not Value and (other := operand(other, "__rmod__")) is NotImplemented:
+            return NotImplemented
+        return self.record(ops.mod, (self, other))
+
+    def __rmod__(self, other: SupportsFloat) -> Value:
+        return constant(other) % self
 
     def leaky_relu(self, slope: SupportsFloat = 0.01) -> Value:
         return self.record(ops.leaky_relu, (self, slope))

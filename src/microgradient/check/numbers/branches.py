@@ -56,6 +56,8 @@ def branches(op: Op, operands: Sequence[Any], base: Arithmetic[Any]) -> tuple[An
     )
     v = op.value(m, *operands)
     op.partials(m, v, *operands)
+    if op.name == "mod":
+        made.append(float(base.floor(base.div(operands[0] - v, operands[1]) + 0.5)))
     if op.name in ("floor", "ceil"):  # inside other rows they only sharpen a formula
         made.append(float(v))
     return tuple(made)

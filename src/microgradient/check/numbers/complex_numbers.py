@@ -79,6 +79,10 @@ def _power(x: complex, p: complex) -> complex:
     if p.imag == 0 and p.real == math.floor(p.real):  # Python goes polar for exponents above 100
         slope = p.real * x.real ** (p.real - 1) if p.real else 0.0
         return complex(x.real**p.real, slope * x.imag)
+    if x.real < 0 and p.imag:  # real at whole exponents alone, so without a derivative by them
+        return complex(math.nan, math.nan)
+    if x == 0 and p.real > 0:
+        return 0j
     return cmath.exp(p * cmath.log(x))
 
 

@@ -98,6 +98,16 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
         """Return ``function`` with its limits for huge operands, where mpmath never finishes."""
         return lambda x: high if x > _FAR else low if x < -_FAR else function(x)
 
+    def sinc_derivative(n: Any, x: Any) -> Any:
+        """Return the n-th derivative of sinc, from x f + n g = pi^(n-1) sin(pi x + n pi/2)."""
+        if x == 0:
+            return mp.cospi(n / 2) * mp.pi**n / (n + 1)
+        with mp.extraprec(2 * (int(n) + 1) * max(1, -mp.mag(x))):
+            f = mp.sincpi(x)
+            for k in range(1, int(n) + 1):
+                f = (mp.pi ** (k - 1) * mp.sinpi(x + mp.mpf(k) / 2) - k * f) / x
+        return +f
+
     functions: dict[str, Callable[..., Any]] = {
         **named_as_in(mp),
         "exp": bounded(mp.exp, mp.zero, mp.inf),
@@ -113,6 +123,9 @@ def exact(digits: int = 2 * DIGITS) -> Arithmetic[Any]:
         "pow": lambda x, p: x**p,
         "lgamma": lambda x: mp.log(abs(mp.gamma(x))),
         "polygamma": lambda n, x: mp.psi(int(n), x),
+        "sinc": mp.sincpi,
+        "sinc_derivative": sinc_derivative,
+        "mod": lambda x, y: x - y * mp.floor(x / y) if x - x == 0 == y - y else mp.nan,
         "abs": abs,
         "step": lambda x: mp.mpf(x > 0),
         "maximum": max,
@@ -158,6 +171,7 @@ def rationals() -> Arithmetic[Any]:
             **_CHOICE,
             "div": lambda x, y: Fraction(x) / Fraction(y),
             "pow": lambda x, p: _rational_power(Fraction(x), Fraction(p)),
+            "mod": lambda x, y: Fraction(x) % Fraction(y),
             "abs": abs,
             "sign": lambda x: Fraction((x > 0) - (x < 0)),
             "step": lambda x: Fraction(x > 0),

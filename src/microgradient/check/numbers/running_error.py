@@ -29,7 +29,7 @@ _EXACT = {"neg", "abs", "sign", "floor", "ceil", "step", "maximum", "minimum"}
 _EXACT |= {"where", "argument", "passed"}  # marks: they pass a number on
 _ROUNDED_ONCE = {"add", "sub", "mul", "div", "sqrt", "fsum"}
 _LIBRARY = 2.0
-_ROUGH = {"lgamma": 8.0, "digamma": 8.0, "polygamma": 8.0}
+_ROUGH = {"lgamma": 8.0, "digamma": 8.0, "polygamma": 8.0, "gamma": 8.0, "sinc_derivative": 8.0}
 
 
 class Running:

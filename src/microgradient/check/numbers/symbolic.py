@@ -43,11 +43,14 @@ def prove(op: Op, points: Sequence[Sequence[float]]) -> str:
 
 def _prove_case(sp: Any, op: Op, point: Sequence[float]) -> str | None:
     m, symbols = _arithmetic(sp, point)
+    for i, (low, high) in enumerate(op.domain):
+        if low == high:
+            symbols[i] = sp.nsimplify(low)  # a fixed number: an order, for example
     v = op.value(m, *symbols)
     for i, (x, partial) in enumerate(zip(symbols, op.partials(m, v, *symbols))):
         low, high = op.domain[min(i, len(op.domain) - 1)]
         if low == high:
-            continue  # the operand is a fixed number
+            continue  # no derivative by it
         residual = _exact_numbers(sp, (sp.diff(v, x) - partial).subs(m.detached))
         at = dict(zip(symbols, map(sp.Rational, map(str, point))))
         number = complex(residual.subs(at).evalf(30)).real
@@ -73,10 +76,11 @@ def _is_zero(sp: Any, residual: Any) -> bool:
 def _exact_numbers(sp: Any, expression: Any) -> Any:
     """Return ``expression`` with the constants that its floats stand for: log(2) for 0.693…"""
     known = [sp.log(2), sp.log(10), sp.sqrt(2), sp.sqrt(sp.pi), sp.sqrt(2 * sp.pi), sp.pi]
+    known.append(sp.pi / 180)
     known += [1 / c for c in known]
     stands_for = {}
     for number in sp.sympify(expression).atoms(sp.Float):
-        exact = [c * k for c in known for k in (1, -1, 2, -2)]
+        exact = [c * k for c in known for k in (1, -1, 2, -2, sp.Rational(1, 2))]
         near = [e for e in exact if abs(float(e) - float(number)) <= 1e-15 * abs(float(number))]
         stands_for[number] = near[0] if near else sp.Rational(float(number))
     return sp.sympify(expression).xreplace(stands_for)
@@ -101,8 +105,12 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
     def fixed(x: Any) -> Any:
         """Return a symbol that stands for ``x`` and that no derivative passes through."""
         symbol = sp.Symbol(f"c{len(detached)}", real=True)
-        detached[symbol] = sp.sympify(x)
+        detached[symbol] = sp.sympify(x).subs(detached)
         return symbol
+
+    def sinc_derivative(n: Any, x: Any) -> Any:
+        t = sp.Dummy()
+        return sp.diff(sp.sin(sp.pi * t) / (sp.pi * t), t, int(n)).subs(t, x)
 
     def sign(x: Any) -> Any:
         return where(x > 0, 1, where(x < 0, -1, 0))
@@ -118,12 +126,15 @@ def _arithmetic(sp: Any, point: Sequence[float]) -> tuple[Any, list[Any]]:
             "cbrt": lambda x: sign(x) * (sign(x) * x) ** sp.Rational(1, 3),
             "div": lambda x, y: sp.sympify(x) / y,
             "pow": lambda x, p: x**p,
+            "mod": lambda x, y: x - y * fixed(sp.floor(x / y)),
+            "sinc": lambda x: sp.sin(sp.pi * x) / (sp.pi * x),
+            "sinc_derivative": sinc_derivative,
             "hypot": lambda x, y: sp.sqrt(x * x + y * y),
             "abs": lambda x: sign(x) * x,
             "sign": sign,
             "step": lambda x: where(x > 0, 1, 0),
-            "floor": fixed,
-            "ceil": fixed,
+            "floor": lambda x: fixed(sp.floor(x)),
+            "ceil": lambda x: fixed(sp.ceiling(x)),
             "maximum": lambda x, y: where(x > y, x, y),
             "minimum": lambda x, y: where(x < y, x, y),
             "fsum": lambda xs: reduce(add, xs, sp.Integer(0)),

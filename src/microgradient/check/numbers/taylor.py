@@ -107,6 +107,9 @@ _SLOPES: dict[str, Callable[[Arithmetic[Series], Series], Series]] = {
     "atanh": lambda m, u: m.div(1, 1 - u * u),
     "erf": lambda m, u: m.exp(-(u * u)) * _two_over_root_pi(m, u),
     "erfc": lambda m, u: -m.exp(-(u * u)) * _two_over_root_pi(m, u),
+    "erfinv": lambda m, u: m.div(1, m.exp(-m.erfinv(u) * m.erfinv(u)) * _two_over_root_pi(m, u)),
+    "gamma": lambda m, u: m.gamma(u) * m.digamma(u),
+    "sinc": lambda m, u: m.sinc_derivative(1, u),
     "lgamma": lambda m, u: m.digamma(u),
     "digamma": lambda m, u: m.polygamma(1, u),
 }
@@ -199,9 +202,22 @@ def series_arithmetic(base: Arithmetic[Any]) -> Arithmetic[Series]:
             raise AtKink("a tie")
         return x if x > y else y
 
-    def polygamma(n: Series, u: Series) -> Series:
-        first = base.polygamma(n.coefficients[0], u.coefficients[0])
-        return integrated(first, (u, m.polygamma(n.coefficients[0] + 1, u.cut())))
+    def numbered(name: str) -> Callable[[Series, Series], Series]:
+        """Return the rule for a family whose next member is the derivative of the one before."""
+
+        def rule(n: Series, u: Series) -> Series:
+            order = n.coefficients[0]
+            first = getattr(base, name)(order, u.coefficients[0])
+            return integrated(first, (u, getattr(m, name)(order + 1, u.cut())))
+
+        return rule
+
+    def remainder(x: Series, y: Series) -> Series:
+        rest = base.mod(x.coefficients[0], y.coefficients[0])
+        if rest == 0:
+            raise AtKink("a multiple")
+        quotient = base.div(x.coefficients[0] - rest, y.coefficients[0])
+        return x - y * y.like(base.floor(quotient + base.div(1, 2)))
 
     def equal(x: Any, y: Any) -> bool:
         if first(x) != first(y):
@@ -224,7 +240,9 @@ def series_arithmetic(base: Arithmetic[Any]) -> Arithmetic[Series]:
         "abs": lambda u: u * m.sign(u),
         "maximum": larger,
         "minimum": lambda x, y: -larger(-x, -y),
-        "polygamma": polygamma,
+        "polygamma": numbered("polygamma"),
+        "sinc_derivative": numbered("sinc_derivative"),
+        "mod": remainder,
     }
     m = Arithmetic(
         {

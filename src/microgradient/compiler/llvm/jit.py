@@ -17,7 +17,9 @@ from microgradient.compiler.llvm.instructions import LIBRARY
 from microgradient.compiler.program.program import Program
 from microgradient.engine.arithmetic import FLOATS
 
-_PYTHON_OWN = ("cbrt", "lgamma", "digamma", "polygamma")  # where the engine does not call C's
+_PYTHON_OWN = frozenset(  # where the engine does not call C's; C's gamma is log|gamma|
+    ("cbrt", "lgamma", "digamma", "polygamma", "gamma", "erfinv", "sinc", "sinc_derivative", "mod")
+)
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile
 _lock = threading.Lock()  # LLVM compiles one module at a time
 _Double = ctypes.c_double

@@ -176,6 +176,8 @@ def _dependents(trace: Recorder, variables: Sequence[int], last: int) -> set[int
     instructions = trace.instructions
     for slot in range(min(variables, default=last) + 1, last + 1):
         op, operands, _ = instructions[slot]
+        if op is NAN_WHERE_NAN:
+            operands = operands[:1]  # an adjoint that is constant but for nan has no derivative
         if op not in CUT and not active.isdisjoint(operands):
             active.add(slot)
     return active

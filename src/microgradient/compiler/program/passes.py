@@ -20,6 +20,7 @@ from microgradient.compiler.program.primitives import (
     INPUT,
     LESS,
     OWN,
+    SAME,
     SELECT,
 )
 from microgradient.compiler.program.program import Instruction, Program
@@ -73,7 +74,7 @@ def _rewritten(
     code = source.instructions if code is None else code
     live = _live(code, outputs)
     inputs = sum(instruction.op is INPUT for instruction in code)
-    trace = Trace(inputs)
+    trace = Trace(inputs, final=True)
     new: dict[int, int] = {}
     for slot, instruction in enumerate(code):
         if slot == source.adjoint_from:
@@ -124,7 +125,7 @@ def _copied(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> i
 
 def _without_marks(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
     """Leave out the marks that only derivatives care for."""
-    if instruction.op in (ARGUMENT, DETACH):
+    if instruction.op in (ARGUMENT, DETACH, SAME):
         return slots[0]
     return _copied(trace, instruction, slots)
 
@@ -248,9 +249,9 @@ def strength_reduce(program: Program) -> Program:
 def _product(trace: Trace, slots: tuple[int, ...]) -> int:
     """Write a product with a negative constant as minus the positive one, if that is there.
 
-    tanh' is 4 s(2x) s(-2x), so both 2x and -2x are recorded. With -2x as -(2x), the two sigmoids
-    share one exponential, and their selects, on one condition with swapped branches, multiply to a
-    product without a select (see ``_of_both_branches``).
+    With -2x as -(2x), the sigmoids of 2x and -2x share one exponential, and their selects, on one
+    condition with swapped branches, multiply to a product without a select (see
+    ``_of_both_branches``).
     """
     slots = _of_both_branches(trace, slots)
     first = trace.instructions[slots[0]]

@@ -22,6 +22,8 @@ CONSTANT = Op("constant", _none, lambda m: nan)
 ARGUMENT = Op("argument", lambda m, v, x: (1.0,), lambda m, x: x)
 """The variable of a derivative within the program: the same number as its operand."""
 DETACH = Op("detach", _none, lambda m, x: x)
+SAME = Op("same", lambda m, v, x: (1.0,), lambda m, x: x)
+"""A number times 1, divided by 1 and the like: its adjoint is nan where it is nan."""
 NAN_WHERE_NAN = Op(
     "nan_where_nan",
     lambda m, v, adjoint, value: (1.0,),
@@ -73,7 +75,7 @@ def _nan_out_nan_slope(op: Op) -> bool:
     )
 
 
-NAN_IN_NAN_OUT = frozenset(filter(_nan_in_nan_out, OPS.values()))
+NAN_IN_NAN_OUT = frozenset((*filter(_nan_in_nan_out, OPS.values()), SAME))
 """Rows whose result is nan wherever an operand is; not among them: pow, hypot, where."""
 NAN_OUT_NAN_SLOPE = frozenset(filter(_nan_out_nan_slope, OPS.values()))
 """One-operand rows whose local derivative, by its formula, is nan wherever the result is."""

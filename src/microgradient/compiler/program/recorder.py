@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from microgradient.compiler.program import primitives
-from microgradient.compiler.program.primitives import ARGUMENT, CONDITIONS, CONSTANT, SELECT
+from microgradient.compiler.program.primitives import ARGUMENT, CONDITIONS, CONSTANT, SAME, SELECT
 from microgradient.compiler.program.program import Instruction
 from microgradient.engine import ops
 from microgradient.engine.number import as_float
@@ -21,9 +21,11 @@ class Recorder(ABC):
     """A growing list of instructions, found again by what they compute (hash-consing).
 
     ``adjoint_of`` maps adjoints to what they are adjoints of; they begin at ``adjoint_from``.
+    ``final`` tells that no derivative will be taken any more.
     """
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, *, final: bool = False) -> None:
+        self.final = final
         self.instructions = [Instruction(primitives.INPUT)] * inputs
         self.adjoint_of: dict[int, int] = {}
         self.adjoint_from: int | None = None
@@ -50,15 +52,20 @@ class Recorder(ABC):
         if op is ARGUMENT or op is SELECT or op in CONDITIONS:
             return self.put(op, slots)
         code = self.instructions
+        if slots and all(code[slot].op is CONSTANT for slot in slots):
+            return self.constant(as_float(op.fast(*[code[slot].number for slot in slots])))
         if len(slots) == 2:
             first, second = code[slots[0]], code[slots[1]]
             if second.op is CONSTANT and (op, repr(second.number)) in _NEUTRAL:
-                return slots[0]
+                return self.same(slots[0])
             if op is ops.mul and first.number == 1.0:
-                return slots[1]
-        if slots and all(code[slot].op is CONSTANT for slot in slots):
-            return self.constant(as_float(op.fast(*[code[slot].number for slot in slots])))
+                return self.same(slots[1])
         return self.put(op, slots)
+
+    def same(self, slot: int) -> int:
+        """Return the slot of the same number, as another result where an adjoint needs it."""
+        known = self.final or self.instructions[slot].op is SAME
+        return slot if known else self.put(SAME, (slot,))
 
     def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
         """Return the slot of this instruction, or None if it has not been recorded."""

@@ -26,8 +26,14 @@ class Trace(Recorder):
     frozen. Every other Value becomes a constant, and stands in ``captured``.
     """
 
-    def __init__(self, inputs: int, parameters: Mapping[Value, int] | None = None) -> None:
-        super().__init__(inputs)
+    def __init__(
+        self,
+        inputs: int,
+        parameters: Mapping[Value, int] | None = None,
+        *,
+        final: bool = False,
+    ) -> None:
+        super().__init__(inputs, final=final)
         self.captured: dict[Value, float] = {}
         self._slots: dict[Value, int] = dict(parameters or {})
         self._dependent = set(self._slots)
@@ -147,6 +153,7 @@ class Traced(Symbol):
     __mul__, __rmul__ = _binary(ops.mul)
     __truediv__, __rtruediv__ = _binary(ops.div)
     __pow__, __rpow__ = _binary(ops.pow)
+    __mod__, __rmod__ = _binary(ops.mod)
 
     def __neg__(self) -> Any:
         return self.trace.apply(ops.neg, (self,))
@@ -198,8 +205,8 @@ class Traced(Symbol):
     __bool__ = _unknown(
         "the truth of a traced value", "write where(condition, x, y) to choose between results"
     )
-    __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __divmod__ = _unknown(
-        "a quotient of whole numbers", "write x - y * microgradient.floor(x / y) for x % y"
+    __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _unknown(
+        "a quotient of whole numbers", "write microgradient.floor(x / y) for x // y"
     )
     data = property(_unknown("the number .data of a traced value", "use the value itself"))
     grad = property(_unknown(".grad of a traced value", "write grad(f) for derivatives within"))

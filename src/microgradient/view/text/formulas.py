@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import pi, sqrt
 from operator import add, mul
 from typing import Any
 
@@ -22,9 +23,10 @@ CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula binds
 
 @dataclass(frozen=True)
 class Notation:
-    """How to write a product, a quotient, a power, a call, a number and brackets."""
+    """How to write a product, a remainder, a quotient, a power, a call, a number and brackets."""
 
     times: str
+    modulo: str
     dots: str
     quotient: Callable[[Formula, Formula], Formula]
     power: Callable[[Formula, Formula], Formula]
@@ -70,6 +72,10 @@ class Formula:
     def __rmul__(self, other: Formula | float) -> Formula:
         return self._of(other) * self
 
+    def _remainder(self, other: Formula) -> Formula:
+        texts = self.within(MINUS), other.within(ATOM)
+        return self._made(self.notation.modulo.join(texts), PRODUCT)
+
     def __neg__(self) -> Formula:
         return self._made(f"-{self.within(PRODUCT)}", MINUS)
 
@@ -111,7 +117,11 @@ def arithmetic(notation: Notation) -> Arithmetic[Any]:
             "mul": lambda x, y: of(x) * of(y),
             "neg": lambda x: -of(x),
             "div": lambda x, y: notation.quotient(of(x), of(y)),
+            "mod": lambda x, y: of(x)._remainder(of(y)),
             "pow": lambda x, y: notation.power(of(x), of(y)),
+            "square": lambda x: notation.power(of(x), of(2.0)),
+            "exp2": lambda x: notation.power(of(2.0), of(x)),
+            "reciprocal": lambda x: notation.quotient(of(1.0), of(x)),
             "fsum": lambda xs: _series([of(x) for x in xs], add, notation),
             "where": where,
             "equal": lambda x, y: Formula(f"{of(x).text} = {of(y).text}", notation, CHOICE),
@@ -120,7 +130,8 @@ def arithmetic(notation: Notation) -> Arithmetic[Any]:
     )
 
 
-_SIGNS = (ops.add, ops.sub, ops.mul, ops.neg, ops.div, ops.pow)
+_SIGNS = {ops.add, ops.sub, ops.mul, ops.neg, ops.div, ops.pow, ops.mod}
+_SIGNS |= {ops.square, ops.exp2, ops.reciprocal}
 _MARKS = (ops.taken, ops.argument, ops.passed)  # identities: a node that repeats its operand
 _FEW = 4  # a sum of more terms is written as its first two and its last
 
@@ -156,9 +167,17 @@ def written(op: Op, operands: Sequence[Formula], notation: Notation) -> Formula:
     return Formula(notation.call(op.name, texts), notation)
 
 
-_SHORTER = {  # the same derivative as in the row, in the form that is taught
-    ops.tanh: lambda v, x: 1 - v * v,
-    ops.sigmoid: lambda v, x: v * (1 - v),
+_SHORTER: dict[
+    Op, Callable[..., Sequence[Any]]
+] = {  # the same derivative as in the row, in the form that is taught
+    ops.tanh: lambda m, v, x: (1 - v * v,),
+    ops.sigmoid: lambda m, v, x: (v * (1 - v),),
+    ops.pow: lambda m, v, x, p: (p * m.pow(x, p - 1), v * m.log(x)),
+    ops.asin: lambda m, v, x: (m.div(1.0, m.sqrt(1 - x * x)),),
+    ops.acos: lambda m, v, x: (m.div(-1.0, m.sqrt(1 - x * x)),),
+    ops.atanh: lambda m, v, x: (m.div(1.0, 1 - x * x),),
+    ops.erfinv: lambda m, v, x: (sqrt(pi) / 2 * m.exp(v * v),),
+    ops.mod: lambda m, v, x, y: (1.0, -m.floor(m.div(x, y))),
 }
 
 
@@ -166,10 +185,9 @@ def derivatives(
     op: Op, result: Formula, operands: Sequence[Formula], limit: int = 60
 ) -> Sequence[str]:
     """Return the local derivative by each operand as text; "" for one longer than ``limit``."""
-    if op in _SHORTER:
-        return [_SHORTER[op](result, operands[0]).text]
     try:
-        partials = list(op.partials(arithmetic(result.notation), result, *operands))
+        partials_of = _SHORTER.get(op, op.partials)
+        partials = list(partials_of(arithmetic(result.notation), result, *operands))
     except Exception:  # a user's row may not work on formulas, and raise anything
         return [""] * len(operands)
     texts = [p.text if isinstance(p, Formula) else result.notation.number(p) for p in partials]
@@ -182,6 +200,7 @@ def _text_call(name: str, operands: Sequence[str]) -> str:
 
 TEXT: Notation = Notation(
     times=" * ",
+    modulo=" % ",
     dots="…",
     quotient=lambda x, y: Formula(f"{x.within(MINUS)} / {y.within(ATOM)}", TEXT, PRODUCT),
     power=lambda x, y: Formula(f"{x.within(ATOM)}**{y.within(ATOM)}", TEXT, PRODUCT),
@@ -200,6 +219,8 @@ _LATEX_CALLS = {
     "floor": r"\left\lfloor %s\right\rfloor",
     "ceil": r"\left\lceil %s\right\rceil",
     "sigmoid": r"\sigma\left(%s\right)",
+    "gamma": r"\Gamma\left(%s\right)",
+    "erfinv": r"\operatorname{erf}^{-1}\left(%s\right)",
 }
 
 
@@ -220,6 +241,7 @@ def _latex_number(x: float) -> str:
 
 LATEX: Notation = Notation(
     times=r" \cdot ",
+    modulo=r" \bmod ",
     dots=r"\dots",
     quotient=lambda x, y: Formula(rf"\frac{{{x.text}}}{{{y.text}}}", LATEX, PRODUCT),
     power=lambda x, y: Formula(f"{x.within(ATOM)}^{{{y.text}}}", LATEX, PRODUCT),
