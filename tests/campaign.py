@@ -92,7 +92,7 @@ def gradient_faults(e: Expression) -> tuple[str, int]:
             if not near(got, wanted, bounds[i] * (2 if mode == "forward" else 1)):
                 if branches_differ(Recording(e.f, e.inputs)):
                     raise AtKink
-                return f"{mode} by x{i}: got {got!r}, expected {wanted!r} ± {bounds[i]:.1g}", n
+                return f"{mode} by x{i}: got {got!r}, expected {wanted!r} within {bounds[i]:.1g}", n
     y.backward()
     for i, x in enumerate(recording.inputs):
         if not near((x.grad or 0.0) / 2, float(exact.get(x, 0.0)), bounds[i]):
@@ -115,7 +115,7 @@ def second_order_faults(e: Expression) -> tuple[str, int]:
                 if branches_differ(recording):
                     raise AtKink
                 return (
-                    f"d2/dx{i}dx{j}: got {rows[i][j]!r}, expected {wanted!r} ± {bounds[j]:.1g}",
+                    f"d2/dx{i}dx{j}: got {rows[i][j]!r}, expected {wanted!r} within {bounds[j]:.1g}",
                     n,
                 )
     return "", n * n

@@ -14,6 +14,7 @@ import tracemalloc
 
 import pytest
 
+import microgradient as mg
 from microgradient import Value, nn
 
 
@@ -240,6 +241,12 @@ def test_odd_paths_are_refused_in_one_sentence(tmp_path, monkeypatch):
         nn.save("model.json", _model())
     with pytest.raises(TypeError, match=r'as in nn\.load\(model, "model\.json"\), got str'):
         nn.load("model.json", _model())
+    y = Value(2.0) * 3.0
+    for save in (mg.draw(y).render, mg.page(y).save):  # the same paths everywhere
+        with pytest.raises(TypeError, match=r"path of a file, such as 'model\.json', got int 3"):
+            save(3)
+        with pytest.raises(ValueError, match="path of a file"):
+            save("x/")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,8 +3,10 @@
 import doctest
 import importlib.util
 import re
+import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,19 @@ def test_files_that_the_docs_name_exist():
     words = set(re.findall(r"\w+", text))
     modules = {path.stem for path in (ROOT / "src").rglob("*.py")} - {"__init__", "__main__"}
     assert modules <= words
+
+
+def test_the_source_distribution_holds_what_its_test_command_needs():
+    """Every file of the repository, which a copy of it, or that distribution, holds alone."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    included = {name.strip("/") for name in project["targets"]["sdist"]["include"]}
+    always = {"README.md", "LICENSE", "pyproject.toml", ".gitignore"}
+    if (ROOT / ".git").exists():
+        command = ["git", "-C", str(ROOT), "ls-files", "-z"]
+        files = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = {name.partition("/")[0] for name in files.split("\0") if name}
+    else:
+        ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().split()]
+        found = {path.name for path in ROOT.iterdir()} - {"PKG-INFO"}
+        found = {name for name in found if not any(fnmatch(name, pattern) for pattern in ignored)}
+    assert found == included | always

@@ -99,8 +99,9 @@ def _hinton(axes: Any, matrix: list[list[float]], across: list[str], down: list[
     axes.set_facecolor("#f1f5f9")
     axes.set_aspect("equal")
     axes.tick_params(length=0, pad=1)
-    axes.set_xticks(range(len(across)), across, rotation=90, fontsize=5)
-    axes.set_yticks(range(len(down)), down, fontsize=5)
+    size = 5 if max(len(across), len(down)) > 8 else 7
+    axes.set_xticks(range(len(across)), across, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(down)), down, fontsize=size)
 
 
 def _codes(axes: Any, codes: list[list[float]], names: list[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from microgradient.files import write_file
+from microgradient.files import path_of, write_file
 from microgradient.view.drawing.graphviz import rendered
 
 _SHOWN = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
@@ -51,7 +51,7 @@ class Drawing:
         else "svg"; the ending is added if the name lacks it. ``view`` opens the file in the
         browser. Raises what ``pipe`` raises, and ValueError for a path that cannot be written to.
         """
-        path = Path(filename)
+        path = path_of(filename)
         ending = path.suffix[1:].lower()
         format = (format or ending or "svg").lower()
         if path.name and ending != format:

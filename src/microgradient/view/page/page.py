@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
-from microgradient.files import write_file
+from microgradient.files import path_of, write_file
 from microgradient.view.drawing.boxes import every_node, size, span
 from microgradient.view.escaping import markup, plain, script_data
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
@@ -102,7 +102,7 @@ class Page:
 
     def save(self, path: str | Path = "steps.html") -> Path:
         """Write the page to a file, whole or not at all, and return its path."""
-        path = Path(path)
+        path = path_of(path)
         write_file(path, self.html.encode())
         return path
 
