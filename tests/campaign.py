@@ -115,7 +115,8 @@ def second_order_faults(e: Expression) -> tuple[str, int]:
                 if branches_differ(recording):
                     raise AtKink
                 return (
-                    f"d2/dx{i}dx{j}: got {rows[i][j]!r}, expected {wanted!r} within {bounds[j]:.1g}",
+                    f"d2/dx{i}dx{j}: got {rows[i][j]!r}, expected {wanted!r} "
+                    f"within {bounds[j]:.1g}",
                     n,
                 )
     return "", n * n
