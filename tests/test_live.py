@@ -158,7 +158,7 @@ def moment(request):
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120, 200])
-@pytest.mark.parametrize("lines", [10, 24, 35, 50])
+@pytest.mark.parametrize("lines", [5, 10, 24, 35, 50])
 @pytest.mark.parametrize("colors", [True, False])
 def test_a_frame_fits_the_terminal_and_names_what_it_leaves_out(moment, columns, lines, colors):
     drawn = _drawn(moment, columns, lines, colors)

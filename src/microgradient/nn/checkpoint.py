@@ -38,7 +38,7 @@ def save(module: Module, path: str | Path) -> None:
 def load(module: Module, path: str | Path) -> None:
     """Set the parameters of ``module`` from the file ``path``; if anything is wrong, change none.
 
-    A file that is larger than a checkpoint of this module can be is refused unread. Raises
+    A file that is larger than a checkpoint of this module can be is refused. Raises
     ValueError for a file that is not a checkpoint, or whose names or numbers do not fit, and an
     OSError if there is no file or it cannot be read.
     """

@@ -90,7 +90,6 @@ def _placed(
     blocks: Sequence[Block], width: int, height: int | None
 ) -> tuple[list[list[Block]], list[Block]]:
     """Return the blocks in columns, tall ones first, and those for which there is no room."""
-    limit = height or sum(len(block.lines) for block in blocks)
     if height is None:  # no terminal: one below the other
         return [list(blocks)], []
     columns: list[list[Block]] = []
@@ -100,7 +99,7 @@ def _placed(
             wider = [[*c, block] if c is column else c for c in columns]
             wider += [] if column is not None else [[block]]
             used = sum(len(b.lines) for b in (column or [])) + len(block.lines)
-            if used <= limit and _width(wider) <= width:
+            if used <= height and _width(wider) <= width:
                 columns = wider
                 break
         else:
