@@ -29,7 +29,13 @@ def _module(path: str):
 
 @pytest.mark.parametrize(
     ("page", "least"),
-    [("README.md", 12), ("docs/views.md", 15), ("docs/check.md", 20), ("docs/compile.md", 20)],
+    [
+        ("README.md", 12),
+        ("docs/views.md", 15),
+        ("docs/check.md", 20),
+        ("docs/compile.md", 20),
+        ("docs/transforms.md", 20),
+    ],
 )
 def test_examples(page, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # they write files

@@ -4,6 +4,7 @@ import copy
 import math
 from collections import namedtuple
 
+import numpy as np
 import pytest
 
 import microgradient as mg
@@ -13,8 +14,11 @@ from microgradient import (
     grad,
     hessian,
     hvp,
+    jacfwd,
     jacobian,
+    jacrev,
     jvp,
+    linearize,
     value_and_grad,
     vjp,
 )
@@ -46,6 +50,20 @@ def test_argnums():
         grad(f, (0, -2))(2.0, 3.0)
     with pytest.raises(ValueError, match="2 positional"):
         grad(f, 2)(2.0, 3.0)
+    assert grad(f, np.int64(1))(2.0, 3.0) == 2.0
+    assert grad(f, [0, np.int8(1)])(2.0, 3.0) == (3.0, 2.0)
+    assert grad(f, "b")(2.0, 3.0) == grad(f, "b")(2.0, b=3.0) == 2.0
+    assert hessian(f, ("a", "c"))(2.0, 3.0, c=5.0) == ((0.0, 3.0), (3.0, 0.0))
+    assert grad(grad(f, "a"), "b")(2.0, 3.0) == 1.0
+    assert mg.compile(grad(f, ("a", "b")))(2.0, 3.0) == (3.0, 2.0)
+    for wrong in ("d", "c"):
+        with pytest.raises(ValueError, match=f"argument of the call, got '{wrong}'"):
+            grad(f, wrong)(2.0, 3.0)
+    for wrong in (1.5, None, (0, 1.5)):
+        with pytest.raises(TypeError, match="positions or names"):
+            grad(f, wrong)(2.0, 3.0)
+    with pytest.raises(ValueError, match="positional"):
+        grad(f, True)(2.0, 3.0)
 
 
 def test_aux():
@@ -56,6 +74,109 @@ def test_aux():
     assert value_and_grad(f, has_aux=True)(3.0) == ((9.0, {"twice": 6.0}), 6.0)
     with pytest.raises(TypeError, match="number, anything"):
         grad(lambda x: x, has_aux=True)(1.0)
+
+
+def test_aux_of_every_transform():
+    def f(x):
+        return x**3, {"twice": x * 2, "name": "cube"}
+
+    aux = {"twice": 4.0, "name": "cube"}
+    for transform in (grad, jacobian, jacfwd, jacrev, derivative):
+        assert transform(f, has_aux=True)(2.0) == (12.0, aux)
+        assert mg.compile(transform(f, has_aux=True))(2.0) == (12.0, aux)
+    assert hessian(f, has_aux=True)(2.0) == (12.0, aux)
+    assert derivative(f, 2, has_aux=True)(2.0) == (12.0, aux)
+    assert hvp(f, (2.0,), (1.0,), has_aux=True) == (12.0, aux)
+    assert jvp(f, (2.0,), (1.0,), has_aux=True) == (8.0, 12.0, aux)
+    value, pull, got = vjp(f, 2.0, has_aux=True)
+    assert (value, pull(1.0), got) == (8.0, (12.0,), aux)
+    value, push, got = linearize(f, 2.0, has_aux=True)
+    assert (value, push(1.0), got) == (8.0, 12.0, aux)
+    inner = lambda x: grad(f, has_aux=True)(x)[1]["twice"] * x  # noqa: E731
+    assert grad(inner)(2.0) == 8.0
+
+
+def test_linearize_evaluates_once():
+    calls = []
+
+    def f(x, y):
+        calls.append(x)
+        return [x * y, mg.sin(x)]
+
+    value, push = linearize(f, 2.0, 3.0)
+    assert value == [6.0, mg.sin(2.0)]
+    assert push(1.0, 0.0) == [3.0, mg.cos(2.0)]
+    assert push(0.0, 1.0) == [2.0, 0.0]
+    assert len(calls) == 1
+    assert grad(lambda x: linearize(lambda y: x * y * y, 3.0)[1](1.0))(2.0) == 6.0
+    assert mg.compile(lambda x, t: linearize(mg.sin, x)[1](t))(0.5, 2.0) == 2 * mg.cos(0.5)
+
+
+def test_stop_gradient_is_detach():
+    assert mg.stop_gradient is mg.detach
+    assert grad(lambda x: x * mg.stop_gradient(x))(3.0) == 3.0
+    assert hessian(lambda x: mg.stop_gradient(x) * x**2)(3.0) == 6.0
+    f = lambda x: mg.fsum(a * b for a, b in zip(x, mg.stop_gradient(x)))  # noqa: E731
+    assert grad(f)([2.0, 3.0]) == mg.compile(grad(f))([2.0, 3.0]) == [2.0, 3.0]
+    kept = mg.stop_gradient({"a": Value(1.0), "b": (np.array([Value(2.0)]), None)})
+    assert kept == {"a": 1.0, "b": (np.array([2.0]), None)}
+    assert type(kept["a"]) is float
+    with pytest.raises(TypeError, match="real number"):
+        mg.stop_gradient("x")
+
+
+def test_a_value_among_the_other_arguments_stays_connected():
+    """A Value that f closes over is a constant: see docs/conventions.md."""
+    for wrap in (lambda w: w, lambda w: [w], lambda w: {"a": (w,)}, lambda w: np.array([w])):
+        w = Value(1.2)
+
+        def f(y, p):
+            while not isinstance(p, mg.engine.op.Operand | float):
+                p = p[0] if not isinstance(p, dict) else p["a"]
+            return p * y * y
+
+        value, slope = value_and_grad(f)(2.0, wrap(w))
+        assert (type(value), value.data, slope.data) == (Value, 4.8, 4.8)
+        slope.backward()
+        assert w.grad == 4.0
+        assert jvp(f, (2.0, wrap(3.0)), (1.0, wrap(0.0)))[1] == 12.0
+        assert type(grad(f)(2.0, wrap(3.0))) is float
+    w = Value(1.2)
+    value, slope = value_and_grad(lambda y, *, w: w * y * y)(2.0, w=w)
+    slope.backward()
+    assert w.grad == 4.0
+    assert type(grad(lambda y: w * y * y)(2.0)) is float
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: grad(3.0), "grad expects a function, got float 3.0"),
+        (lambda: hessian([mg.sin]), "hessian expects a function"),
+        (lambda: jvp(3.0, (1.0,), (1.0,)), "jvp expects a function"),
+        (
+            lambda: jvp(mg.sin, 1.0, 1.0),
+            r"jvp expects a tuple of primals.*jvp\(f, \(x,\), \(t,\)\)",
+        ),
+        (lambda: hvp(mg.sin, (1.0,), 1.0), "hvp expects a tuple of tangents"),
+        (lambda: derivative(mg.sin)([1.0]), "one number"),
+        (lambda: grad(lambda x: [x, x])(1.0), r"write jacobian\(f\)"),
+        (lambda: grad(lambda x: None)(1.0), "return missing"),
+    ],
+)
+def test_one_sentence_for_each_misuse(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_names_of_jax_lead_to_ours():
+    with pytest.raises(AttributeError, match=r"compile\(f, batch=0\)"):
+        mg.vmap  # noqa: B018
+    with pytest.raises(AttributeError, match=r"compile\(f\)"):
+        mg.jit  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'nonsense'$"):
+        mg.nonsense  # noqa: B018
+    assert not hasattr(mg, "vmap")
 
 
 def test_any_order():

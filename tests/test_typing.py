@@ -32,6 +32,17 @@ number: float = mg.detach(neuron) + mg.where(total > 0, 1.0, 2.0)
 slope: float = mg.grad(plain)(3)
 slopes: list[float] = mg.grad(lambda xs: xs[0] * xs[1])([1.0, 2.0])
 node: Value = mg.grad(loss)(Value(0.5))
+second: float = mg.hessian(plain)(0.5)
+table: list[list[float]] = mg.hessian(lambda xs: xs[0] * xs[1])([1.0, 2.0])
+curvature: Value = mg.hessian(loss)(Value(0.5))
+third: float = mg.derivative(plain, 3)(0.5)
+
+def outputs(xs: list[float]) -> list[float]:
+    return [xs[0] * xs[1], mg.sin(xs[0])]
+
+rows: list[list[float]] = mg.jacobian(outputs)([1.0, 2.0])
+by_name: dict[str, float] = mg.grad(lambda p: p["a"] ** 2)({"a": 1.0})
+stopped: float = mg.stop_gradient(neuron)
 def show(network: nn.MLP, history: nn.History) -> None:
     print(network, history.errors)
 
@@ -45,8 +56,11 @@ learned: nn.MLP = replicas[0].model
 
 @pytest.mark.long
 def test_correct_code_passes_and_wrong_arguments_do_not(tmp_path):
-    wrong = 'Value("1.0")\nnn.MLP(2, [1], initialiser="he")\n'
-    for code, faults in ((USER, 0), (USER + wrong, 2)):
+    wrong = (
+        'Value("1.0")\nnn.MLP(2, [1], initialiser="he")\n'
+        "x: str = mg.hessian(plain)(0.5)\ny: float = mg.jacobian(outputs)([1.0, 2.0])\nmg.vmap\n"
+    )
+    for code, faults in ((USER, 0), (USER + wrong, 5)):
         (tmp_path / "user.py").write_text(code)
         command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "user.py"]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -289,6 +289,7 @@ def hessian(
     For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j], for an array ``[i, j]``;
     in general the result has the structure of ``jacobian(grad(f))``.
     """
+    _check_function("hessian", f)
     return _jacobian("hessian", grad(f, argnums, has_aux), argnums, has_aux, _cheaper)
 
 
@@ -317,8 +318,7 @@ def _with_aux(run: Recording, has_aux: bool, *results: Any) -> tuple[Any, ...]:
 def _check_function(transform: str, f: object) -> None:
     if not callable(f):
         raise TypeError(
-            f"{transform} expects a function, got {shown(f)}; write {transform}(f), and then "
-            "the numbers: f itself is not called"
+            f"{transform} expects a function, got {shown(f)}; give f itself, not its result f(x)"
         )
 
 

@@ -94,13 +94,18 @@ def flatten(tree: Tree) -> tuple[list[Any], Structure]:
 
     Raises ValueError for a container that holds itself, TypeError for a masked array.
     """
+    if _is_leaf(tree):
+        return [tree], _LEAF
     found: list[Any] = []
     entries: list[Block | Container | None] = []
     open_ids: set[int] = set()
     stack: list[Any] = [tree]
     while stack:
         x = stack.pop()
-        if type(x) is _End:
+        if _is_leaf(x):
+            found.append(x)
+            entries.append(None)
+        elif type(x) is _End:
             open_ids.remove(id(x.tree))
             entries.append(x.container)
         elif (container := container_of(x)) is not None:
@@ -112,13 +117,16 @@ def flatten(tree: Tree) -> tuple[list[Any], Structure]:
             open_ids.add(id(x))
             stack.append(_End(x, container))
             stack += reversed(container.parts.values())
-        elif (block := _block(x)) is not None:
+        elif (block := block_of(x)) is not None:
             found += block.numbers
             entries.append(block)
         else:
             found.append(x)
             entries.append(None)
     return found, Structure(entries)
+
+
+_LEAF = Structure([None])
 
 
 class _End(NamedTuple):
@@ -187,7 +195,7 @@ def named_leaves(tree: Tree, name: str) -> list[tuple[str, Any]]:
 def container_of(x: Any) -> Container | None:
     """Return ``x`` as a container of trees, or None if it is an array or a leaf."""
     kind = type(x)
-    if kind in _NUMBERS or isinstance(x, _LEAVES):
+    if _is_leaf(x):
         return None
     if kind is list or kind is tuple:
         return Container(dict(enumerate(x)), "[]", False, kind)
@@ -200,7 +208,7 @@ def container_of(x: Any) -> Container | None:
     if dataclasses.is_dataclass(kind):
         fields = {field.name: getattr(x, field.name) for field in dataclasses.fields(x)}
         return Container(fields, ".", True, lambda parts: _with_fields(x, list(fields), parts))
-    if not _is_sequence(x) or _block(x) is not None:
+    if not _is_sequence(x) or block_of(x) is not None:
         return None
     elements = list(x.tolist() if hasattr(x, "tolist") else x)  # another library's array has it
     return Container(
@@ -208,13 +216,14 @@ def container_of(x: Any) -> Container | None:
     )
 
 
-def _block(x: Any) -> Block | None:
-    return None if type(x) in _NUMBERS or isinstance(x, _LEAVES) else block_of(x)
+def _is_leaf(x: Any) -> bool:
+    """Return whether ``x`` is one of the most frequent leaves; not all of them."""
+    return type(x) in _NUMBERS or isinstance(x, _LEAVES)
 
 
 def _nested(x: Any) -> Container | None:
     """Return ``x`` as a container, an array as its nested list."""
-    block = _block(x)
+    block = None if _is_leaf(x) else block_of(x)
     return container_of(x if block is None else block.nested())
 
 
