@@ -149,7 +149,7 @@ def test_named_inputs_are_hidden_only_where_there_are_many():
         assert len(found) == len(signs)
         assert all(a.startswith(b) for a, b in zip(found, signs))
     graph = _folded(y)
-    assert [graph.names.get(node) for node in graph.nodes if not node.parents] == ["b", "w0", None]
+    assert [graph.names.get(node) for node in graph.nodes if not node.parents] == ["w0", "b", None]
     assert "v0 = 39 more like v1 | value 2132 | grad not yet" in draw(y).source
     assert graph.nodes[2].data == pytest.approx(sum((i / 10) * (i + 1) for i in range(1, 40)))
 
