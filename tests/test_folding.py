@@ -12,7 +12,7 @@ from microgradient.check.expressions import Expression
 from microgradient.check.strategies import expressions
 from microgradient.view.graph.nudging import nudges
 from microgradient.view.graph.numbered_graph import NumberedGraph
-from microgradient.view.graph.repetitions import MOST_ALIKE, without_repetitions
+from microgradient.view.graph.repetitions import MOST_ALIKE, MOST_NAMED, without_repetitions
 from microgradient.view.graph.running_sums import with_sums
 from microgradient.view.graph.sweep_steps import reverse_sweep
 
@@ -139,6 +139,19 @@ def test_few_terms_and_steps_stay_and_a_graph_without_repetitions_is_itself():
     assert without_repetitions(graph) is graph
     assert without_repetitions(with_sums(_graph(_recurrence(MOST_ALIKE)[1]))).nodes[-1].op
     assert "more steps" not in draw(_recurrence(MOST_ALIKE)[1]).source
+
+
+def test_named_inputs_are_hidden_only_where_there_are_many():
+    for n, signs in ((MOST_NAMED, ["*"] * MOST_NAMED + ["sum of 33"]), (40, ["*", "sum of 41"])):
+        ws = [Value(i / 10, label=f"w{i}") for i in range(n)]
+        y = sum((w * x for w, x in zip(ws, range(1, n + 1))), Value(0.5, label="b"))
+        found = _signs(_folded(y))
+        assert len(found) == len(signs)
+        assert all(a.startswith(b) for a, b in zip(found, signs))
+    graph = _folded(y)
+    assert [graph.names.get(node) for node in graph.nodes if not node.parents] == ["w0", "b", None]
+    assert "v0 = 39 more like v1 | value 2132 | grad not yet" in draw(y).source
+    assert graph.nodes[2].data == pytest.approx(sum((i / 10) * (i + 1) for i in range(1, 40)))
 
 
 def test_sums_in_sums_and_steps_in_terms_fold_too():

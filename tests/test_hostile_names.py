@@ -80,7 +80,7 @@ def _latex_commands(latex):
     return Counter(re.findall(r"\\[A-Za-z]+", latex))
 
 
-SPELLED = {r"\backslash", r"\lt", r"\gt", r"\wedge", r"\sim", r"\mathit"}
+SPELLED = {r"\backslash", r"\lt", r"\gt", r"\wedge", r"\sim", r"\mathit", r"\left", r"\right"}
 
 
 @given(st.text(min_size=1, max_size=60))
@@ -104,6 +104,7 @@ def test_latex_has_no_command_of_the_users(text):
             assert depth >= 0
         assert depth == 0
         assert not re.search(r"(?<!\\)[$#%]", hostile)
+        assert hostile.count(r"\left(") == hostile.count(r"\right)")
 
 
 @given(st.text(max_size=40))
@@ -133,9 +134,11 @@ def test_large_graphs_are_shown_or_refused_without_recursion():
     sys.setrecursionlimit(100)
     try:
         assert "the first 2,000 rows" in repr(mg.trace(y))
+        assert mg.draw(y).boxes == 4
+        assert "149,998 more steps" in mg.page(y).html
         for refused in (
-            lambda: mg.draw(y),
-            lambda: mg.page(y),
+            lambda: mg.draw(y, detail="operations"),
+            lambda: mg.page(y, detail="operations"),
             lambda: mg.steps(y),
             lambda: mg.explain(y, x),
         ):

@@ -312,6 +312,12 @@ def test_an_operand_that_stands_twice_is_told_by_its_place():
     assert r"\frac{\partial_{2} y}{\partial a}" in mg.explain(y, a).latex()
 
 
+def test_a_program_counts_in_the_singular_too():
+    program = mg.compile(lambda x: x * x + x).program(2.0)
+    assert repr(program) == "<program: 1 input, 2 operations, 1 output>"
+    assert "2 inputs, 1 operation, 1 output>" in repr(mg.compile(mg.hypot).program(2.0, 1.0))
+
+
 # --- limits and arguments ----------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from math import hypot, log10
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.value import Value
+from microgradient.view.graph.composites import Composite
 from microgradient.view.graph.folding import Fold, Folded, levels
 from microgradient.view.graph.grouping import uses
 from microgradient.view.graph.numbered_graph import NumberedGraph
@@ -160,7 +161,8 @@ def _lines(node: Value, graph: NumberedGraph) -> tuple[str, ...]:
     if node.op is ops.constant and node is not graph.result:
         return (short(node.data),)
     name = graph.names.get(node) or graph.variable(node)
-    head = f"{name} = {graph.sign(node)}" if node.parents else name
+    computed = node.parents or isinstance(node.op, Composite)
+    head = f"{name} = {graph.sign(node)}" if computed else name
     return head, f"value {short(node.data)}", _gradient(node)
 
 

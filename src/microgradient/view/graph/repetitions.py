@@ -17,13 +17,15 @@ from microgradient.view.graph.composites import Composite, Node, Sum, many, sum_
 from microgradient.view.graph.numbered_graph import NumberedGraph
 
 MOST_ALIKE = 8  # terms of one sum, or steps, that are shown one by one
+MOST_NAMED = 32  # terms that have inputs with names: the weights of a neuron written by hand
 _LONGEST = 32  # pieces of a step
 
 
 def without_repetitions(graph: NumberedGraph) -> NumberedGraph:
     """Return ``graph`` with one of the like terms of each sum, and first and last of like steps.
 
-    ``graph`` itself if nothing in it repeats more than ``MOST_ALIKE`` times.
+    ``graph`` itself if nothing in it repeats more than ``MOST_ALIKE`` times (``MOST_NAMED`` for
+    terms with named inputs of their own).
     """
     return _without_like_steps(without_like_terms(graph))
 
@@ -77,7 +79,11 @@ def without_like_terms(graph: NumberedGraph) -> NumberedGraph:
         for term, nodes in own.items():
             form = forms.of_part(nodes, lambda p: (p.parents and graph.number[p],))
             groups.setdefault(form, []).append(term)
-        folded = [group for group in groups.values() if len(group) > MOST_ALIKE]
+        folded = [
+            group
+            for group in groups.values()
+            if len(group) > (MOST_NAMED if _has_named_input(own[group[0]], graph) else MOST_ALIKE)
+        ]
         if folded:
             others = {term for group in folded for term in group[1:]}
             parents: list[Value | Node] = [p for p in node.parents if p not in others]
@@ -91,6 +97,10 @@ def without_like_terms(graph: NumberedGraph) -> NumberedGraph:
             ones = (1.0,) * len(parents)
             becomes[node] = Node(op, tuple(parents), ones, node.data, node._grad)
     return graph.with_nodes({n: it for n, it in becomes.items() if n not in hidden})
+
+
+def _has_named_input(nodes: Iterable[Value], graph: NumberedGraph) -> bool:
+    return any(node in graph.names and not node.parents for node in nodes)
 
 
 def _own(term: Value, readers: Counter[Value], graph: NumberedGraph) -> list[Value]:
