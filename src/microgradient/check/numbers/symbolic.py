@@ -76,11 +76,11 @@ def _is_zero(sp: Any, residual: Any) -> bool:
 def _exact_numbers(sp: Any, expression: Any) -> Any:
     """Return ``expression`` with the constants that its floats stand for: log(2) for 0.693…"""
     known = [sp.log(2), sp.log(10), sp.sqrt(2), sp.sqrt(sp.pi), sp.sqrt(2 * sp.pi), sp.pi]
-    known.append(sp.pi / 180)
+    known += [sp.pi / 180, sp.Integer(1)]
     known += [1 / c for c in known]
-    stands_for = {}
+    half, stands_for = sp.Rational(1, 2), {}
     for number in sp.sympify(expression).atoms(sp.Float):
-        exact = [c * k for c in known for k in (1, -1, 2, -2, sp.Rational(1, 2))]
+        exact = [c * k for c in known for k in (1, -1, 2, -2, half, -half)]
         near = [e for e in exact if abs(float(e) - float(number)) <= 1e-15 * abs(float(number))]
         stands_for[number] = near[0] if near else sp.Rational(float(number))
     return sp.sympify(expression).xreplace(stands_for)
