@@ -15,12 +15,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import copysign, factorial, frexp, inf, isfinite, nan, sqrt
 
-from microgradient.check.numbers.running_error import UNIT
+from microgradient.check.numbers.running_error import TINY, UNIT
 from microgradient.engine.number import as_float
 
 _ENOUGH = 30.0  # times the best bound so far: from here on, smaller steps only add rounding
 _PROBE = 5  # halvings from one probe to the next
 _ODD = 0.7310585  # not a power of two: those may fall on the grid that f's values are rounded to
+_FINEST, _WIDEST, _WIDER = 2.0**-48, 2.0**-20, 16.0  # spacings of tables, relative to x
+_FINEST_AT_0 = 2.0**-80
+_SMOOTH = 256.0  # times the noise: f changes this much from point to point
 _SAFETY = 3.0  # times the estimate of the rounding error, or of both errors at one side
 
 
@@ -107,14 +110,14 @@ class Stencil:
         exponent = frexp(self.x)[1] if self.x else 0
         largest = max(exponent, 0) - 3
         smallest = exponent - 44 if self.x else -60
-        return [2.0**k for k in range(largest, max(smallest, -1000), -1)]
+        return [2.0**k for k in range(largest, max(smallest, -1060), -1)]
 
     def central(self, h: float) -> CentralDifference:
         """Return the central difference with step ``h``; its slope is nan where f is not finite."""
         above, below = self.x + h, self.x - h
         slope = (self.at(h) - self.at(-h)) / (above - below)
         moved = abs((above - self.x) - h) + abs((self.x - below) - h)  # by rounding x ± h
-        noise = max(self._here, UNIT * max(abs(self.at(h)), abs(self.at(-h))))
+        noise = max(self._here, UNIT * max(abs(self.at(h)), abs(self.at(-h)))) + TINY
         return CentralDifference(h, slope, (noise + moved * abs(slope)) / h)
 
     def curve(self) -> list[CentralDifference]:
@@ -158,7 +161,7 @@ class Stencil:
         return best
 
     def _with_sides(self, central: Slope) -> Slope:
-        left, right = self._side(-1.0), self._side(1.0)
+        left, right = (self._side(sign, self.steps[2:]) for sign in (-1.0, 1.0))
         known = [side for side in (left, right) if side.low == side.low]
         if len(known) == 2 and all(isfinite(side.low) for side in known):
             bound = left.bound + right.bound
@@ -173,20 +176,18 @@ class Stencil:
             return Slope("unbounded", min(lows), max(lows), 0.0, nan)
         return replace(known[0], kind="one-sided")
 
-    def _side(self, sign: float) -> Slope:
+    def _side(self, sign: float, steps: Sequence[float]) -> Slope:
         """Return the slope on one side of x, from points other than x itself.
 
-        It is the derivative at x of the parabola through the values at distances h, 2h and 4h;
-        ±inf where the slopes grow without limit, nan where f is not finite.
+        ±inf where the slopes grow without limit, nan where f is not finite. As for central
+        differences, much smaller steps must confirm it.
         """
         best, previous, before, grown = _UNDECIDED, nan, nan, 0
-        for h in self.steps[2:]:
-            y = [self.at(sign * k * h) for k in (1, 2, 4)]
-            if not all(map(isfinite, y)):
+        for h in steps:
+            slope, rounding = self._parabola(sign, h)
+            if not isfinite(slope):
                 previous = nan
                 continue
-            slope = sign * (-2 * y[0] + 2.5 * y[1] - 0.5 * y[2]) / h
-            rounding = 5 * (self._here + UNIT * max(map(abs, y))) / h
             change = abs(slope - previous)
             if change == change:
                 growing = abs(slope) > max(1.1 * abs(previous), 10 * rounding)
@@ -194,12 +195,25 @@ class Stencil:
                 if change <= max(0.75 * before, 2 * rounding):
                     bound = _SAFETY * (change + rounding)
                     best = best.refined_by(Slope("side", slope, slope, bound, h))
-            if rounding > 1e3 * best.bound:
+            if rounding > 1e3 * best.bound and not grown:
                 break
             previous, before = slope, change
         if grown >= 8:
             return Slope("side", copysign(inf, previous), copysign(inf, previous), 0.0, nan)
-        return best.widened(5 * self.noise(4 * best.h) / best.h) if best.kind == "side" else best
+        if best.kind == "undecided":
+            return best
+        best = best.widened(5 * self.noise(4 * best.h) / best.h)
+        for h in [h for h in steps if h < best.h][_PROBE::_PROBE]:
+            slope, rounding = self._parabola(sign, h)
+            if abs(slope - best.low) > best.bound + 4 * rounding:
+                return self._side(sign, [smaller for smaller in steps if smaller < 64 * h])
+        return best
+
+    def _parabola(self, sign: float, h: float) -> tuple[float, float]:
+        """Return the slope at x of the parabola through the values at h, 2h, 4h, and its error."""
+        y = [self.at(sign * k * h) for k in (1, 2, 4)]
+        slope = sign * (-2 * y[0] + 2.5 * y[1] - 0.5 * y[2]) / h
+        return slope, 5 * (self._here + UNIT * max(map(abs, y)) + TINY) / h
 
 
 def _richardson(differences: Sequence[CentralDifference]) -> Slope:
@@ -234,27 +248,37 @@ def nan_for_errors(f: Callable[[float], float]) -> Callable[[float], float]:
 
 
 def measured_noise(f: Callable[[float], float], x: float) -> float:
-    """Return the noise of a function of plain floats near x, from a table of differences.
+    """Return the noise of a function of plain floats near x, from tables of differences.
 
-    The largest over three spacings, since rounding to a coarse grid shows only between its points;
-    on the quieter side of x, since a kink or a jump is not noise; and at least one rounding of f.
-    Source: Moré and Wild, Estimating Computational Noise, SIAM J. Sci. Comput. 33, 2011, section 4.
+    The spacing grows from a few roundings of x until f varies smoothly from point to point, far
+    above its noise: beyond, structure of f would count as noise, and below, rounding to a coarse
+    grid may not show. Measured on the quieter side of x, since a kink or a jump is not noise; at
+    least one rounding of f. Source: Moré and Wild, Estimating Computational Noise, SIAM J. Sci.
+    Comput. 33, 2011, section 4.
     """
     noise = size = 0.0
-    for exponent in (-40, -30, -20):
-        spacing = max(abs(x), 1.0) * 2.0**exponent * _ODD
-        sides = [[f(x + sign * i * spacing) for i in range(9)] for sign in (1, -1)]
+    spacing = max(abs(x) * _FINEST, 64 * TINY) if x else _FINEST_AT_0
+    smooth = 0
+    while spacing < max(abs(x), 1.0) * _WIDEST and smooth < 2:
+        step = spacing * _ODD
+        sides = [[f(x + sign * i * step) for i in range(9)] for sign in (1, -1)]
         known = [values for values in sides if all(map(isfinite, values))]
         if known:
-            noise = max(noise, min(map(_table_noise, known)))
-            size = max(size, *(abs(y) for y in known[0]))
+            found, change = min(map(_table_noise, known))
+            noise, size = max(noise, found), max(size, *map(abs, known[0]))
+            smooth = smooth + 1 if change > _SMOOTH * found else 0
+        spacing *= _WIDER
     return 8 * noise + UNIT * size
 
 
-def _table_noise(values: Sequence[float]) -> float:
-    levels = []
+def _table_noise(values: Sequence[float]) -> tuple[float, float]:
+    """Return the noise of equidistant values, and how much they change from one to the next."""
+    largest = max(map(abs, values)) or 1.0
+    values = [y / largest for y in values]  # a square of 1e200, or of 1e-200, does not fit a float
+    levels, changes = [], [b - a for a, b in itertools.pairwise(values)]
     for k in range(1, 7):
         values = [b - a for a, b in itertools.pairwise(values)]
         gamma = factorial(k) ** 2 / factorial(2 * k)
         levels.append(sqrt(gamma * sum(t * t for t in values) / len(values)))
-    return max(levels[3:])
+    change = sqrt(sum(t * t for t in changes) / len(changes))
+    return largest * max(levels[3:]), largest * change
