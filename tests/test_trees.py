@@ -298,3 +298,20 @@ def test_no_array_library_is_imported():
         "assert not {'numpy', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("backend", ["python", "llvm"])
+def test_compiled_functions_return_every_kind(backend):
+    def compiled(f, **roles):
+        return mg.compile(f, backend=backend, **roles)
+
+    f = lambda x: np.array([[x * x, x], [1.0, 2 * x]])  # noqa: E731
+    assert same(compiled(f)(2.0), f(2.0))
+    assert same(compiled(jacobian(f))(2.0), np.array([[4.0, 1.0], [0.0, 2.0]]))
+    many = compiled(f, batch=0)(np.array([1.0, 2.0, 3.0]))
+    assert same(many, np.stack([f(x) for x in (1.0, 2.0, 3.0)]))
+    for one, x in zip(compiled(f, batch=0)([1.0, 2.0]), (1.0, 2.0)):
+        assert same(one, f(x))
+    kept = compiled(lambda x: OrderedDict(y=Slotted(x), z=None, w=Square(x)))(2.0)
+    assert kept == OrderedDict(y=Slotted(2.0), z=None, w=(2.0, 2.0))
+    assert (type(kept), type(kept["w"])) == (OrderedDict, Square)

@@ -7,6 +7,8 @@ from typing import Any
 
 from microgradient.compiler.calling.batches import Batch
 from microgradient.compiler.program.tracing import Condition, Trace
+from microgradient.engine.services.blocks import Block, block_of
+from microgradient.engine.services.trees import container_of
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
@@ -40,11 +42,16 @@ class Results:
         return _stacked(self.one(list(table.T)))
 
     def _part(self, x: Any) -> Build:
-        if isinstance(x, dict):
-            parts = {key: self._part(child) for key, child in x.items()}
-            return lambda outputs: {key: build(outputs) for key, build in parts.items()}
-        if isinstance(x, (list, tuple)):
-            return self._sequence(x)
+        if type(x) is list and all(map(self._is_number, x)):
+            return self._numbers_of(x)
+        container = container_of(x)
+        if container is not None:
+            parts = [self._part(part) for part in container.parts.values()]
+            return lambda outputs: container.build([build(outputs) for build in parts])
+        block = block_of(x)
+        if block is not None:
+            numbers = [self._part(number) for number in block.numbers]
+            return lambda outputs: _array(block, [build(outputs) for build in numbers])
         if isinstance(x, bool) and not self._truths:
             x = float(x)
         if isinstance(x, Condition):
@@ -57,17 +64,12 @@ class Results:
             return lambda outputs: outputs[place]
         return lambda outputs: x
 
-    def _sequence(self, xs: Any) -> Build:
-        if type(xs) is list and all(map(self._is_number, xs)):
-            first = len(self.slots)
-            for x in xs:
-                self._place(x)
-            last = len(self.slots)
-            return lambda outputs: outputs[first:last]
-        parts = [self._part(x) for x in xs]
-        if hasattr(xs, "_fields"):  # a named tuple
-            return lambda outputs: type(xs)(*[build(outputs) for build in parts])
-        return lambda outputs: type(xs)([build(outputs) for build in parts])
+    def _numbers_of(self, xs: list[Any]) -> Build:
+        first = len(self.slots)
+        for x in xs:
+            self._place(x)
+        last = len(self.slots)
+        return lambda outputs: outputs[first:last]
 
     def _is_number(self, x: Any) -> bool:
         return isinstance(x, (Symbol, Value, *self._numbers)) and not isinstance(x, bool)
@@ -77,13 +79,23 @@ class Results:
         return len(self.slots) - 1
 
 
+def _array(block: Block, numbers: Sequence[Any]) -> Any:
+    """Return an array of these numbers, or of columns of them, along the batch first."""
+    if not any(getattr(x, "shape", ()) for x in numbers):
+        return block.build(numbers)
+    import numpy
+
+    columns = numpy.broadcast_arrays(*numbers)
+    return numpy.stack(columns, axis=1).reshape(-1, *block.shape)
+
+
 def _stacked(tree: Any) -> Any:
     """Return ``tree`` with lists of arrays of one shape as arrays, along the batch first."""
     if isinstance(tree, dict):
         return {key: _stacked(child) for key, child in tree.items()}
     if isinstance(tree, tuple):
         parts = [_stacked(child) for child in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+        return tuple.__new__(type(tree), parts)
     if not isinstance(tree, list):
         return tree
     import numpy
