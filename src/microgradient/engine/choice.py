@@ -33,9 +33,10 @@ def where(condition: bool | Undecided, x: Any, y: Any) -> Any:
     if isinstance(condition, Undecided):
         return condition.choose(x, y)
     if type(condition).__name__ not in ("bool", "bool_"):  # NumPy's too
-        raise TypeError(
-            f"where expects a bool, got {shown(condition)}; write a comparison: where(v > 0, …)"
-        )
+        hint = "where(v > 0, …)"
+        if type(condition) is int and condition in (~True, ~False):
+            hint = "condition == False instead of ~condition, which is a whole number for a bool"
+        raise TypeError(f"where expects a bool, got {shown(condition)}; write a comparison: {hint}")
     branch = x if condition else y
     if isinstance(branch, Symbol):
         return branch
