@@ -210,6 +210,15 @@ REFUSED = {
     "float": (lambda x: float(x), r"write microgradient\.sin\(x\)"),
     "math.sin": (lambda x: math.sin(x), r"write microgradient\.sin\(x\)"),
     "range": (lambda x: sum(range(x)), "static argument"),
+    "an index": (lambda x: [1.0, 2.0][x], r"take\(rows, index\), or .* static argument"),
+    "a softmax by .data": (
+        lambda x: mg.exp(x - max(v.data for v in [x, x])),
+        r"detach\(x\) .*exp\(x - logsumexp\(xs\)\)",
+    ),
+    "a softmax by max": (
+        lambda x: mg.exp(x - max([x, x + 1])),
+        r"maximum\(x, y\) .*exp\(x - logsumexp\(xs\)\)",
+    ),
     "truth": (lambda x: 1.0 if x else 2.0, "where"),
     "data": (lambda x: x.data + 1, "use the value itself"),
     "backward": (lambda x: (x * x).backward(), r"compile\(grad\(f\)\)"),

@@ -183,8 +183,14 @@ class Compiled:
     def _again(self) -> Callable[[Callable[..., Any]], Compiled]:
         """Return ``compile`` with the settings of this one."""
         roles = self._arguments
-        places = {"batch": roles.batch, "replicas": roles.replicas, "static": roles.static}
-        return partial(compile, **places, reduce=self._reduce, backend=self._backend)
+        return partial(
+            compile,
+            batch=roles.batch,
+            replicas=roles.replicas,
+            static=roles.static,
+            reduce=self._reduce,
+            backend=self._backend,
+        )
 
     def __repr__(self) -> str:
         name = getattr(self._function, "__name__", "a function")

@@ -241,7 +241,12 @@ class Traced(Symbol):
     def __repr__(self) -> str:
         return f"<a number not known while compiling, v{self.slot}>"
 
-    __float__ = __int__ = __index__ = _unknown("the number of a traced value", _NUMBER)
+    __index__ = _unknown(
+        "an index, or a size, that is a traced value",
+        "write take(rows, index), or give it as a static argument, compile(f, static=…), which "
+        "compiles each value in",
+    )
+    __float__ = __int__ = _unknown("the number of a traced value", _NUMBER)
     __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
     __bool__ = _unknown(
         "the truth of a traced value", "write where(condition, x, y) to choose between results"
@@ -249,7 +254,13 @@ class Traced(Symbol):
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _unknown(
         "a quotient of whole numbers", "write microgradient.floor(x / y) for x // y"
     )
-    data = property(_unknown("the number .data of a traced value", "use the value itself"))
+    data = property(
+        _unknown(
+            "the number .data of a traced value",
+            "use the value itself, or detach(x) for a constant; a softmax that cannot overflow is "
+            "[exp(x - logsumexp(xs)) for x in xs]",
+        )
+    )
     grad = property(_unknown(".grad of a traced value", "write grad(f) for derivatives within"))
     backward = _unknown("backward()", "compile(grad(f)) or compile(value_and_grad(f)) instead")
 
@@ -321,7 +332,8 @@ class Condition(Undecided):
     __bool__ = _unknown(
         "a branch on traced values (if, while, and, or, not, in, min, max, all, any, sorted, "
         "x < y < z, == of lists)",
-        "write where(condition, x, y), maximum(x, y) or minimum(x, y), and & | ~ for and, or, not",
+        "write where(condition, x, y), maximum(x, y) or minimum(x, y), and & | ~ for and, or, not; "
+        "a softmax that cannot overflow is [exp(x - logsumexp(xs)) for x in xs]",
     )
 
     def __repr__(self) -> str:
