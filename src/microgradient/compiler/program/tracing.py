@@ -167,6 +167,8 @@ class Traced(Symbol):
     def record(self, op: Op, operands: Sequence[Any]) -> Any:
         if op is ops.argument:
             return Traced(self.trace, self.trace.emit(primitives.ARGUMENT, (self.slot,)))
+        if op is ops.taken:
+            return Traced(self.trace, self.trace.same(self.slot))
         if NAMED.get(op.name) is not op:
             _check_formula(op, operands)
         return self.trace.apply(op, operands)
@@ -216,11 +218,11 @@ class Traced(Symbol):
     def __eq__(self, other: object) -> Any:
         if not isinstance(other, (Operand, Condition)):
             if getattr(other, "shape", ()) != ():
-                raise refused("== with an array", "compare number by number")
+                return NotImplemented  # NumPy maps over it
             try:
                 other = as_float(_number(other))
-            except TypeError:
-                return NotImplemented  # it is no number, so it is not equal to one
+            except (TypeError, OverflowError):
+                return NotImplemented  # no number, or one beyond all floats, is equal to none
         return self.trace.compare(primitives.EQUAL, self, _number(other))
 
     def __ne__(self, other: object) -> Any:
@@ -278,9 +280,8 @@ class Condition(Undecided):
         self.trace, self.slot = trace, slot
 
     def choose(self, x: Any, y: Any) -> Any:
-        trace = self.trace
-        a, b = trace.slot(x), trace.slot(y)
-        return Traced(trace, a if a == b else trace.emit(primitives.SELECT, (self.slot, a, b)))
+        a, b = self.trace.slot(x), self.trace.slot(y)
+        return Traced(self.trace, self.trace.emit(primitives.SELECT, (self.slot, a, b)))
 
     def __and__(self, other: Any) -> Any:
         return self._joined(primitives.AND, other, absorbing=False)
