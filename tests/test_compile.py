@@ -493,6 +493,24 @@ def test_a_program_prints_as_a_textbook_would():
     assert program.counts()["sin"] == 1
 
 
+def test_what_a_large_program_prints_is_bounded():
+    def f(w):
+        total = 0.0
+        for v in w:
+            total = mg.tanh(total + v * v)
+        return total + mg.fsum([a * b for a, b in zip(w, w[3:])])
+
+    program = mg.compile(mg.grad(f)).program([0.1] * 500)
+    text, whole = str(program), program.listing()
+    assert len(text.splitlines()) == 201
+    assert max(map(len, text.splitlines())) <= 300
+    left = len(whole.splitlines()) - 200
+    assert f"… {left:,} more lines: program.listing() has them" in text
+    assert text.splitlines()[:20] == whole.splitlines()[:20]
+    small = mg.compile(f).program([0.1] * 4)
+    assert str(small) == small.listing()
+
+
 def test_programs_are_checked_when_they_are_built():
     program = mg.compile(lambda x: mg.where(x > 0, x, -x)).program(1.0)
     code = list(program.instructions)
