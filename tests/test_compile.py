@@ -80,8 +80,9 @@ def test_results_without_an_operation(backend):
 def test_static_arguments_are_compiled_in():
     power = mg.compile(lambda x, n: math.prod([x] * n), static=1)
     assert power(2.0, 3) == 8.0
-    with pytest.raises(CompileError, match=r"static argument \w+ = int 3, got int 4"):
-        power(2.0, 4)
+    assert power(2.0, 4) == 16.0
+    assert power(3.0, 3) == 27.0
+    assert power.cache_info() == (1, 2, 64, 2)
 
 
 @given(strategies.expressions())
@@ -209,6 +210,15 @@ REFUSED = {
     "float": (lambda x: float(x), r"write microgradient\.sin\(x\)"),
     "math.sin": (lambda x: math.sin(x), r"write microgradient\.sin\(x\)"),
     "range": (lambda x: sum(range(x)), "static argument"),
+    "an index": (lambda x: [1.0, 2.0][x], r"take\(rows, index\), or .* static argument"),
+    "a softmax by .data": (
+        lambda x: mg.exp(x - max(v.data for v in [x, x])),
+        r"detach\(x\) .*exp\(x - logsumexp\(xs\)\)",
+    ),
+    "a softmax by max": (
+        lambda x: mg.exp(x - max([x, x + 1])),
+        r"maximum\(x, y\) .*exp\(x - logsumexp\(xs\)\)",
+    ),
     "truth": (lambda x: 1.0 if x else 2.0, "where"),
     "data": (lambda x: x.data + 1, "use the value itself"),
     "backward": (lambda x: (x * x).backward(), r"compile\(grad\(f\)\)"),
@@ -221,17 +231,6 @@ def test_refused_with_the_line_and_what_to_write(name):
     with pytest.raises(CompileError, match=hint) as caught:
         mg.compile(f)(1.0)
     assert f"{__file__}:{f.__code__.co_firstlineno}" in str(caught.value)
-
-
-def test_other_shapes_are_refused():
-    compiled = mg.compile(lambda x: x[0] * 2)
-    assert compiled([1.0, 2.0]) == 2.0
-    for wrong in ([1.0], 1.0, (1.0, 2.0, 3.0), [[1.0], 2.0], {"a": 1.0}):
-        with pytest.raises(CompileError, match="compile the function again"):
-            compiled(wrong)
-    with pytest.raises(CompileError, match="compiled for 1 arguments, got 2"):
-        compiled([1.0, 2.0], 3.0)
-    assert compiled([5, 2.0]) == 10.0
 
 
 def test_values_and_non_numbers_are_refused():
@@ -260,8 +259,7 @@ def test_settings_are_checked():
         mg.compile(lambda: 1.0).source("fortran")
     compiled = mg.compile(lambda x: x)
     assert compiled.program([1.0, 2.0]) is compiled.program([3.0, 4.0]) is compiled.program()
-    with pytest.raises(CompileError, match="compiled for x shaped like"):
-        compiled.program([1.0])
+    assert compiled.program([1.0]) is not compiled.program([1.0, 2.0])
 
 
 def test_own_rows_compile_or_say_what_they_lack():
@@ -414,8 +412,9 @@ def test_odd_rows_are_refused():
         mg.compile(lambda x: x, batch=0, reduce="sum")(np.ma.array([1.0, 2.0], mask=[0, 1]))
     ragged = mg.compile(lambda x: x[0][0] + x[1][0], batch=0, reduce="sum")
     assert ragged([[[1.0, 2.0], [3.0]]]) == 4.0
-    with pytest.raises(CompileError, match="compile the function again"):
-        ragged(np.ones((1, 2, 2)))
+    assert ragged(np.ones((1, 2, 2))) == 2.0
+    with pytest.raises(CompileError, match="all examples must be of one structure: x begins with"):
+        ragged([[[1.0, 2.0], [3.0]], [[1.0], [3.0]]])
     for wrong in (None, 1.5, -1):
         with pytest.raises(TypeError, match="positions"):
             mg.compile(lambda x: x, batch=wrong, reduce="sum")
@@ -434,12 +433,11 @@ def test_arrays_as_other_arguments_and_lists_of_arrays():
     g = mg.compile(lambda x, s: x * s[0] * len(s), static="s")
     assert g(3.0, sizes) == 6.0
     sizes.append(5)
-    with pytest.raises(CompileError, match="static"):
-        g(3.0, sizes)
+    assert g(3.0, sizes) == 12.0
 
 
 def test_calls_that_look_alike_mean_the_same():
-    """Dicts in another order, negative positions, constants compared, what has no equal."""
+    """Dicts in another order, negative positions, constants compared."""
     f = mg.compile(lambda p: p["a"] - p["b"])
     assert f({"a": 3.0, "b": 1.0}) == f({"b": 1.0, "a": 3.0}) == 2.0
     with pytest.raises(TypeError, match="positions 0, 1, …"):
@@ -448,8 +446,6 @@ def test_calls_that_look_alike_mean_the_same():
         mg.compile(lambda x: mg.where(1.0 > 0.5, 1.0, x) > 0.5, batch=0, reduce="sum")([2.0] * 3)
         == 3.0
     )
-    with pytest.raises(CompileError, match="does not equal its own copy"):
-        mg.compile(lambda x, m: m([x]), static=1)(1.0, nn.MLP(1, [1], rng=0))
 
 
 def test_a_function_compiled_for_a_batch_is_refused_within_another():
@@ -497,6 +493,24 @@ def test_a_program_prints_as_a_textbook_would():
     assert program.counts()["sin"] == 1
 
 
+def test_what_a_large_program_prints_is_bounded():
+    def f(w):
+        total = 0.0
+        for v in w:
+            total = mg.tanh(total + v * v)
+        return total + mg.fsum([a * b for a, b in zip(w, w[3:])])
+
+    program = mg.compile(mg.grad(f)).program([0.1] * 500)
+    text, whole = str(program), program.listing()
+    assert len(text.splitlines()) == 201
+    assert max(map(len, text.splitlines())) <= 300
+    left = len(whole.splitlines()) - 200
+    assert f"… {left:,} more lines: program.listing() has them" in text
+    assert text.splitlines()[:20] == whole.splitlines()[:20]
+    small = mg.compile(f).program([0.1] * 4)
+    assert str(small) == small.listing()
+
+
 def test_programs_are_checked_when_they_are_built():
     program = mg.compile(lambda x: mg.where(x > 0, x, -x)).program(1.0)
     code = list(program.instructions)
@@ -516,7 +530,7 @@ def test_generated_python_stands_in_tracebacks():
     kernel = mg.compile(lambda x: mg.exp(x), backend="python")
     with pytest.raises(TypeError) as caught:
         kernel(1.0)
-        kernel._ready(None, None)[2].run([None])
+        next(iter(kernel._programs.values())).kernel.run([None])
     import traceback
 
     text = "".join(traceback.format_exception(caught.value))

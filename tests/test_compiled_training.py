@@ -716,3 +716,86 @@ def test_ctrl_c_ends_one_run_and_a_second_one_soon_after_the_loop(what, soon, pr
             assert child.stdout.read() == f"{[stopped] * whole + ends}\n"
         finally:
             child.kill()
+
+
+class Accumulating(nn.Optimizer):
+    """Steps get smaller with all squares so far, of which there is a stock at the beginning."""
+
+    memories = ("total",)
+
+    def __init__(self, parameters, rate):
+        super().__init__(parameters, rate)
+        self.total = [5.0 + i for i in range(len(self.parameters))]
+
+    def settings(self, step):
+        return (self.rate,)
+
+    @staticmethod
+    def rule(settings, weight, gradient, *memories):
+        total = memories[0] + gradient * gradient
+        return weight - settings[0] * gradient / mg.sqrt(total), total
+
+
+@pytest.mark.parametrize("kind", [Accumulating, nn.Momentum, nn.Adam])
+@pytest.mark.parametrize("count", [1, 40])
+def test_replicas_begin_and_end_with_the_memories_of_their_optimizers(kind, count):
+    patterns = [([a, b], [0.9 if a != b else 0.1]) for a in (0.0, 1.0) for b in (0.0, 1.0)]
+    ended = {}
+    for backend in ("eager", "llvm"):
+        made = []
+
+        def optimizer(parameters, made=made):
+            made.append(kind(parameters, 0.1))
+            return made[-1]
+
+        replicas = nn.train_replicas(
+            [nn.MLP(2, [2, 1], "sigmoid", output="sigmoid", rng=seed) for seed in range(count)],
+            patterns,
+            loss=nn.half_squared_error,
+            sweeps=20,
+            update="presentation",
+            optimizer=optimizer,
+            backend=backend,
+        )
+        ended[backend] = [
+            [r.error, o.steps, *list(r.model.state_dict().values())]
+            + [x for name in o.memories for x in getattr(o, name)]
+            for r, o in zip(replicas, made, strict=True)
+        ]
+    for got, want in zip(ended["llvm"], ended["eager"], strict=True):
+        assert got == pytest.approx(want, rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("backend", ["eager", "python", "llvm"])
+@pytest.mark.parametrize("nouts", [[1], [5, 1]])  # a part of a group of weights, and several
+def test_a_gradient_too_large_for_the_optimizer_ends_training(backend, nouts):
+    """Adam's second moment would be infinite for ever, and the weight would never move again."""
+    model = nn.MLP(1, nouts, "tanh", rng=0)
+    before = model.state_dict()
+    with pytest.raises(nn.TrainingDiverged, match=r"in sweep 1: a gradient is too large") as caught:
+        nn.train(
+            model,
+            [([1.0], [0.0])],
+            loss=lambda output, targets: output * 1e200,
+            optimizer=nn.Adam(model.parameters(), rate=0.1),
+            sweeps=10,
+            backend=backend,
+        )
+    assert "of the optimizer" in str(caught.value) or "Adam.squares" in str(caught.value)
+    assert model.state_dict() == before
+
+
+def test_a_replica_whose_gradient_is_too_large_diverges():
+    for backend in ("eager", "llvm"):
+        models = [nn.MLP(1, [1], rng=seed) for seed in range(3)]
+        ended = nn.train_replicas(
+            models,
+            [([1.0], [0.0])],
+            loss=lambda output, targets: mg.where(output > 0.0, 1e200, 1.0) * output,
+            optimizer=lambda parameters: nn.Adam(parameters, rate=1e-3),
+            sweeps=2,
+            backend=backend,
+        )
+        large = [model([1.0]).data > 0 for model in [nn.MLP(1, [1], rng=s) for s in range(3)]]
+        assert [r.stopped == "diverged" for r in ended] == large
+        assert set(large) == {True, False}

@@ -84,6 +84,7 @@ from microgradient.engine.ops import tanh as tanh
 from microgradient.engine.services.anomaly import detect_anomaly as detect_anomaly
 from microgradient.engine.services.attributes import attributes as attributes
 from microgradient.engine.services.watching import watch as watch
+from microgradient.engine.take import take as take
 from microgradient.engine.transforms import derivative as derivative
 from microgradient.engine.transforms import grad as grad
 from microgradient.engine.transforms import hessian as hessian

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 from microgradient.compiler.program.program import Program
 from microgradient.compiler.python.source import PythonKernel, python_source
 from microgradient.engine.number import shown
+from microgradient.engine.services.watching import warn_user
 
 BACKENDS = ("auto", "llvm", "python")
 _NOT_INSTALLED = "llvmlite is not installed (pip install 'microgradient[fast]')"
@@ -45,7 +45,7 @@ def kernel_of(program: Program, backend: str) -> Kernel:
     if backend == "python":
         return PythonKernel(program)
     if not has_llvm(backend):
-        warnings.warn(f"{_NOT_INSTALLED}: compiled to Python source, which is slower", stacklevel=2)
+        warn_user(f"{_NOT_INSTALLED}: compiled to Python source, which is slower")
         return PythonKernel(program)
     from microgradient.compiler.llvm.jit import MachineKernel  # it imports llvmlite
 
@@ -54,7 +54,7 @@ def kernel_of(program: Program, backend: str) -> Kernel:
     except (RuntimeError, OSError) as fault:
         if backend == "llvm":
             raise
-        warnings.warn(f"llvmlite failed ({fault}): compiled to Python source", stacklevel=2)
+        warn_user(f"llvmlite failed ({fault}): compiled to Python source")
         return PythonKernel(program)
 
 

@@ -33,12 +33,13 @@ def where(condition: bool | Undecided, x: Any, y: Any) -> Any:
     if isinstance(condition, Undecided):
         return condition.choose(x, y)
     if type(condition).__name__ not in ("bool", "bool_"):  # NumPy's too
-        raise TypeError(
-            f"where expects a bool, got {shown(condition)}; write a comparison: where(v > 0, …)"
-        )
+        hint = "where(v > 0, …)"
+        if type(condition) is int and condition in (~True, ~False):
+            hint = "condition == False instead of ~condition, which is a whole number for a bool"
+        raise TypeError(f"where expects a bool, got {shown(condition)}; write a comparison: {hint}")
     branch = x if condition else y
     if isinstance(branch, Symbol):
-        return branch
+        return branch.record(ops.taken, (branch,))
     if type(x) is Value or type(y) is Value:
         branch = branch if type(branch) is Value else constant(branch)
         return branch.record(ops.taken, (branch,))
@@ -69,7 +70,7 @@ def _detached(x: Any) -> Any:
 
 
 def equal(x: Any, y: Any) -> Any:
-    """Return whether two numbers are equal (``==`` between Values compares identity)."""
+    """Return whether two numbers are equal: a bool, or a condition for symbols."""
     symbol = next((z for z in (x, y) if isinstance(z, Symbol)), None)
     if symbol is not None:
         return symbol.equal(x, y)

@@ -12,6 +12,7 @@ _HINTS = {
     "Value": "it is a Value already; write Value(v.data) for a leaf with the same number",
     "bool": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "bool_": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
+    "Condition": "write where(condition, 1.0, 0.0) for its number",
     "complex": "write z.real and z.imag as two Values",
     "str": "write float(text)",
     "NoneType": "a function without a return statement, for example, gives None",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,23 +29,6 @@ def is_array(x: Any) -> bool:
             "a masked array would lose its mask; give array.compressed() or filled()"
         )
     return hasattr(x, "__array_interface__") and hasattr(x, "ndim")
-
-
-def listed(tree: Any) -> Any:
-    """Return ``tree`` with its arrays as lists."""
-    if isinstance(tree, dict):
-        return {key: listed(child) for key, child in tree.items()}
-    if type(tree) in (list, tuple):
-        return type(tree)(map(listed, tree))
-    return tree.tolist() if is_array(tree) else tree
-
-
-def _shape(tree: Any) -> tuple[int, ...]:
-    """Return the shape of an array with these numbers; of a ragged tree, one that no array has."""
-    if not isinstance(tree, (list, tuple)):
-        return ()
-    shapes = {_shape(child) for child in tree}
-    return (len(tree), *(shapes.pop() if len(shapes) == 1 else (-1,) * len(shapes)))
 
 
 def joined(batches: Sequence[Batch]) -> Batch | None:
@@ -88,24 +70,11 @@ def first_example(argument: Any, role: str) -> Any:
     return argument[0]
 
 
-def batch_of(
-    x: Any, name: str, like: Any, width: int, numbers: Callable[[Any], Sequence[float]]
-) -> Batch:
-    """Return an argument as a batch; CompileError unless each example is shaped like ``like``.
-
-    ``numbers`` gives the ``width`` numbers of one example.
-    """
+def batch_of(x: Any, name: str, width: int, numbers: Callable[[Any], Sequence[float]]) -> Batch:
+    """Return an argument as a batch; ``numbers`` gives the ``width`` numbers of one example."""
     if is_array(x):
-        expected = _shape(like)
-        if tuple(x.shape[1:]) != expected or math.prod(expected) != width:
-            raise CompileError(
-                f"compiled for examples of shape {expected} in {name}, got an array of "
-                f"shape {tuple(x.shape)}; compile the function again for it"
-            )
         if x.dtype.kind not in "fiu":
             raise CompileError(f"{name} must be real numbers, got an array of {x.dtype}")
         return Batch(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
-    if not isinstance(x, (list, tuple)):
-        raise CompileError(f"{name} must be a NumPy array or a list of examples, got {shown(x)}")
     examples = [tuple(as_floats(numbers(example))) for example in x]
     return Batch(examples, len(examples), False)

@@ -139,6 +139,7 @@ class Ended:
     """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
 
     weights: list[float]
+    memories: list[list[float]]
     sweeps: int
     stopped: str
     error: float
@@ -203,4 +204,5 @@ class ReplicaLanes(Networks):
         names = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}
         error, right = last[lane], last[self.code.width + lane]
         stopped = names[self.flags[lane]]
-        return Ended(self.column(0, lane), self._sweeps[lane], stopped, error, round(right))
+        weights, *memories = (self.column(k, lane) for k in range(self.code.columns - 1))
+        return Ended(weights, memories, self._sweeps[lane], stopped, error, round(right))

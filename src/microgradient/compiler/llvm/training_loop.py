@@ -103,7 +103,10 @@ class TrainingLoop:
         self.builder.call(self.gradient.callee, *arguments, *self.gradient_memory)
 
     def _check_finite(self) -> None:
-        """Mark networks that are not finite, and note whether in one all patterns were right."""
+        """Mark networks that are not finite, and note whether in one all patterns were right.
+
+        An error, a weight or a memory of the optimizer counts.
+        """
         builder, lanes = self.builder, self.lanes
         for note in (self.ended, self.candidate):
             builder.store("i1", "false", note)
@@ -111,20 +114,25 @@ class TrainingLoop:
         with builder.loop(self.groups, 0, GROUP) as group:
             error = self._of_group(self.errors, group)
             lanes.store(error - error, unsound)  # x - x is 0 for what is finite, else nan
-            state = builder.at("%state", group)
-            whole, rest = divmod(self.weights, self.groups)  # no rest among replicas
-            if whole:
-                with builder.loop(whole * self.groups, 0, self.groups) as i:
-                    x = lanes.load(builder.at(state, i))
-                    lanes.store(lanes.load(unsound) + (x - x), unsound)
-            if rest:  # what lies behind the last weight is no weight, and may be nan
-                x = lanes.load(builder.at(state, whole * self.groups))
-                bad = lanes.first(str(rest)).choose(x - x, 0.0)
-                lanes.store(lanes.load(unsound) + bad, unsound)
+            with builder.loop(self.before_gradient, 0, "%column") as column:  # weights, memories
+                self._look_at(builder.at(builder.at("%state", column), group), unsound)
             broken = lanes.load(unsound).compare("uno", 0.0)
             active = self._mark(group, broken, NOT_FINITE)
             self._note(self.ended, active & broken)
             self._note(self.candidate, active & self._all_right(group))
+
+    def _look_at(self, numbers: str, unsound: str) -> None:
+        """Add nan to ``unsound`` where one of these numbers, one for each weight, is not finite."""
+        builder, lanes = self.builder, self.lanes
+        whole, rest = divmod(self.weights, self.groups)  # no rest among replicas
+        if whole:
+            with builder.loop(whole * self.groups, 0, self.groups) as i:
+                x = lanes.load(builder.at(numbers, i))
+                lanes.store(lanes.load(unsound) + (x - x), unsound)
+        if rest:  # what lies behind the last one belongs to no weight, and may be nan
+            x = lanes.load(builder.at(numbers, whole * self.groups))
+            bad = lanes.first(str(rest)).choose(x - x, 0.0)
+            lanes.store(lanes.load(unsound) + bad, unsound)
 
     def _confirm_learned(self) -> None:
         """Mark networks in which all patterns still are right, with the weights as they are now."""

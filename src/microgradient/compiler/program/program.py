@@ -119,8 +119,16 @@ class Program:
             numbers.append(number if is_constant else op.fast(*[numbers[i] for i in operands]))
         return numbers
 
-    def __str__(self) -> str:
+    def listing(self) -> str:
+        """Return the whole program as text, however long it is."""
         return "\n".join(_Listing(self).lines())
+
+    def __str__(self) -> str:
+        lines = [_cut(line) for line in _Listing(self).lines()]
+        if len(lines) > _SHOWN:
+            half, left = _SHOWN // 2, len(lines) - _SHOWN
+            lines[half:-half] = [f"  … {left:,} more lines: program.listing() has them"]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         counts = {
@@ -130,6 +138,14 @@ class Program:
         }
         texts = [f"{n} {noun}" if n == 1 else f"{n} {noun}s" for noun, n in counts.items()]
         return f"<program: {', '.join(texts)}>"
+
+
+_SHOWN = 200  # lines of a program that print
+_WIDTH = 300
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
 def grouped(names: Sequence[str]) -> str:

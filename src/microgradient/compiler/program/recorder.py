@@ -49,6 +49,8 @@ class Recorder(ABC):
 
     def emit(self, op: Op, slots: tuple[int, ...]) -> int:
         """Return the slot of ``op`` of ``slots``, the one that is known to have this result."""
+        if op is SELECT and slots[1] == slots[2]:
+            return self.same(slots[1])
         if op is ARGUMENT or op is SELECT or op in CONDITIONS:
             return self.put(op, slots)
         code = self.instructions

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
-from typing import Any, NoReturn
+from operator import add, ge, gt, le, lt, mul, sub
+from typing import Any, Final, NoReturn
 
 from microgradient.compiler.program import adjoint, primitives
 from microgradient.compiler.program.errors import refused
@@ -13,7 +13,7 @@ from microgradient.engine import choice, ops
 from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
-from microgradient.engine.op import Op
+from microgradient.engine.op import Op, Operand
 from microgradient.engine.ops import NAMED, OPS
 from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value
@@ -45,13 +45,23 @@ class Trace(Recorder):
         ]
 
     def slot(self, x: Any) -> int:
-        if isinstance(x, (Traced, Condition)):
-            if x.trace is not self:
-                raise refused("a symbol of another compilation", "pass it in as an argument")
-            return x.slot
+        if isinstance(x, Traced):
+            return self.own(x)
+        if isinstance(x, Condition):
+            raise refused(
+                "a condition in the place of a number",
+                "write where(condition, 1.0, 0.0) for its number; where(c, p, q) of conditions "
+                "p, q is (c & p) | ((c == False) & q)",
+            )
         if type(x) is Value:
             return self._slots[x] if x in self._slots else self._lifted(x)
         return self.constant(as_float(x))
+
+    def own(self, x: Traced | Condition) -> int:
+        """Return the slot of a symbol; CompileError if another trace made it."""
+        if x.trace is not self:
+            raise refused("a symbol of another compilation", "pass it in as an argument")
+        return x.slot
 
     def symbol(self, slot: int) -> Traced:
         return Traced(self, slot)
@@ -59,10 +69,9 @@ class Trace(Recorder):
     def condition(self, slot: int) -> Condition:
         return Condition(self, slot)
 
-    def apply(self, op: Op, operands: Sequence[Any]) -> Any:
-        """Return the result of ``op``: a Traced, or a Condition for a comparison."""
-        slots = tuple([self.slot(x) for x in operands])
-        return (Condition if op in primitives.CONDITIONS else Traced)(self, self.emit(op, slots))
+    def apply(self, op: Op, operands: Sequence[Any]) -> Traced:
+        """Return the result of ``op``, which is a number."""
+        return Traced(self, self.emit(op, tuple([self.slot(x) for x in operands])))
 
     def compare(self, op: Op, x: Any, y: Any) -> Any:
         """Return a Condition, or a bool where both operands are constants."""
@@ -101,8 +110,36 @@ class Trace(Recorder):
 
 def _binary(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     return (
-        lambda self, other: self.trace.apply(op, (self, other)),
-        lambda self, other: self.trace.apply(op, (other, self)),
+        lambda self, other: self.trace.apply(op, (self, _number(other))),
+        lambda self, other: self.trace.apply(op, (_number(other), self)),
+    )
+
+
+def _number(x: Any) -> Any:
+    """Return ``x``, a condition or a bool as 1 or 0: so operators of Python take a bool."""
+    if isinstance(x, Condition):
+        return x.choose(1.0, 0.0)
+    return float(x) if _is_bool(x) else x
+
+
+def _arithmetic(
+    operator: Callable[[Any, Any], Any],
+) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    return (
+        lambda self, other: operator(_number(self), _number(other)),
+        lambda self, other: operator(_number(other), _number(self)),
+    )
+
+
+def _is_bool(x: object) -> bool:
+    return type(x).__name__ in ("bool", "bool_")  # NumPy's too
+
+
+def _opposite(condition: Any) -> Any:
+    return (
+        ~condition
+        if isinstance(condition, Condition)
+        else (condition if condition is NotImplemented else not condition)
     )
 
 
@@ -130,6 +167,8 @@ class Traced(Symbol):
     def record(self, op: Op, operands: Sequence[Any]) -> Any:
         if op is ops.argument:
             return Traced(self.trace, self.trace.emit(primitives.ARGUMENT, (self.slot,)))
+        if op is ops.taken:
+            return Traced(self.trace, self.trace.same(self.slot))
         if NAMED.get(op.name) is not op:
             _check_formula(op, operands)
         return self.trace.apply(op, operands)
@@ -165,25 +204,29 @@ class Traced(Symbol):
         return self
 
     def __lt__(self, other: Any) -> Any:
-        return self.trace.compare(primitives.LESS, self, other)
+        return self.trace.compare(primitives.LESS, self, _number(other))
 
     def __le__(self, other: Any) -> Any:
-        return self.trace.compare(primitives.LESS_EQUAL, self, other)
+        return self.trace.compare(primitives.LESS_EQUAL, self, _number(other))
 
     def __gt__(self, other: Any) -> Any:
-        return self.trace.compare(primitives.LESS, other, self)
+        return self.trace.compare(primitives.LESS, _number(other), self)
 
     def __ge__(self, other: Any) -> Any:
-        return self.trace.compare(primitives.LESS_EQUAL, other, self)
+        return self.trace.compare(primitives.LESS_EQUAL, _number(other), self)
 
     def __eq__(self, other: object) -> Any:
-        if isinstance(other, (Traced, Value, Real)) and not isinstance(other, bool):
-            return self.trace.compare(primitives.EQUAL, self, other)
-        return NotImplemented
+        if not isinstance(other, (Operand, Condition)):
+            if getattr(other, "shape", ()) != ():
+                return NotImplemented  # NumPy maps over it
+            try:
+                other = as_float(_number(other))
+            except (TypeError, OverflowError):
+                return NotImplemented  # no number, or one beyond all floats, is equal to none
+        return self.trace.compare(primitives.EQUAL, self, _number(other))
 
     def __ne__(self, other: object) -> Any:
-        equal = self.__eq__(other)
-        return equal.negated() if isinstance(equal, Condition) else equal
+        return _opposite(self.__eq__(other))
 
     __hash__ = object.__hash__
 
@@ -200,7 +243,12 @@ class Traced(Symbol):
     def __repr__(self) -> str:
         return f"<a number not known while compiling, v{self.slot}>"
 
-    __float__ = __int__ = __index__ = _unknown("the number of a traced value", _NUMBER)
+    __index__ = _unknown(
+        "an index, or a size, that is a traced value",
+        "write take(rows, index), or give it as a static argument, compile(f, static=…), which "
+        "compiles each value in",
+    )
+    __float__ = __int__ = _unknown("the number of a traced value", _NUMBER)
     __complex__ = __round__ = __trunc__ = __floor__ = __ceil__ = __float__
     __bool__ = _unknown(
         "the truth of a traced value", "write where(condition, x, y) to choose between results"
@@ -208,23 +256,31 @@ class Traced(Symbol):
     __floordiv__ = __rfloordiv__ = __divmod__ = __rdivmod__ = _unknown(
         "a quotient of whole numbers", "write microgradient.floor(x / y) for x // y"
     )
-    data = property(_unknown("the number .data of a traced value", "use the value itself"))
+    data = property(
+        _unknown(
+            "the number .data of a traced value",
+            "use the value itself, or detach(x) for a constant; a softmax that cannot overflow is "
+            "[exp(x - logsumexp(xs)) for x in xs]",
+        )
+    )
     grad = property(_unknown(".grad of a traced value", "write grad(f) for derivatives within"))
     backward = _unknown("backward()", "compile(grad(f)) or compile(value_and_grad(f)) instead")
 
 
 class Condition(Undecided):
-    """A comparison that is being recorded: ``where`` takes it, ``if`` cannot."""
+    """A comparison that is being recorded: ``where`` takes it, ``if`` cannot.
+
+    ``& | ^ ~ == !=`` join conditions; in arithmetic a condition is 1 or 0, as a bool is.
+    """
 
     __slots__ = ("slot", "trace")
+    __array_ufunc__: Final = None
 
     def __init__(self, trace: Trace, slot: int) -> None:
         self.trace, self.slot = trace, slot
 
     def choose(self, x: Any, y: Any) -> Any:
         a, b = self.trace.slot(x), self.trace.slot(y)
-        if a == b:
-            return Traced(self.trace, a)
         return Traced(self.trace, self.trace.emit(primitives.SELECT, (self.slot, a, b)))
 
     def __and__(self, other: Any) -> Any:
@@ -233,25 +289,52 @@ class Condition(Undecided):
     def __or__(self, other: Any) -> Any:
         return self._joined(primitives.OR, other, absorbing=True)
 
-    __rand__, __ror__ = __and__, __or__
+    def __xor__(self, other: Any) -> Any:
+        if _is_bool(other):
+            return ~self if other else self
+        return (self | other) & ~(self & other) if isinstance(other, Condition) else NotImplemented
 
-    def negated(self) -> Condition:
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> Condition:
+        op, operands, _ = self.trace.instructions[self.slot]
+        if op is primitives.NOT:
+            return Condition(self.trace, operands[0])
         return Condition(self.trace, self.trace.emit(primitives.NOT, (self.slot,)))
 
-    __invert__ = _unknown(
-        "~ of a condition", "turn the comparison round, or swap the results of where"
-    )
+    def __eq__(self, other: object) -> Any:
+        if _is_bool(other) or isinstance(other, Condition):
+            return _opposite(self ^ other)
+        return _number(self) == other
+
+    def __ne__(self, other: object) -> Any:
+        return _opposite(self.__eq__(other))
+
+    __hash__ = object.__hash__
 
     def _joined(self, op: Op, other: Any, absorbing: bool) -> Any:
-        if isinstance(other, Condition):
-            return self.trace.apply(op, (self, other))
-        if type(other).__name__ in ("bool", "bool_"):
+        if _is_bool(other):
             return absorbing if bool(other) is absorbing else self
-        return NotImplemented
+        if not isinstance(other, Condition):
+            return NotImplemented
+        slots = self.slot, self.trace.own(other)
+        if slots[0] == slots[1]:
+            return self
+        return Condition(self.trace, self.trace.emit(op, slots))
 
+    __add__, __radd__ = _arithmetic(add)
+    __sub__, __rsub__ = _arithmetic(sub)
+    __mul__, __rmul__ = _arithmetic(mul)
+    __lt__, __le__, __gt__, __ge__ = (_arithmetic(compare)[0] for compare in (lt, le, gt, ge))
+
+    __float__ = __int__ = __index__ = _unknown(
+        "the number of a condition", "write where(condition, 1.0, 0.0)"
+    )
     __bool__ = _unknown(
-        "a branch on traced values (if, while, and, or, min, max, sorted)",
-        "write where(condition, x, y), maximum(x, y) or minimum(x, y), and & and | for and, or",
+        "a branch on traced values (if, while, and, or, not, in, min, max, all, any, sorted, "
+        "x < y < z, == of lists)",
+        "write where(condition, x, y), maximum(x, y) or minimum(x, y), and & | ~ for and, or, not; "
+        "a softmax that cannot overflow is [exp(x - logsumexp(xs)) for x in xs]",
     )
 
     def __repr__(self) -> str:

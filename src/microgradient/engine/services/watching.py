@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -107,6 +108,14 @@ def paused() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def warn_user(message: str) -> None:
+    """Warn at the running line of the nearest frame outside this package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def user_line() -> Line:

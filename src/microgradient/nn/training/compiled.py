@@ -12,7 +12,7 @@ from microgradient.nn.training.eager import EagerRun, Sweeps
 from microgradient.nn.training.programs import TrainingPrograms
 
 _SECONDS = 0.05  # how long compiled sweeps run before Python handles Ctrl-C and shows progress
-_FAULT = "the loss or a weight is not finite"
+_FAULT = "the loss, a weight or a memory of the optimizer is not finite"
 
 
 class MachineRun:
@@ -98,7 +98,8 @@ class PythonRun:
                 parameter.grad = slope
             optimizer.step()
         weights = self._weights()
-        if not all(map(isfinite, (error, *weights))):
+        memories = [x for name in optimizer.memories for x in getattr(optimizer, name)]
+        if not all(map(isfinite, (error, *weights, *memories))):
             return Sweeps([], [], fault=_FAULT)
         eager.keep()
         count = len(self._patterns)

@@ -46,8 +46,15 @@ class Run(Protocol):
         """
 
 
+_TOO_LARGE = "an update made a weight too large"
+
+
 class _Diverged(Exception):
-    """Raised when the loss or a weight becomes nan or infinite."""
+    """Raised when the loss, a weight or a memory of the optimizer becomes nan or infinite."""
+
+    def __init__(self, fault: str, reason: str = _TOO_LARGE) -> None:
+        super().__init__(fault)
+        self.reason = reason
 
 
 class EagerRun:
@@ -105,11 +112,11 @@ class EagerRun:
                 self._sweep()
         except FloatingPointError as fault:
             return str(fault)
-        except _Diverged:
-            pass
+        except _Diverged as fault:
+            return fault.reason
         finally:
             self.restore()
-        return "an update made a weight too large"
+        return _TOO_LARGE
 
     def _sweep(self) -> tuple[float, int]:
         """Present every pattern once, updating after each batch; return the error and right."""
@@ -130,6 +137,13 @@ class EagerRun:
             optimizer.step()
         if not all(isfinite(parameter.data) for parameter in optimizer.parameters):
             raise _Diverged("a weight is not finite")
+        for name in optimizer.memories:
+            if not all(map(isfinite, getattr(optimizer, name))):
+                raise _Diverged(
+                    f"{type(optimizer).__name__}.{name} is not finite",
+                    "a gradient is too large for what the optimizer keeps of it, and the weight "
+                    "would never move again",
+                )
         return error, right
 
     def _all_right(self) -> bool:

@@ -31,7 +31,7 @@ _FEW = 1000  # presentations: with fewer, "auto" does not even trace the model
 
 
 class TrainingDiverged(FloatingPointError):
-    """Raised when the loss or a weight becomes nan or infinite.
+    """Raised when the loss, a weight or a memory of the optimizer becomes nan or infinite.
 
     ``history`` holds the sweeps before.
     """
@@ -74,8 +74,9 @@ def train(
     Ctrl-C ends the run, not the program: train returns, and ``history.stopped`` is "interrupted".
     A second Ctrl-C within two seconds, in the same run or a later one, raises KeyboardInterrupt,
     which ends a loop of runs too. Raises TrainingDiverged, naming the faulty node, at the
-    first loss or weight that is not finite; ValueError or TypeError for bad settings. However
-    training ends, model and optimizer are left as they were after the last whole sweep.
+    first loss, weight or memory of the optimizer that is not finite; ValueError or TypeError for
+    bad settings. However training ends, model and optimizer are left as they were after the last
+    whole sweep.
     """
     plan = plan_of(plan, settings)
     patterns = checked_patterns(patterns)

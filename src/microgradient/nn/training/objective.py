@@ -120,7 +120,17 @@ def count_right(model: Model, patterns: Sequence[tuple[Any, Any]], criterion: Cr
 
 def is_right(criterion: Criterion, outputs: Any, targets: Any) -> bool:
     """Return whether ``outputs`` meet the criterion; TypeError if it gives neither yes nor no."""
-    answer = criterion(output_numbers(outputs), targets)
+    return is_met(criterion, output_numbers(outputs), targets)
+
+
+def is_met(criterion: Criterion, numbers: list[float], targets: Any) -> bool:
+    """Return whether outputs, as numbers, meet the criterion; see ``is_right``."""
+    answer = criterion(numbers, targets)
+    if type(answer) is int and answer in (~True, ~False):
+        raise TypeError(
+            f"criterion must return True or False, got {shown(answer)}: ~ of a bool is a whole "
+            "number; write condition == False"
+        )
     try:
         return bool(answer)
     except (TypeError, ValueError):

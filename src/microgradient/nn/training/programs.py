@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import getattr_static
+from itertools import cycle
 from math import isclose, isfinite
 from typing import Any
 
@@ -14,15 +15,16 @@ from microgradient.compiler.program.adjoint import reverse
 from microgradient.compiler.program.errors import CompileError
 from microgradient.compiler.program.passes import program_of
 from microgradient.compiler.program.program import Program
-from microgradient.compiler.program.tracing import Condition, Trace
+from microgradient.compiler.program.tracing import Trace
 from microgradient.engine import ops
 from microgradient.engine.choice import where
-from microgradient.engine.number import as_float
+from microgradient.engine.number import as_float, shown
 from microgradient.engine.services.trees import leaves, matching_leaves, rebuild
-from microgradient.engine.symbol import Symbol
+from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value
 from microgradient.nn.optimizers import Optimizer
-from microgradient.nn.training.objective import Objective, Pattern
+from microgradient.nn.training.objective import Objective, Pattern, is_met
+from microgradient.nn.training.plan import Criterion
 
 _OTHER_WEIGHTS = ((-1.7, -0.3), (0.6, 0.2))
 """Scales and shifts: a program that holds for these weights too is taken to hold for all."""
@@ -143,12 +145,40 @@ def _gradient(objective: Objective, optimizer: Optimizer, pattern: Pattern) -> P
     right: Any = 0.0
     if objective.criterion is not None:
         several = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-        met: Any = objective.criterion(several, targets)
-        right = where(met, 1.0, 0.0) if isinstance(met, Condition) else float(bool(met))
+        right = _met(objective.criterion, several, targets)
+        _check_criterion(objective.criterion, len(several), pattern[1])
     slopes = reverse(trace, symbols[:count], [(error, 1.0)], keep_nan=False)
     names = [f"weight {i}" for i in range(count)] + [f"pattern[{i}]" for i in range(numbers)]
     results = [trace.slot(x) for x in (*slopes, error, right)]
     return program_of(trace, results, names, range(count, count + numbers), "sum")
+
+
+def _met(criterion: Criterion, outputs: list[Any], targets: Any) -> Any:
+    """Return 1 where the criterion is met, else 0."""
+    met: Any = criterion(outputs, targets)
+    return where(met, 1.0, 0.0) if isinstance(met, Undecided) else float(bool(met))
+
+
+def _check_criterion(criterion: Criterion, count: int, targets: Any) -> None:
+    """Raise CompileError unless ``criterion`` compiled is what it is on numbers.
+
+    It is not if it compares symbols with ``is``, which sees objects and not their numbers.
+    """
+    wanted = [as_float(x) for x in leaves(targets)]
+    trace = Trace(count + len(wanted))
+    symbols = trace.inputs()
+    met = _met(criterion, symbols[:count], rebuild(targets, iter(symbols[count:])))
+    names = [f"output {i}" for i in range(count)] + [f"target {i}" for i in range(len(wanted))]
+    program = program_of(trace, [trace.slot(met)], names)
+    hit = [x for _, x in zip(range(count), cycle(wanted or [0.0]))]
+    for outputs in (hit, [1 - x for x in hit], [0.0] * count, [0.5] * count, [1.0] * count):
+        slots = program.evaluate([*outputs, *wanted])
+        if slots[program.outputs[0]] != is_met(criterion, outputs, targets):
+            raise CompileError(
+                f"the criterion is not the same compiled: for the outputs {shown(outputs)} and "
+                f"targets {shown(targets)} it is {not slots[program.outputs[0]]}; compare with <, "
+                '==, … and not with `is`, or train with backend="eager"'
+            )
 
 
 def _update(optimizer: Optimizer) -> Program:

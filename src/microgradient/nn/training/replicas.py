@@ -223,6 +223,7 @@ class _Queue(Generic[ReplicaModel]):
         self._code = TrainingCode(gradient, programs.update, WIDTH, plan.batch_size(count), count)
         self._steady = not self._changes and optimizers[0].steady
         self._results = results
+        self._first = copy.copy(optimizers[0])  # with its settings as they were
         self._lock = threading.Lock()
         self._next = 0
         self._stopped = False
@@ -262,15 +263,19 @@ class _Queue(Generic[ReplicaModel]):
         if ended.stopped == "diverged":
             self._results[i] = Replica(model, ended.sweeps - 1, ended.stopped, nan, 0)
             return
-        for parameter, weight in zip(self._optimizers[i].parameters, ended.weights):
+        optimizer = self._optimizers[i]
+        for parameter, weight in zip(optimizer.parameters, ended.weights):
             parameter.data = weight
+        for name, memory in zip(optimizer.memories, ended.memories):
+            getattr(optimizer, name)[:] = memory
+        optimizer.steps += ended.sweeps * self._updates
         self._results[i] = Replica(model, ended.sweeps, ended.stopped, ended.error, ended.right)
 
     def _settings(self, first: int, sweeps: int) -> list[tuple[float, ...]]:
         """Return the optimizer's settings for each update of these sweeps, or one for all."""
         if self._stopped:
             raise KeyboardInterrupt
-        optimizer = copy.copy(self._optimizers[0])
+        optimizer = copy.copy(self._first)
         begun = optimizer.steps
         if self._steady:
             return [optimizer.settings(begun)]
