@@ -72,6 +72,24 @@ def test_a_row_that_is_wrong_on_a_small_branch_or_cut_off_is_refuted(row):
     assert not report.ok
 
 
+def test_a_row_of_several_operands_needs_no_domain():
+    row = Op("product", lambda m, v, x, y, z: (y * z, x * z, x * y), lambda m, x, y, z: x * y * z)
+    assert [a.what for a in check_op(row).accuracy][1:] == [f"by operand {i}" for i in range(3)]
+    wrong = replace(row, partials=lambda m, v, x, y, z: (y * z, x * z, x * y * 1.001))
+    with pytest.raises(OperationError, match="by operand 2"):
+        check_op(wrong)
+    with pytest.raises(ValueError, match=r"has 2 intervals, but its value takes 1; write"):
+        check_op(replace(mg.silu, domain=((0, 1), (0, 1))))
+
+
+def test_a_row_of_many_operands():
+    many = replace(mg.fsum, domain=((-4.0, 4.0),) * 30)
+    assert check_op(many, points=20).proof.startswith("proved")
+    wrong = replace(many, partials=lambda m, v, *xs: (1.0,) * (len(xs) - 1) + (1.0 + 1e-9,))
+    with pytest.raises(OperationError, match="by operand 29 is up to"):
+        check_op(wrong, points=20)
+
+
 def test_a_wrong_number_of_partials_is_told():
     for partials in ((1.0,), (1.0, 1.0, 1.0)):
         row = Op(
@@ -128,6 +146,8 @@ def test_misuse():
         check_op(math.sin)
     with pytest.raises(ValueError, match="points must be a whole number"):
         check_op(mg.sin, points=0)
+    with pytest.raises(TypeError, match="exact_value must be a function of mpmath's numbers"):
+        check_op(mg.sin, exact_value=3)
 
 
 def test_a_row_that_returns_no_float_is_told():
@@ -155,6 +175,7 @@ def test_without_what_it_needs(monkeypatch, missing):
                 check_op(mg.sin)
             report = mg.check.check_gradient(mg.sin, 0.5)
             assert report.components[0].exact is None
+            assert "Not compared with 50 digits: mpmath is not installed" in str(report)
             assert "microgradient[check]" in str(report)
         else:
             assert check_op(mg.sin).proof == "not proved (sympy is not installed)"

@@ -141,3 +141,10 @@ def test_misuse():
         mgst.numbers(1.0, 0.0)
     with pytest.raises(TypeError, match="expects an operation"):
         mgst.operands(math.sin)
+
+
+def test_a_row_of_several_operands_needs_no_domain():
+    row = mg.Op("product", lambda m, v, x, y: (y, x), lambda m, x, y: x * y)
+    assert len(find(mgst.operands(row), lambda x: True)) == 2
+    e = find(mgst.expressions([row]), lambda e: True)
+    assert check_gradient(e.f, *e.inputs).ok

@@ -14,6 +14,7 @@ from math import isfinite
 from random import Random
 from typing import Any, Protocol
 
+from microgradient.check.operations.accuracy import intervals_of
 from microgradient.engine.op import Op, Operand
 from microgradient.engine.ops import OPS
 
@@ -228,7 +229,7 @@ def _arguments(
     op: Op, first: int, values: Sequence[float], choices: Choices
 ) -> tuple[Argument, ...]:
     """Return the operands of ``op``: ``first``, then earlier results in its domain or constants."""
-    count = len(op.domain)
+    count = len(intervals_of(op))
     if op.sequences:
         count = choices.integer(*_COUNTS.get(op.name, (op.sequences, len(op.domain))))
         count -= count % 2 if op.name == "softmax_cross_entropy" else 0

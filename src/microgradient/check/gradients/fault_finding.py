@@ -13,8 +13,8 @@ from math import isfinite, isnan, ulp
 from microgradient.check.gradients.finite_differences import Stencil
 from microgradient.check.gradients.recording import Recording
 from microgradient.check.numbers.branches import choices
-from microgradient.check.numbers.exact_partials import MANY_DIGITS, exact_partial, limit_at_seam
-from microgradient.check.numbers.number_systems import DIGITS, exact
+from microgradient.check.numbers.exact_partials import digits_to_try, exact_partial, limit_at_seam
+from microgradient.check.numbers.number_systems import exact
 from microgradient.check.numbers.running_error import (
     NOT_IN_THIS_ARITHMETIC,
     UNIT,
@@ -104,7 +104,7 @@ def _wrong_value(node: Value) -> Fault | None:
 
 
 def _wrong_partial(node: Value, i: int, got: float, error: float) -> Fault | None:
-    for digits in (2 * DIGITS, MANY_DIGITS):  # before a fault is told, more digits confirm it
+    for digits in digits_to_try(parent.data for parent in node.parents):
         try:
             expected, bound = _expected(node, i, got, digits)
         except AtKink:

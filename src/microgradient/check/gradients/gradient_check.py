@@ -31,8 +31,7 @@ from microgradient.check.gradients.recording import (
     with_number,
 )
 from microgradient.check.gradients.report import GradientError, GradientReport
-from microgradient.check.numbers.exact_partials import MANY_DIGITS
-from microgradient.check.numbers.number_systems import DIGITS
+from microgradient.check.numbers.exact_partials import digits_to_try
 from microgradient.check.numbers.taylor import AtKink
 from microgradient.engine.number import shown
 from microgradient.engine.services.trees import Tree, leaves
@@ -265,7 +264,7 @@ class _Check:
     ) -> list[float] | None:
         """Return the derivatives in 50 digits; None, with a note, if they do not apply."""
         try:
-            for digits in (2 * DIGITS, MANY_DIGITS):
+            for digits in digits_to_try(node.data for node in self.recording.order):
                 adjoint = exact_gradient(self.recording, output, digits)
                 exact = [float(adjoint.get(x, 0.0)) for x in self.recording.inputs]
                 if all(g == e or abs(g - e) <= r for g, e, r in zip(reverse, exact, rounding)):

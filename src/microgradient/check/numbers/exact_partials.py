@@ -7,7 +7,7 @@ constant there. So at a seam the derivative is the limit of the derivatives on b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -21,6 +21,7 @@ from microgradient.engine.arithmetic import FLOATS, Arithmetic
 from microgradient.engine.op import Op
 
 MANY_DIGITS = 40 * DIGITS  # where a formula cancels at operands as small as 5e-324
+_TINY = 1e-12  # below, a removable quotient may lose more digits than there are to spare
 _ROUNDING = 1e-14  # relative: constants of a row are floats, so its branches may not quite meet
 # Distances from a seam: powers of two, relative to the operand unless that is 0, and the digits
 # that they need: a removable quotient such as (exp(x) - 1 - x) / x² loses several times as many.
@@ -48,6 +49,12 @@ def exact_partial(op: Op, operands: Sequence[Any], i: int, digits: int = 2 * DIG
     if _at_seam(op, numbers, i):
         return seam(op, numbers, i).slope(base.lift(op.value(base, *numbers)), op.name)
     return _taylor(op, numbers, i, digits)[1]
+
+
+def digits_to_try(operands: Iterable[float]) -> tuple[int, ...]:
+    """Return the digits to compute with before a fault is told: many if formulas may cancel."""
+    tiny = any(0 < abs(x) < _TINY for x in operands)
+    return (2 * DIGITS, MANY_DIGITS) if tiny else (2 * DIGITS,)
 
 
 def limit_at_seam(op: Op, operands: Sequence[float]) -> tuple[float, float] | None:
