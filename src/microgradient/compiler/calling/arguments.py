@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from microgradient.compiler.calling.batches import Batch, batch_of, first_example, joined
-from microgradient.compiler.calling.structures import Structures, is_number, static_key
+from microgradient.compiler.calling.structures import Structures, static_key
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import shown
-from microgradient.engine.services.trees import leaves, rebuild
 
 Place = int | str
 
@@ -162,8 +161,7 @@ class Arguments:
             tree, names = argument, tuple[str, ...]()
             if role != "static":
                 tree = argument if role == "uniform" else first_example(argument, role)
-                tree = self._structures.ordered(tree)
-                names = tuple(_names(tree, self._name(place)))
+                names = tuple(self._structures.names(tree, self._name(place)))
             found.append(Argument(place, self._name(place), role, tree, names, first))
             first += len(names)
         return found
@@ -177,9 +175,7 @@ class Arguments:
         for argument in arguments:
             filled = argument.tree
             if argument.role != "static":
-                filled = rebuild(
-                    filled, iter([next(symbols) if is_number(x) else x for x in leaves(filled)])
-                )
+                filled = self._structures.filled(filled, symbols)
             if argument.place == len(positional):
                 positional.append(filled)
             else:
@@ -204,14 +200,3 @@ def _parameters_of(f: Callable[..., Any]) -> list[str]:
         return []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
-
-
-def _names(tree: Any, name: str) -> Iterator[str]:
-    if isinstance(tree, dict):
-        for key, child in tree.items():
-            yield from _names(child, f"{name}[{key!r}]")
-    elif isinstance(tree, (list, tuple)):
-        for i, child in enumerate(tree):
-            yield from _names(child, f"{name}[{i}]")
-    elif is_number(tree):
-        yield name

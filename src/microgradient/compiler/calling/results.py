@@ -7,7 +7,7 @@ from typing import Any
 
 from microgradient.compiler.calling.batches import Batch
 from microgradient.compiler.program.tracing import Condition, Trace
-from microgradient.engine.services.blocks import Block, block_of
+from microgradient.engine.services.blocks import block_of
 from microgradient.engine.services.trees import container_of
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
@@ -42,16 +42,19 @@ class Results:
         return _stacked(self.one(list(table.T)))
 
     def _part(self, x: Any) -> Build:
-        if type(x) is list and all(map(self._is_number, x)):
-            return self._numbers_of(x)
+        if x is None or isinstance(x, (str, bytes)):
+            return lambda outputs: x
+        block = block_of(x)
+        if block is not None and len(self._numbers) > 1:
+            return self._part(block.nested())  # each number will be an array, along the batch
+        if block is not None:
+            return self._made(block.build, block.numbers)
         container = container_of(x)
         if container is not None:
-            parts = [self._part(part) for part in container.parts.values()]
-            return lambda outputs: container.build([build(outputs) for build in parts])
-        block = block_of(x)
-        if block is not None:
-            numbers = [self._part(number) for number in block.numbers]
-            return lambda outputs: _array(block, [build(outputs) for build in numbers])
+            numbers = list(container.parts.values())
+            if type(x) is list and all(map(self._is_number, numbers)):
+                return self._list(numbers)
+            return self._made(container.build, numbers)
         if isinstance(x, bool) and not self._truths:
             x = float(x)
         if isinstance(x, Condition):
@@ -64,12 +67,16 @@ class Results:
             return lambda outputs: outputs[place]
         return lambda outputs: x
 
-    def _numbers_of(self, xs: list[Any]) -> Build:
+    def _list(self, xs: list[Any]) -> Build:
         first = len(self.slots)
         for x in xs:
             self._place(x)
         last = len(self.slots)
         return lambda outputs: outputs[first:last]
+
+    def _made(self, build: Callable[[list[Any]], Any], xs: list[Any]) -> Build:
+        parts = [self._part(x) for x in xs]
+        return lambda outputs: build([part(outputs) for part in parts])
 
     def _is_number(self, x: Any) -> bool:
         return isinstance(x, (Symbol, Value, *self._numbers)) and not isinstance(x, bool)
@@ -79,27 +86,15 @@ class Results:
         return len(self.slots) - 1
 
 
-def _array(block: Block, numbers: Sequence[Any]) -> Any:
-    """Return an array of these numbers, or of columns of them, along the batch first."""
-    if not any(getattr(x, "shape", ()) for x in numbers):
-        return block.build(numbers)
-    import numpy
-
-    columns = numpy.broadcast_arrays(*numbers)
-    return numpy.stack(columns, axis=1).reshape(-1, *block.shape)
-
-
 def _stacked(tree: Any) -> Any:
     """Return ``tree`` with lists of arrays of one shape as arrays, along the batch first."""
-    if isinstance(tree, dict):
-        return {key: _stacked(child) for key, child in tree.items()}
-    if isinstance(tree, tuple):
-        parts = [_stacked(child) for child in tree]
-        return tuple.__new__(type(tree), parts)
-    if not isinstance(tree, list):
+    container = container_of(tree)
+    if container is None:
         return tree
+    parts = [_stacked(child) for child in container.parts.values()]
+    if type(tree) is not list:
+        return container.build(parts)
     import numpy
 
-    parts = [_stacked(child) for child in tree]
     shapes = {part.shape if isinstance(part, numpy.ndarray) else None for part in parts}
     return numpy.stack(parts, axis=1) if len(shapes) == 1 and None not in shapes else parts

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import fields, is_dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from microgradient.compiler.calling.batches import is_array
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import as_float
+from microgradient.engine.services.blocks import Block, block_of
+from microgradient.engine.services.trees import Container, container_of
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
@@ -44,20 +45,9 @@ class Structures:
     def __init__(self) -> None:
         self._orders: dict[frozenset[Any], tuple[Any, ...]] = {}
 
-    def _keys(self, tree: dict[Any, Any]) -> tuple[Any, ...]:
-        return self._orders.setdefault(frozenset(tree), tuple(tree))
-
-    def ordered(self, tree: Any) -> Any:
-        """Return ``tree`` with the keys of its dicts in the order that counts, arrays as lists."""
-        if isinstance(tree, dict):
-            twin = copy.copy(tree)  # a dict of its own kind
-            twin.clear()
-            twin.update([(key, self.ordered(tree[key])) for key in self._keys(tree)])
-            return twin
-        if isinstance(tree, (list, tuple)):
-            parts = [self.ordered(child) for child in tree]
-            return tuple.__new__(kind, parts) if issubclass(kind := type(tree), tuple) else parts
-        return tree.tolist() if is_array(tree) else tree
+    def _keys(self, container: Container) -> tuple[Any, ...]:
+        keys = tuple(container.parts)
+        return self._orders.setdefault(frozenset(keys), keys) if container.keyed else keys
 
     def flattened(self, tree: Any, numbers: list[float]) -> Hashable:
         """Append the numbers of ``tree`` to ``numbers`` and return its structure."""
@@ -65,23 +55,52 @@ class Structures:
         if kind is float:
             numbers.append(tree)
             return NUMBER
-        if isinstance(tree, (list, tuple)):
+        if kind is list or kind is tuple:
             if set(map(type, tree)) == {float}:
                 numbers += tree  # nearly always, and many times faster than one by one
                 return kind, len(tree)
             parts = [self.flattened(child, numbers) for child in tree]
-            if all(part is NUMBER for part in parts):
-                return kind, len(parts)
-            return kind, tuple(parts)
-        if isinstance(tree, dict):
-            keys = self._keys(tree)
-            return kind, keys, tuple([self.flattened(tree[key], numbers) for key in keys])
-        if is_array(tree):
-            return self.flattened(tree.tolist(), numbers)
+            return kind, len(parts) if all(part is NUMBER for part in parts) else tuple(parts)
+        container = container_of(tree)
+        if container is not None:
+            keys = self._keys(container)
+            parts = [self.flattened(container.parts[key], numbers) for key in keys]
+            return kind, keys, tuple(parts)
+        block = _block(tree)
+        if block is not None:
+            numbers += [x if type(x) is float else number(x) for x in block.numbers]
+            return kind, block.shape
         if not is_number(tree):
             return kind, tree
         numbers.append(number(tree))
         return NUMBER
+
+    def filled(self, tree: Any, symbols: Iterator[Any]) -> Any:
+        """Return ``tree`` with the next of ``symbols`` for each number."""
+        container = container_of(tree)
+        if container is not None:
+            parts = container.parts
+            made = {key: self.filled(parts[key], symbols) for key in self._keys(container)}
+            return container.build([made[key] for key in parts])
+        block = _block(tree)
+        if block is not None:
+            return block.build([next(symbols) for _ in block.numbers])
+        return next(symbols) if is_number(tree) else tree
+
+    def names(self, tree: Any, path: str) -> Iterator[str]:
+        """Return a name for each number of ``tree``, such as ``p['w'][1]``."""
+        block = _block(tree)
+        container = container_of(tree if block is None else block.nested())
+        if container is not None:
+            form = "{}.{}" if container.kind == "." else "{}[{!r}]"
+            for key in self._keys(container):
+                yield from self.names(container.parts[key], form.format(path, key))
+        elif is_number(tree):
+            yield path
+
+
+def _block(tree: Any) -> Block | None:
+    return block_of(tree) if is_number(tree) and type(tree) is not float else None
 
 
 class _Identity:

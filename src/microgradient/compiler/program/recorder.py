@@ -60,7 +60,7 @@ class Recorder(ABC):
             first, second = code[slots[0]], code[slots[1]]
             if second.op is CONSTANT and (op, repr(second.number)) in _NEUTRAL:
                 return self.same(slots[0])
-            if op is ops.mul and first.number == 1.0:
+            if op is ops.mul and first.op is CONSTANT and first.number == 1.0:
                 return self.same(slots[1])
         return self.put(op, slots)
 
