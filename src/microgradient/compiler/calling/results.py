@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from microgradient.compiler.calling.batches import Batch
 from microgradient.compiler.program.tracing import Condition, Trace
-from microgradient.engine.services.blocks import block_of
+from microgradient.engine.services.blocks import Block, block_of
 from microgradient.engine.services.trees import container_of
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
@@ -45,10 +46,8 @@ class Results:
         if x is None or isinstance(x, (str, bytes)):
             return lambda outputs: x
         block = block_of(x)
-        if block is not None and len(self._numbers) > 1:
-            return self._part(block.nested())  # each number will be an array, along the batch
         if block is not None:
-            return self._made(block.build, block.numbers)
+            return self._made(partial(_array, block), block.numbers)
         container = container_of(x)
         if container is not None:
             numbers = list(container.parts.values())
@@ -84,6 +83,16 @@ class Results:
     def _place(self, x: Any) -> int:
         self.slots.append(self._trace.slot(x))
         return len(self.slots) - 1
+
+
+def _array(block: Block, numbers: Sequence[Any]) -> Any:
+    """Return an array of these numbers, or of columns of them, along the batch first."""
+    if not any(getattr(x, "shape", ()) for x in numbers):
+        return block.build(numbers)
+    import numpy
+
+    columns = numpy.broadcast_arrays(*numbers)
+    return numpy.stack(columns, axis=1).reshape(-1, *block.shape)
 
 
 def _stacked(tree: Any) -> Any:
