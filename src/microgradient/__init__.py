@@ -1,5 +1,10 @@
 """A scalar reverse-mode autodiff engine, and the networks of 1986 that it trains."""
 
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
+from math import tau as tau
 from typing import TYPE_CHECKING
 
 from microgradient import nn as nn

@@ -326,12 +326,16 @@ class Value(Operand):
 
     @property
     def _prev(self) -> set[Value]:
+        if self.op is ops.pow and self.parents[1].op is ops.constant:
+            return {self.parents[0]}  # the exponent stands in `_op`
         return set(self.parents)
 
     @property
     def _op(self) -> str:
         if self.op is ops.pow:
             return f"**{self.parents[1]._data:g}"
+        if self.op is ops.relu:
+            return "ReLU"
         return self.op.symbol if self.op is not None and self.parents else ""
 
     def _backward(self) -> None:

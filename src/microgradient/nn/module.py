@@ -108,14 +108,15 @@ class Neuron(Module):
     """One unit: an activation of the weighted sum of its inputs and a bias.
 
     ``nin`` is the number of inputs. ``activation`` is a name in ``ACTIVATIONS`` or a function of a
-    Value; ``nonlin=False`` is micrograd's way to say ``activation="linear"``. ``rng`` is a
-    ``random.Random`` or a seed; without it, ``random.seed`` seeds the initial weights.
+    Value; ``nonlin=False``, or False in its place, is micrograd's way to say
+    ``activation="linear"``. ``rng`` is a ``random.Random`` or a seed; without it, ``random.seed``
+    seeds the initial weights.
     """
 
     def __init__(
         self,
         nin: int,
-        activation: str | Activation = "relu",
+        activation: str | Activation | bool = "relu",
         *,
         nonlin: bool = True,
         initializer: str | Initializer = _MICROGRAD,
@@ -129,6 +130,8 @@ class Neuron(Module):
         bias = initializer_of(bias_initializer)
         self.weights = [Value(weight(rng, nin, fan_out)) for _ in range(nin)]
         self.bias = Value(bias(rng, nin, fan_out))
+        if isinstance(activation, bool):
+            activation, nonlin = "relu", activation
         self.activation = activation_of(activation if nonlin else "linear")
 
     def __call__(self, inputs: Inputs) -> Value:
@@ -138,6 +141,19 @@ class Neuron(Module):
     def respond(self, inputs: Sequence[Value], numbers: Sequence[float] | None) -> Value:
         """Return the output for ``inputs``; ``numbers`` is their data, read once per layer."""
         return self.activation(weighted_sum(self.weights, inputs, numbers, self.bias))
+
+    @property
+    def nonlin(self) -> bool:
+        """Whether the activation is anything but linear; by micrograd's name.
+
+        Setting True gives a linear neuron micrograd's activation, relu.
+        """
+        return self.activation is not _linear
+
+    @nonlin.setter
+    def nonlin(self, nonlin: bool) -> None:
+        if nonlin != self.nonlin:
+            self.activation = Value.relu if nonlin else _linear
 
     @property
     def w(self) -> list[Value]:
@@ -179,10 +195,14 @@ class Layer(Module):
     ) -> None:
         nout = positive(nout, "the number of neurons")
         rng = generator(rng)
-        self.nin = nin
         self.neurons = [
             Neuron(nin, activation, rng=rng, fan_out=nout, **keywords) for _ in range(nout)
         ]
+
+    @property
+    def nin(self) -> int:
+        """The number of inputs: that of the first neuron."""
+        return len(self.neurons[0].weights)
 
     def __call__(self, inputs: Inputs) -> Any:  # the caller knows: a Value or a list
         outputs = self.outputs(inputs)
@@ -190,6 +210,9 @@ class Layer(Module):
 
     def outputs(self, inputs: Inputs) -> list[Value]:
         """Return the outputs as a list, also for a single neuron."""
+        if any(type(neuron).__call__ is not Neuron.__call__ for neuron in self.neurons):
+            given = list(inputs)  # neurons of one's own: only a call knows what they do
+            return [neuron(given) for neuron in self.neurons]
         xs = input_values(inputs, self.nin, "this layer")
         numbers = numbers_of(xs)
         return [neuron.respond(xs, numbers) for neuron in self.neurons]
@@ -237,12 +260,22 @@ class MLP(Module):
     def __call__(self, inputs: Inputs) -> Any:  # the caller knows: a Value or a list
         xs = inputs
         for layer in self.layers:
-            xs = outputs = layer.outputs(xs)
+            xs = outputs = _outputs(layer, xs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
+        if not all(isinstance(layer, Layer) for layer in self.layers):  # some of one's own
+            return f"MLP of {self.layers}"
         sizes = [len(layer.neurons) for layer in self.layers]
         return f"MLP({self.layers[0].nin}, {sizes})"
+
+
+def _outputs(layer: Callable[[Inputs], Any], inputs: Inputs) -> list[Value]:
+    """Return the outputs of a layer as a list; one of the user's own is called, as in micrograd."""
+    if type(layer).__call__ is Layer.__call__:
+        return cast(Layer, layer).outputs(inputs)
+    outputs = layer(inputs)
+    return list(outputs) if isinstance(outputs, Iterable) else [outputs]
 
 
 def activation_of(activation: str | Activation) -> Activation:
