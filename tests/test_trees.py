@@ -315,3 +315,13 @@ def test_compiled_functions_return_every_kind(backend):
     kept = compiled(lambda x: OrderedDict(y=Slotted(x), z=None, w=Square(x)))(2.0)
     assert kept == OrderedDict(y=Slotted(2.0), z=None, w=(2.0, 2.0))
     assert (type(kept), type(kept["w"])) == (OrderedDict, Square)
+
+
+@pytest.mark.parametrize("backend", ["python", "llvm"])
+def test_arrays_within_a_compiled_function(backend):
+    t, y = np.array([0.0, 0.5, 1.0]), np.array([2.0, 1.0, 0.5])
+    f = lambda p: ((p[0] * np.exp(t * p[1]) - y) ** 2).sum()  # noqa: E731
+    for transform in (lambda f: f, grad, hessian):
+        expected = np.array(transform(f)([1.0, -1.0]))
+        got = mg.compile(transform(f), backend=backend)([1.0, -1.0])
+        assert np.array(got) == pytest.approx(expected, rel=1e-13)
