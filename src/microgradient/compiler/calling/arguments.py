@@ -11,7 +11,7 @@ from microgradient.compiler.calling.batches import Batch, batch_of, first_exampl
 from microgradient.compiler.calling.structures import Structures, is_number, static_key
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import shown
-from microgradient.engine.services.trees import leaves, rebuild
+from microgradient.engine.services.trees import leaves, named_leaves, rebuild
 
 Place = int | str
 
@@ -206,12 +206,5 @@ def _parameters_of(f: Callable[..., Any]) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind in kinds]
 
 
-def _names(tree: Any, name: str) -> Iterator[str]:
-    if isinstance(tree, dict):
-        for key, child in tree.items():
-            yield from _names(child, f"{name}[{key!r}]")
-    elif isinstance(tree, (list, tuple)):
-        for i, child in enumerate(tree):
-            yield from _names(child, f"{name}[{i}]")
-    elif is_number(tree):
-        yield name
+def _names(tree: Any, name: str) -> list[str]:
+    return [path for path, leaf in named_leaves(tree, name) if is_number(leaf)]

@@ -11,6 +11,8 @@ from typing import Any
 from microgradient.compiler.calling.batches import is_array
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import as_float
+from microgradient.engine.services.blocks import Block, block_of
+from microgradient.engine.services.trees import container_of
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
@@ -38,6 +40,17 @@ def number(x: Any) -> float:
     return as_float(x)
 
 
+def as_numbers(xs: list[Any]) -> list[float]:
+    return xs if set(map(type, xs)) <= {float} else list(map(number, xs))
+
+
+def array_of(x: Any) -> Block | None:
+    try:
+        return block_of(x)
+    except TypeError as fault:  # a masked array
+        raise CompileError(str(fault)) from None
+
+
 class Structures:
     """Finds the structures of trees; the keys of a dict count in the order first seen."""
 
@@ -48,16 +61,16 @@ class Structures:
         return self._orders.setdefault(frozenset(tree), tuple(tree))
 
     def ordered(self, tree: Any) -> Any:
-        """Return ``tree`` with the keys of its dicts in the order that counts, arrays as lists."""
+        """Return ``tree`` with the keys of its dicts in the order that counts."""
         if isinstance(tree, dict):
             twin = copy.copy(tree)  # a dict of its own kind
             twin.clear()
             twin.update([(key, self.ordered(tree[key])) for key in self._keys(tree)])
             return twin
-        if isinstance(tree, (list, tuple)):
-            parts = [self.ordered(child) for child in tree]
-            return tuple.__new__(kind, parts) if issubclass(kind := type(tree), tuple) else parts
-        return tree.tolist() if is_array(tree) else tree
+        container = container_of(tree)
+        if container is None:
+            return tree
+        return container.build([self.ordered(part) for part in container.parts.values()])
 
     def flattened(self, tree: Any, numbers: list[float]) -> Hashable:
         """Append the numbers of ``tree`` to ``numbers`` and return its structure."""
@@ -76,10 +89,14 @@ class Structures:
         if isinstance(tree, dict):
             keys = self._keys(tree)
             return kind, keys, tuple([self.flattened(tree[key], numbers) for key in keys])
-        if is_array(tree):
-            return self.flattened(tree.tolist(), numbers)
         if not is_number(tree):
             return kind, tree
+        if (block := array_of(tree)) is not None:
+            numbers += as_numbers(block.numbers)
+            return kind, block.shape, tuple(map(tuple, getattr(tree, "axes", ())))  # labels
+        if (container := container_of(tree)) is not None:
+            parts = [self.flattened(part, numbers) for part in container.parts.values()]
+            return kind, tuple(container.parts), tuple(parts)
         numbers.append(number(tree))
         return NUMBER
 

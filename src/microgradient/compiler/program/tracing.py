@@ -206,15 +206,23 @@ class Traced(Symbol):
         return self
 
     def __lt__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS, self, _number(other))
 
     def __le__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS_EQUAL, self, _number(other))
 
     def __gt__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS, _number(other), self)
 
     def __ge__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS_EQUAL, _number(other), self)
 
     def __eq__(self, other: object) -> Any:
