@@ -315,3 +315,32 @@ def test_compiled_functions_return_every_kind(backend):
     kept = compiled(lambda x: OrderedDict(y=Slotted(x), z=None, w=Square(x)))(2.0)
     assert kept == OrderedDict(y=Slotted(2.0), z=None, w=(2.0, 2.0))
     assert (type(kept), type(kept["w"])) == (OrderedDict, Square)
+
+
+@pytest.mark.parametrize("backend", ["python", "llvm"])
+def test_arrays_within_a_compiled_function(backend):
+    t, y = np.array([0.0, 0.5, 1.0]), np.array([2.0, 1.0, 0.5])
+    f = lambda p: ((p[0] * np.exp(t * p[1]) - y) ** 2).sum()  # noqa: E731
+    for transform in (lambda f: f, grad, hessian):
+        expected = np.array(transform(f)([1.0, -1.0]))
+        compiled = mg.compile(transform(f), backend=backend)
+        assert np.array(compiled([1.0, -1.0])) == pytest.approx(expected, rel=1e-13)
+        assert compiled(np.array([1.0, -1.0])) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("backend", ["python", "llvm"])
+def test_compiled_functions_take_every_kind(backend):
+    def compiled(f, **roles):
+        return mg.compile(f, backend=backend, **roles)
+
+    g = compiled(grad(lambda x: (x**2).sum() + x @ x))
+    assert same(g(X), 4 * X)
+    assert same(g(X[:2].astype(np.float32)), 4 * X[:2])
+    assert same(compiled(hessian(lambda x: x[0] * x[1]))(X[:2]), np.array([[0.0, 1], [1, 0]]))
+    assert compiled(grad(lambda p: p.rate * p.weights[0]))(Frozen(2.0, [3.0])) == Frozen(3.0, [2.0])
+    by_label = compiled(grad(lambda s: s["a"] * s["b"] ** 2))
+    for index in (["a", "b"], ["b", "a"]):
+        s = pd.Series([1.0, 2.0], index=index)
+        pd.testing.assert_series_equal(by_label(s), grad(lambda s: s["a"] * s["b"] ** 2)(s))
+    batch = compiled(grad(lambda w, x: w @ x), batch=1)(X[:2], np.ones((4, 2)))
+    assert same(batch, np.ones((4, 2)))

@@ -22,6 +22,7 @@ from microgradient.compiler.program.passes import program_of
 from microgradient.compiler.program.program import Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
+from microgradient.engine.services.blocks import quiet
 from microgradient.engine.services.watching import warn_user
 
 _MOST = 64  # programs kept of one function
@@ -238,7 +239,8 @@ class Compiled:
         trace = Trace(len(names))
         positional, keywords = roles.filled(arguments, iter(trace.inputs()))
         counted = bool(roles.batch or roles.replicas)
-        output = self._function(*positional, **keywords)
+        with quiet():
+            output = self._function(*positional, **keywords)
         results = Results(trace, output, counted, bool(self._reduce))
         varying = roles.inputs(arguments, "replicas" if roles.replicas else "batch")
         reduce = None if roles.replicas else self._reduce

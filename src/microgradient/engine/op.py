@@ -34,7 +34,13 @@ class Operand:
 
         if ufunc.__name__ in _COMPARISONS:  # their results may be conditions, which are not bools
             keywords.setdefault("dtype", object)
-        return getattr(ufunc, method)(*map(boxed, inputs), **keywords)
+        with numpy.errstate(all="ignore"):  # operations set flags that NumPy would warn of
+            return getattr(ufunc, method)(*map(boxed, inputs), **keywords)
+
+
+def is_mapped(x: object) -> bool:
+    """Return whether ``x`` is an array, which maps an operator over its elements itself."""
+    return hasattr(x, "__array_ufunc__") and bool(getattr(x, "shape", None))
 
 
 _COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"}

@@ -12,7 +12,7 @@ from microgradient.engine import floats, ops
 from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, as_floats, shown
-from microgradient.engine.op import Op, Operand
+from microgradient.engine.op import Op, Operand, is_mapped
 from microgradient.engine.services import anomaly, watching
 from microgradient.engine.symbol import Symbol
 
@@ -371,7 +371,7 @@ def operand(x: object, reflected: str) -> Value:
     So has an array, for NumPy maps over it (``Operand.__array_ufunc__``). Built-in types have it
     too (``[0] * 3``), but for other purposes: they raise the TypeError that says what to write.
     """
-    if isinstance(x, Symbol) or (hasattr(x, "__array_ufunc__") and getattr(x, "shape", None)):
+    if isinstance(x, Symbol) or is_mapped(x):
         return NotImplemented  # type: ignore[no-any-return]
     try:
         return constant(x)

@@ -13,7 +13,7 @@ from microgradient.engine import choice, ops
 from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float
-from microgradient.engine.op import Op, Operand
+from microgradient.engine.op import Op, Operand, is_mapped
 from microgradient.engine.ops import NAMED, OPS
 from microgradient.engine.symbol import Symbol, Undecided
 from microgradient.engine.value import Value
@@ -110,7 +110,9 @@ class Trace(Recorder):
 
 def _binary(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     return (
-        lambda self, other: self.trace.apply(op, (self, _number(other))),
+        lambda self, other: (
+            NotImplemented if is_mapped(other) else self.trace.apply(op, (self, _number(other)))
+        ),
         lambda self, other: self.trace.apply(op, (_number(other), self)),
     )
 
@@ -204,15 +206,23 @@ class Traced(Symbol):
         return self
 
     def __lt__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS, self, _number(other))
 
     def __le__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS_EQUAL, self, _number(other))
 
     def __gt__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS, _number(other), self)
 
     def __ge__(self, other: Any) -> Any:
+        if is_mapped(other):
+            return NotImplemented
         return self.trace.compare(primitives.LESS_EQUAL, _number(other), self)
 
     def __eq__(self, other: object) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any, NamedTuple
 
@@ -92,6 +93,12 @@ def outer(y: Block, x: Block, numbers: Sequence[Any]) -> Any:
     if pandas is not None and all(isinstance(b.source, pandas.Series) for b in (y, x)):
         return pandas.DataFrame(table, index=y.source.index, columns=x.source.index)
     return table
+
+
+def quiet() -> AbstractContextManager[Any]:
+    """Return a block in which NumPy does not warn of what operations on its objects did."""
+    numpy = _loaded("numpy")
+    return nullcontext() if numpy is None else numpy.errstate(all="ignore")
 
 
 def _vector(numbers: Sequence[Any]) -> Any:
