@@ -131,7 +131,8 @@ class Neuron(Module):
         self.weights = [Value(weight(rng, nin, fan_out)) for _ in range(nin)]
         self.bias = Value(bias(rng, nin, fan_out))
         if isinstance(activation, bool):
-            activation, nonlin = "relu", activation
+            nonlin = activation
+            activation = "relu"
         self.activation = activation_of(activation if nonlin else "linear")
 
     def __call__(self, inputs: Inputs) -> Value:

@@ -69,7 +69,7 @@ class Structures:
         block = _block(tree)
         if block is not None:
             numbers += [x if type(x) is float else number(x) for x in block.numbers]
-            return kind, block.shape
+            return kind, block.shape, tuple(map(tuple, getattr(tree, "axes", ())))  # labels
         if not is_number(tree):
             return kind, tree
         numbers.append(number(tree))
