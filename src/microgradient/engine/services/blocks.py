@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ _REAL = {float, int}
 class Block(NamedTuple):
     """An array: its numbers row by row, its shape, and how to make one of its kind of others.
 
+    ``labels`` are those of its axes and its name, by which a function may index it.
+
     ``build`` makes an array of floats for numbers, and of objects for Values and symbols: what a
     function that is being differentiated indexes, slices and computes with.
     """
@@ -28,6 +30,7 @@ class Block(NamedTuple):
     numbers: list[Any]
     shape: tuple[int, ...]
     build: Callable[[Sequence[Any]], Any]
+    labels: tuple[Hashable, ...] = ()
 
     def nested(self) -> Any:
         """Return the numbers as nested lists."""
@@ -61,7 +64,8 @@ def block_of(x: Any) -> Block | None:
     def build(numbers: Sequence[Any]) -> Any:
         return type(x)(shaped(numbers, x.shape), index=x.index, **labels)
 
-    return Block(x, x.to_numpy().ravel().tolist(), x.shape, build)
+    axes = tuple([tuple(axis) for axis in x.axes])
+    return Block(x, x.to_numpy().ravel().tolist(), x.shape, build, (*axes, labels.get("name")))
 
 
 def shaped(numbers: Sequence[Any], shape: tuple[int, ...]) -> Any:
