@@ -76,14 +76,6 @@ def test_the_operation_that_contributing_adds():
     assert mg.derivative(bell, 2)(0.0) == -2.0
 
 
-def test_a_transformer_of_scalars_learns(capsys):
-    gpt = _module("examples/scalar_gpt.py")
-    _, losses = gpt.train(steps=60)
-    first, last = sum(losses[:10]) / 10, sum(losses[-10:]) / 10
-    assert last < first - 0.4
-    assert "loss" in capsys.readouterr().out
-
-
 def test_versions_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert mg.__version__ == project["version"]

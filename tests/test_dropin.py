@@ -210,6 +210,7 @@ DIFFERENCES = {
         0,
         1,
     ),
+    "n = Neuron(2); n.w = [Value(1.0)] * 2; result = len(n.parameters())": (3, 2),
     "n = Neuron(2); n.b.data = 1.0; result = n([]).data": (1, ValueError),
     "result = len(Layer(2, 0).parameters())": (0, ValueError),
     "result = MLP(2, []).parameters()": ([], ValueError),

@@ -116,12 +116,21 @@ __version__ = "0.1.0"
 if not TYPE_CHECKING:  # or a type checker would take every name
 
     def __getattr__(name: str) -> object:
-        """Say what to write for functions of JAX and PyTorch that are named otherwise here."""
+        """Say what to write for functions of other libraries that are named otherwise here."""
         elsewhere = {
             "vmap": "[f(x) for x in xs], or compile(f, batch=0) for speed",
             "jit": "compile(f)",
             "functional_call": "nn.functional_call",
             "no_grad": "v.data for a bare number, or stop_gradient(v)",
+            "elementwise_grad": "[grad(f)(x) for x in xs]",
+            "make_vjp": "vjp(f, x)",
+            "hessian_vector_product": "hvp",
+            "array": "a list, or numpy.array: arrays may hold Values",
+            "sum": "sum(xs), or fsum(xs), which is rounded once",
+            "mean": "fsum(xs) / len(xs)",
+            "power": "pow",
+            **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "tan2")},
+            **{f"arc{name}": f"a{name}" for name in ("sinh", "cosh", "tanh")},
         }
         hint = f"; write {elsewhere[name]}" if name in elsewhere else ""
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")

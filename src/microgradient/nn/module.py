@@ -130,9 +130,8 @@ class Neuron(Module):
         bias = initializer_of(bias_initializer)
         self.weights = [Value(weight(rng, nin, fan_out)) for _ in range(nin)]
         self.bias = Value(bias(rng, nin, fan_out))
-        if isinstance(activation, bool):
-            nonlin = activation
-            activation = "relu"
+        if isinstance(activation, bool):  # micrograd's second argument
+            activation = "relu" if activation else "linear"
         self.activation = activation_of(activation if nonlin else "linear")
 
     def __call__(self, inputs: Inputs) -> Value:
