@@ -120,6 +120,19 @@ def test_formatting_is_of_the_number():
     assert f"{Value(2)}" == "Value(data=2.0)"
 
 
+def test_a_node_without_a_label_has_the_empty_text():
+    x, w = Value(2.0), Value(3.0, label="w")
+    y = x * w
+    w.label = y.label = None
+    assert [f"{{ {v.label} | {v.data:.1f} }}" for v in (x, w, y)] == [
+        "{  | 2.0 }",
+        "{  | 3.0 }",
+        "{  | 6.0 }",
+    ]  # as the lessons' draw_dot writes it
+    assert x._attributes is y._attributes is None
+    assert repr(w) == "Value(data=3.0)"
+
+
 def test_label_must_be_text():
     with pytest.raises(TypeError, match="label"):
         Value(1.0, label=3)

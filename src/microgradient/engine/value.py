@@ -59,7 +59,7 @@ class Value(Operand):
     ``op``       the row of the table that made it; None for a leaf that the user made
     ``parents``  the nodes it was computed from, in order; a node used twice appears twice
     ``partials`` d(this node)/d(parent) for each parent, computed when the node was made
-    ``label``    a name for drawings and messages, or None
+    ``label``    a name for drawings and messages; "" for none, as in the lecture
 
     Operators and methods make new nodes; ``backward`` fills in ``grad``. A graph has no reference
     cycles, so it is freed as soon as its result is dropped. ``==``, ``<`` and the like compare the
@@ -113,14 +113,15 @@ class Value(Operand):
         return self._grad is not None
 
     @property
-    def label(self) -> str | None:
-        return self._attributes.get("label") if self._attributes else None
+    def label(self) -> str:
+        return self._attributes.get("label", "") if self._attributes else ""
 
     @label.setter
     def label(self, label: str | None) -> None:
         if label is not None and not isinstance(label, str):
             raise TypeError(f"a label must be a string or None, got {shown(label)}")
-        self._attributes = {**(self._attributes or {}), "label": label}
+        if label or self._attributes:
+            self._attributes = {**(self._attributes or {}), "label": label or ""}
 
     def backward(self) -> None:
         """Add d(self)/d(leaf) to the ``grad`` of every leaf that ``self`` depends on.
@@ -266,7 +267,7 @@ class Value(Operand):
 
     def __repr__(self) -> str:
         grad = f", grad={self._grad}" if self.reached else ""
-        label = f", label={self.label!r}" if self.label is not None else ""
+        label = f", label={self.label!r}" if self.label else ""
         return f"Value(data={self._data}{grad}{label})"
 
     def __format__(self, spec: str) -> str:
