@@ -125,9 +125,15 @@ OWN_CLASSES = """
 class Scaled(Neuron):
     def __call__(self, x):
         return super().__call__(x) * 10
+class Normal(Neuron):
+    def __init__(self, nin, nonlin=True):
+        self.w = [Value(random.gauss(0, 1)) for _ in range(nin)]
+        self.b = Value(0.5)
+        self.nonlin = nonlin
 class Squares(Layer):
     def __init__(self, nin, nout):
-        self.neurons = [Neuron(nin) for _ in range(nout)]
+        self.nin, self.nout = nin, nout
+        self.neurons = [Normal(nin, i > 0) for i in range(nout)]
     def __call__(self, x):
         return [o**2 for o in super().__call__(x)]
 class Doubled(Module):
@@ -238,8 +244,14 @@ def test_a_model_with_layers_of_ones_own_prints() -> None:
             return [2 * v for v in x]
 
     net = nn.MLP(2, [1])
-    net.layers.insert(0, Doubled())  # type: ignore[arg-type]
+    net.layers.insert(0, Doubled())
     assert repr(net).startswith("MLP of [")
+    layer = nn.Layer(2, 2)
+    layer.neurons[0] = Doubled()
+    assert repr(layer).startswith("Layer of [")
+    assert layer([0.0, 0.0])[0][0] == 0
+    layer.neurons = []
+    assert (repr(layer), layer([1.0])) == ("Layer of []", [])
     assert net([1.0, 2.0]).data == pytest.approx(
         2 * (net.layers[1].neurons[0].w[0].data + 2 * net.layers[1].neurons[0].w[1].data)
     )

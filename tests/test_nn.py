@@ -280,3 +280,10 @@ def test_adam_by_hand():
 def test_bad_settings_are_refused(make, fault):
     with pytest.raises(fault, match="got"):
         make()
+
+
+def test_neurons_of_other_widths_are_refused_in_a_layer():
+    layer = nn.Layer(2, 2)
+    layer.neurons[1].weights.append(Value(1.0))
+    with pytest.raises(ValueError, match="inputs of this neuron is 3, got 2"):
+        layer([1.0, 2.0])

@@ -152,8 +152,10 @@ class Neuron(Module):
 
     @nonlin.setter
     def nonlin(self, nonlin: bool) -> None:
-        if nonlin != self.nonlin:
-            self.activation = Value.relu if nonlin else _linear
+        if not nonlin:
+            self.activation = _linear
+        elif vars(self).get("activation", _linear) is _linear:  # none in a constructor of one's own
+            self.activation = Value.relu
 
     @property
     def w(self) -> list[Value]:
@@ -199,26 +201,26 @@ class Layer(Module):
             Neuron(nin, activation, rng=rng, fan_out=nout, **keywords) for _ in range(nout)
         ]
 
-    @property
-    def nin(self) -> int:
-        """The number of inputs: that of the first neuron."""
-        return len(self.neurons[0].weights)
-
     def __call__(self, inputs: Inputs) -> Any:  # the caller knows: a Value or a list
         outputs = self.outputs(inputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def outputs(self, inputs: Inputs) -> list[Value]:
         """Return the outputs as a list, also for a single neuron."""
-        if any(type(neuron).__call__ is not Neuron.__call__ for neuron in self.neurons):
+        if not _all_are(Neuron, self.neurons):
             given = list(inputs)  # neurons of one's own: only a call knows what they do
             return [neuron(given) for neuron in self.neurons]
-        xs = input_values(inputs, self.nin, "this layer")
+        xs = input_values(inputs, len(self.neurons[0].weights), "this layer")
         numbers = numbers_of(xs)
-        return [neuron.respond(xs, numbers) for neuron in self.neurons]
+        return [
+            neuron.respond(xs, numbers) if len(neuron.weights) == len(xs) else neuron(xs)
+            for neuron in self.neurons
+        ]
 
     def __repr__(self) -> str:
-        return f"Layer({self.nin}, {len(self.neurons)})"
+        if not _all_are(Neuron, self.neurons):
+            return f"Layer of {self.neurons}"
+        return f"Layer({len(self.neurons[0].weights)}, {len(self.neurons)})"
 
 
 class MLP(Module):
@@ -264,10 +266,15 @@ class MLP(Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def __repr__(self) -> str:
-        if not all(isinstance(layer, Layer) for layer in self.layers):  # some of one's own
+        if not _all_are(Layer, self.layers) or not self.layers[0].neurons:
             return f"MLP of {self.layers}"
         sizes = [len(layer.neurons) for layer in self.layers]
-        return f"MLP({self.layers[0].nin}, {sizes})"
+        return f"MLP({len(self.layers[0].neurons[0].weights)}, {sizes})"
+
+
+def _all_are(kind: type[Module], parts: Sequence[Module]) -> bool:
+    """Return whether there are parts, and all are called as those of this ``kind`` are."""
+    return bool(parts) and all(type(part).__call__ is kind.__call__ for part in parts)
 
 
 def _outputs(layer: Callable[[Inputs], Any], inputs: Inputs) -> list[Value]:
