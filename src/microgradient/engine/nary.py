@@ -111,8 +111,8 @@ class _Shares(Generic[X]):
     def __init__(self, m: Arithmetic[X], terms: Sequence[X]) -> None:
         total = m.fsum(terms)
         self.dominant = [e > 0.6 * total for e in terms]
-        others = m.fsum([m.where(d, 0.0, e) for d, e in zip(self.dominant, terms)])
-        self.others = q = m.div(others, total)
+        self.others = m.fsum([m.where(d, 0.0, e) for d, e in zip(self.dominant, terms)])
+        q = m.div(self.others, total)
         small = [m.div(e, total) for e in terms]
         self.shares = [m.where(d, 1 - q, p) for d, p in zip(self.dominant, small)]
         self.rests = [m.where(d, q, 1 - p) for d, p in zip(self.dominant, small)]
@@ -179,8 +179,10 @@ def _cross_entropy_partials(m: Arithmetic[X], v: X, *operands: X) -> tuple[X, ..
         (b + a) * p - t * q
         for b, a, t, p, q in zip(before, behind, target, softmax.shares, softmax.rests)
     ]
-    least = -m.log1p(-softmax.others)  # -log of the dominant share
-    by_target = [m.where(d, least, log_total - (z - c)) for d, z in zip(softmax.dominant, logits)]
+    by_target = [  # -log of the share; of a dominant one, so that its slopes do not cancel
+        m.where(d, m.log1p(m.div(softmax.others, e)), log_total - (z - c))
+        for d, e, z in zip(softmax.dominant, exponentials, logits)
+    ]
     return (*by_logit, *by_target)
 
 
