@@ -133,6 +133,20 @@ def test_a_node_without_a_label_has_the_empty_text():
     assert repr(w) == "Value(data=3.0)"
 
 
+def test_a_walk_by_the_names_of_microgpt():
+    x, w = Value(2.0), Value(-3.0)
+    y = x * w + x * x
+    adjoints = {y: 1.0}
+    waiting = [y]
+    while waiting:  # each node but the leaves is used once, so any order will do
+        node = waiting.pop()
+        for child, local_grad in zip(node._children, node._local_grads, strict=True):
+            adjoints[child] = adjoints.get(child, 0.0) + local_grad * adjoints[node]
+            waiting.append(child)
+    assert (adjoints[x], adjoints[w]) == (-3.0 + 2 * 2.0, 2.0)
+    assert (x._children, x._local_grads) == ((), ())
+
+
 def test_label_must_be_text():
     with pytest.raises(TypeError, match="label"):
         Value(1.0, label=3)

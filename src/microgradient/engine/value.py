@@ -323,13 +323,21 @@ class Value(Operand):
     def minimum(self, other: SupportsFloat) -> Value:
         return self.record(ops.minimum, (self, other))
 
-    # --- micrograd's names, which its lessons and drawings read ----------------------------------
+    # --- micrograd's and microgpt's names, which their lessons and drawings read -----------------
 
     @property
     def _prev(self) -> set[Value]:
         if self.op is ops.pow and self.parents[1].op is ops.constant:
             return {self.parents[0]}  # the exponent stands in `_op`
         return set(self.parents)
+
+    @property
+    def _children(self) -> tuple[Value, ...]:
+        return self.parents
+
+    @property
+    def _local_grads(self) -> tuple[float, ...]:
+        return self.partials
 
     @property
     def _op(self) -> str:
