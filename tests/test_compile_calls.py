@@ -343,3 +343,11 @@ compiled([3.0] * 2)
     script.write_text(code)
     out = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert f"{script}:8: UserWarning: llvmlite is not installed" in out.stderr
+
+
+def test_compile_with_settings_is_a_decorator():
+    @mg.compile(batch=0, backend="python")
+    def square(x):
+        return x * x
+
+    assert square([1.0, 3.0]) == [1.0, 9.0]

@@ -344,3 +344,20 @@ def test_compiled_functions_take_every_kind(backend):
         pd.testing.assert_series_equal(by_label(s), grad(lambda s: s["a"] * s["b"] ** 2)(s))
     batch = compiled(grad(lambda w, x: w @ x), batch=1)(X[:2], np.ones((4, 2)))
     assert same(batch, np.ones((4, 2)))
+
+
+def test_advice_for_arrays_leads_to_the_gradient():
+    a = np.array([1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"map over it: \[f\(x\) for x in array\.flat\]"):
+        grad(lambda p: mg.atan(p).sum())(a)
+    assert grad(lambda p: sum(mg.atan(x) for x in p.flat))(a) == pytest.approx([0.5, 0.2, 0.1])
+    with pytest.raises(TypeError, match="use it as it is"):
+        Value(Value(1.0))
+    with pytest.raises(TypeError, match="dtype=object"):
+        np.zeros(2)[0] = Value(1.0)
+
+
+def test_numpys_variance_and_deviation():
+    a = np.array([1.0, 2.0, 4.0])
+    assert grad(np.var)(a) == pytest.approx(2 * (a - a.mean()) / 3)
+    assert mg.compile(grad(np.var))(a) == pytest.approx(2 * (a - a.mean()) / 3)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial, update_wrapper
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from microgradient.compiler.backends import Kernel, check_backend, kernel_of, source_of
 from microgradient.compiler.calling.arguments import Argument, Arguments, Given
@@ -32,6 +32,7 @@ Where = int | str | Iterable[int | str]
 """Arguments: positions of positional ones, names of keywords."""
 
 
+@overload
 def compile(
     f: Callable[..., Any],
     *,
@@ -40,7 +41,26 @@ def compile(
     replicas: Where = (),
     static: Where = (),
     backend: str = "auto",
-) -> Compiled:
+) -> Compiled: ...
+@overload
+def compile(
+    f: None = None,
+    *,
+    batch: Where = (),
+    reduce: str | None = None,
+    replicas: Where = (),
+    static: Where = (),
+    backend: str = "auto",
+) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(
+    f: Callable[..., Any] | None = None,
+    *,
+    batch: Where = (),
+    reduce: str | None = None,
+    replicas: Where = (),
+    static: Where = (),
+    backend: str = "auto",
+) -> Compiled | Callable[[Callable[..., Any]], Compiled]:
     """Return a function with the arguments and results of ``f`` that runs as compiled code.
 
     ``f`` may be a derivative: ``compile(grad(loss))``. Bare numbers go in and come out. A call with
@@ -56,7 +76,12 @@ def compile(
     ``backend`` is "llvm" (machine code, needs the extra ``fast``), "python" (source), or "auto",
     the first of them that works here. Raises CompileError, with the line of ``f``, for what has no
     place in straight-line code. Results agree with those of ``f`` as docs/compile.md states.
+    Without ``f`` it is a decorator with settings: ``@compile(batch=0)``.
     """
+    if f is None:
+        return partial(
+            compile, batch=batch, reduce=reduce, replicas=replicas, static=static, backend=backend
+        )
     if not callable(f):
         raise TypeError(f"compile expects a function, got {shown(f)}")
     check_backend(backend)

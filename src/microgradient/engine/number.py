@@ -9,16 +9,16 @@ from numbers import Real
 from typing import Any, SupportsFloat, cast
 
 _HINTS = {
-    "Value": "it is a Value already; write Value(v.data) for a leaf with the same number",
+    "Value": "use it as it is (a new Value of its number would be cut off from its gradient)",
     "bool": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "bool_": "write float(b) for 0 or 1, or where(condition, a, b) to choose",
     "Condition": "write where(condition, 1.0, 0.0) for its number",
     "complex": "write z.real and z.imag as two Values",
     "str": "write float(text)",
     "NoneType": "a function without a return statement, for example, gives None",
-    "ndarray": "map over it: [Value(x) for x in array.flat]",
-    "list": "map over it: [Value(x) for x in items]",
-    "tuple": "map over it: [Value(x) for x in items]",
+    "ndarray": "map over it: [f(x) for x in array.flat] for what you called as f(array)",
+    "list": "map over it: [f(x) for x in items] for what you called as f(items)",
+    "tuple": "map over it: [f(x) for x in items] for what you called as f(items)",
 }
 
 

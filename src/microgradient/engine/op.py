@@ -20,6 +20,10 @@ class Operand:
         """Return the result of ``op`` on ``operands``, of which this is the first non-number."""
         raise NotImplementedError
 
+    def conjugate(self) -> Any:
+        """Return this operand, a real number: NumPy's ``var`` and ``std`` ask for it."""
+        return self
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         """Map an operation of NumPy over arrays: ``array * v`` is the array of the products.
 

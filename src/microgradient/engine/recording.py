@@ -172,8 +172,8 @@ def _place(f: Callable[..., Any], i: Any, args: Sequence[Any], kwargs: dict[str,
         ) from None
     if not -len(args) <= position < len(args):
         raise ValueError(
-            f"argnums must name one of the {len(args)} positional arguments, got {i}; write the "
-            "name of one that is given as a keyword"
+            f"argnums names argument {i}, but the call gives {len(args)} by position; give it, or "
+            "name it as the call does: argnums='x' for f(x=…)"
         )
     return position % len(args)
 

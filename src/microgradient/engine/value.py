@@ -258,7 +258,8 @@ class Value(Operand):
     def __float__(self) -> float:
         raise TypeError(
             "float(v) and the functions of math would lose the gradient; write "
-            "`microgradient.sin(v)` for `math.sin(v)`, or `v.data` for the bare number"
+            "`microgradient.sin(v)` for `math.sin(v)`, or `v.data` for the bare number (an array "
+            "that holds Values is one of objects: numpy.zeros(n, dtype=object))"
         )
 
     __int__ = __float__
