@@ -63,7 +63,7 @@ def test_attributes_are_copied_and_pickled_along_and_may_be_deleted():
 
 def test_names_that_cannot_be_declared():
     mg.attributes("colour")  # a second time
-    for name in ("data", "grad", "tanh", "_prev", "2m", "", 3):
+    for name in ("data", "grad", "tanh", "_prev", "__len__", "2m", "", 3):
         with pytest.raises(ValueError, match=r"already|expected names"):
             mg.attributes("fine", name)
     assert not hasattr(Value, "fine")

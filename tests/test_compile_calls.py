@@ -132,9 +132,17 @@ def test_batches_of_other_shapes():
     assert compiled(2.0, np.ones((5, 2))) == 20.0
     assert compiled(2.0, [[1.0], [2.0], [3.0]]) == 12.0
     assert compiled(2.0, []) == 0.0
-    assert len(traces) == 2
+    assert len(traces) == 3  # two numbers in a list, two in an array, one in a list
     with pytest.raises(CompileError, match=r"x begins with list .* and has list"):
         compiled(2.0, [[1.0], [2.0, 3.0]])
+
+
+def test_examples_in_an_array_are_arrays_as_without_a_batch():
+    rows = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert np.array_equal(mg.compile(lambda x: x * 2, batch=0)(rows), rows * 2)
+    summed = mg.compile(lambda x: x * 2 + x.sum(), batch=0, reduce="sum")
+    assert np.array_equal(summed(rows), [18.0, 22.0])
+    assert np.array_equal(summed(rows[:0]), [0.0, 0.0])
 
 
 def test_programs_are_kept_up_to_a_number_and_many_are_told_once():
@@ -196,10 +204,28 @@ class Sizes:
     n: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Width:
+    w: float
+
+
+class Slotted:
+    __slots__ = ("__n",)
+
+    def __init__(self, n):
+        self.__n = n
+
+    @property
+    def n(self):
+        return self.__n
+
+
 Pair = namedtuple("Pair", "n m")
 STATIC = {
     "an object": (Plain(3), Plain(4)),
     "a dataclass without a hash": (Sizes(3), Sizes(4)),
+    "an object with slots": (Slotted(3), Slotted(4)),
+    "the sign of zero in a dataclass with a hash": (Width(0.0), Width(-0.0)),
     "nan": (math.nan, 1.0),
     "the sign of zero": (0.0, -0.0),
     "1 and True": (1, True),
@@ -242,6 +268,11 @@ def test_a_static_value_that_has_changed_is_another_one():
     assert (compiled(2.0, thing), compiled(2.0, box), compiled(2.0, [w])) == (6.0, 4.0, 4.0)
     thing.n, box[0], w.data = 5, 7, 9.0
     assert (compiled(2.0, thing), compiled(2.0, box), compiled(2.0, [w])) == (10.0, 14.0, 18.0)
+    slotted = Slotted(3)
+    by_slot = mg.compile(lambda x, s: x * s.n, static="s")
+    assert by_slot(2.0, slotted) == 6.0
+    slotted.__init__(5)
+    assert by_slot(2.0, slotted) == 10.0
     box.append(box)  # it contains itself
     assert compiled(2.0, box) == 14.0
 

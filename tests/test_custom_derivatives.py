@@ -150,6 +150,13 @@ def test_arguments_that_are_not_differentiated():
     by_vjp.defvjp(lambda x, name: (x * 2, None), lambda name, _, g: (g * len(name),))
     assert grad(lambda x: by_vjp(x, "three"))(1.0) == 5.0
     assert Power().by_two(3.0) == 9.0  # bound like a function
+    power = custom_jvp(lambda n, x: x**n, nondiff_argnums=0)
+    power.defjvp(rule_of_power)
+    assert grad(lambda x: power(3, x))(2.0) == 12.0
+    with pytest.raises(ValueError, match=r"must be positions 0, 1, …, got \(-1,\)"):
+        custom_jvp(mg.sin, nondiff_argnums=(-1,))
+    with pytest.raises(TypeError, match="but a call has 1 positional"):
+        custom_jvp(mg.sin, nondiff_argnums=(1,))(Value(1.0))
 
 
 def test_checks_see_the_rule():

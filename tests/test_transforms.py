@@ -2,9 +2,11 @@
 
 import copy
 import math
-from collections import namedtuple
+from collections import ChainMap, deque, namedtuple
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import microgradient as mg
@@ -127,12 +129,21 @@ def test_stop_gradient_is_detach():
 
 def test_a_value_among_the_other_arguments_stays_connected():
     """A Value that f closes over is a constant: see docs/conventions.md."""
-    for wrap in (lambda w: w, lambda w: [w], lambda w: {"a": (w,)}, lambda w: np.array([w])):
+    wraps = (
+        lambda w: w,
+        lambda w: [w],
+        lambda w: {"a": (w,)},
+        lambda w: np.array([w]),
+        lambda w: deque([w]),
+        lambda w: ChainMap({"a": w}),
+        lambda w: pd.Series([w], dtype=object if type(w) is Value else None),
+    )
+    for wrap in wraps:
         w = Value(1.2)
 
         def f(y, p):
             while not isinstance(p, mg.engine.op.Operand | float):
-                p = p[0] if not isinstance(p, dict) else p["a"]
+                p = p["a"] if isinstance(p, Mapping) else p[0]
             return p * y * y
 
         value, slope = value_and_grad(f)(2.0, wrap(w))

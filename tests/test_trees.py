@@ -342,6 +342,8 @@ def test_compiled_functions_take_every_kind(backend):
     for index in (["a", "b"], ["b", "a"]):
         s = pd.Series([1.0, 2.0], index=index)
         pd.testing.assert_series_equal(by_label(s), grad(lambda s: s["a"] * s["b"] ** 2)(s))
+    by_name = compiled(lambda s: s.sum() * {"x": 2.0, "y": 3.0}[s.name])
+    assert [by_name(pd.Series([1.0, 2.0], name=name)) for name in ("x", "y")] == [6.0, 9.0]
     batch = compiled(grad(lambda w, x: w @ x), batch=1)(X[:2], np.ones((4, 2)))
     assert same(batch, np.ones((4, 2)))
 

@@ -31,12 +31,12 @@ class _Custom:
 
     _wanted: str  # what to call to give the rule
 
-    def __init__(self, f: Callable[..., Any], nondiff_argnums: Iterable[int] = ()) -> None:
+    def __init__(self, f: Callable[..., Any], nondiff_argnums: int | Iterable[int] = ()) -> None:
         if not callable(f):
             raise TypeError(f"{type(self).__name__} expects a function, got {shown(f)}")
         update_wrapper(self, f)
         self.function = f
-        self.nondiff_argnums = tuple(sorted(map(index, nondiff_argnums)))
+        self.nondiff_argnums = _positions(nondiff_argnums)
         self._is_linear = False  # as far as it has been tried
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -168,12 +168,25 @@ class custom_vjp(_Custom):
         return rows
 
 
+def _positions(argnums: int | Iterable[int]) -> tuple[int, ...]:
+    """Return positions in order; they count from the first argument, never from the last."""
+    positions = sorted(map(index, argnums if isinstance(argnums, Iterable) else (argnums,)))
+    if any(i < 0 for i in positions):
+        raise ValueError(f"nondiff_argnums must be positions 0, 1, …, got {argnums}")
+    return tuple(positions)
+
+
 class _Call:
     """One call: its arguments as flat numbers, and what is made of them."""
 
     def __init__(self, custom: _Custom, args: tuple[Any, ...]) -> None:
         self.custom, self._args = custom, args
         nondiff = custom.nondiff_argnums
+        if nondiff and nondiff[-1] >= len(args):
+            raise TypeError(
+                f"{custom._name} has nondiff_argnums {nondiff}, but a call has {len(args)} "
+                "positional arguments, numbered from 0"
+            )
         self._places = [i for i in range(len(args)) if i not in nondiff]
         self.static = [args[i] for i in nondiff]
         self.given, self._structure = flatten(tuple(args[i] for i in self._places))

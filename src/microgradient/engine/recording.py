@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -12,6 +13,7 @@ from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import Operand
+from microgradient.engine.services.blocks import block_of
 from microgradient.engine.services.trees import Tree, container_of, flatten
 from microgradient.engine.sweeps import adjoints, dependents, tangents
 from microgradient.engine.symbol import Symbol
@@ -159,7 +161,7 @@ def _variable(x: Any) -> Any:
 def _place(f: Callable[..., Any], i: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> int | str:
     """Return an argument's position, or its name if it is given as a keyword."""
     if isinstance(i, str):
-        names = [] if i in kwargs else _parameters_of(f)[: len(args)]
+        names = [] if i in kwargs else parameters_of(f)[: len(args)]
         if i not in kwargs and i not in names:
             raise ValueError(f"argnums must name an argument of the call, got {i!r}")
         return i if i in kwargs else names.index(i)
@@ -178,7 +180,8 @@ def _place(f: Callable[..., Any], i: Any, args: Sequence[Any], kwargs: dict[str,
     return position % len(args)
 
 
-def _parameters_of(f: Callable[..., Any]) -> list[str]:
+def parameters_of(f: Callable[..., Any]) -> list[str]:
+    """Return the names of the positional parameters, as far as Python knows them."""
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
@@ -202,12 +205,17 @@ def _hold_value(arguments: Iterable[Any]) -> bool:
             return True
         if id(x) in seen or type(x) in _PLAIN:
             continue
-        if isinstance(x, (list, tuple, dict)) or dataclasses.is_dataclass(type(x)):
+        if isinstance(x, (list, tuple, deque, Mapping)) or dataclasses.is_dataclass(type(x)):
             seen.add(id(x))
             if isinstance(x, (list, tuple)) and set(map(type, x)) <= _PLAIN:
                 continue
             container = container_of(x)
             stack += container.parts.values() if container is not None else ()
-        elif getattr(getattr(x, "dtype", None), "kind", "") == "O":
-            stack += x.flat
+        elif _of_objects(x) and (block := block_of(x)) is not None:
+            seen.add(id(x))
+            stack += block.numbers
     return False
+
+
+def _of_objects(x: Any) -> bool:
+    return getattr(getattr(x, "dtype", None), "kind", "O") == "O"  # a DataFrame has no dtype

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from microgradient.compiler.calling.batches import Batch, batch_of, first_exampl
 from microgradient.compiler.calling.structures import Structures, static_key
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import shown
+from microgradient.engine.recording import parameters_of
 
 Place = int | str
 
@@ -56,7 +56,7 @@ class Arguments:
         replicas: tuple[Place, ...],
         static: tuple[Place, ...],
     ) -> None:
-        self.parameters = _parameters_of(f)
+        self.parameters = parameters_of(f)
         self.batch, self.replicas, self.static = map(self._placed, (batch, replicas, static))
         places = [*self.batch, *self.replicas, *self.static]
         if len(set(places)) < len(places):
@@ -190,13 +190,3 @@ class Arguments:
             if argument.role == role
             for i in range(argument.first, argument.first + len(argument.names))
         )
-
-
-def _parameters_of(f: Callable[..., Any]) -> list[str]:
-    """Return the names of the positional parameters, as far as Python knows them."""
-    try:
-        parameters = inspect.signature(f).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [parameter.name for parameter in parameters if parameter.kind in kinds]

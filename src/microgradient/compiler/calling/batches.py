@@ -49,17 +49,16 @@ def joined(batches: Sequence[Batch]) -> Batch | None:
     return Batch(examples, sizes.pop(), any(batch.is_array for batch in batches))
 
 
-def _zeros(shape: Sequence[int]) -> Any:
-    return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
-
-
 def first_example(argument: Any, role: str) -> Any:
+    """Return the first example of a batch: of an array, an array as the function would get it."""
     if is_array(argument):
         if argument.ndim < 1:
             raise CompileError(f"{role} must have a first axis to go along, got {shown(argument)}")
         if argument.shape[0] == 0:
-            return _zeros(argument.shape[1:])
-        return argument[0].tolist()
+            import numpy
+
+            return numpy.zeros(argument.shape[1:])
+        return argument[0]
     if not isinstance(argument, (list, tuple)):
         raise CompileError(f"{role} must be a NumPy array or a list, got {shown(argument)}")
     if not argument:

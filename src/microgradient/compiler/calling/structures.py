@@ -69,7 +69,7 @@ class Structures:
         block = _block(tree)
         if block is not None:
             numbers += [x if type(x) is float else number(x) for x in block.numbers]
-            return kind, block.shape, tuple(map(tuple, getattr(tree, "axes", ())))  # labels
+            return kind, block.shape, block.labels
         if not is_number(tree):
             return kind, tree
         numbers.append(number(tree))
@@ -152,15 +152,15 @@ def static_key(x: Any, seen: dict[int, int] | None = None) -> Hashable:
     own_hash: Any = kind.__hash__
     if own_hash is not None and own_hash is not object.__hash__:
         return kind, x
-    return _Identity(x), static_key(getattr(x, "__dict__", None), seen)
+    return _Identity(x), static_key(object.__getstate__(x), seen)  # slots too
 
 
 def _parts(x: Any) -> list[Any] | None:
-    """Return what a list, a tuple, a dict or a dataclass without a hash consists of."""
+    """Return what a list, a tuple, a dict or a dataclass that compares by value consists of."""
     if isinstance(x, (list, tuple)):
         return list(x)
     if isinstance(x, dict):
         return [part for pair in x.items() for part in pair]
-    if is_dataclass(x) and type(x).__hash__ is None:
+    if is_dataclass(x) and type(x).__eq__ is not object.__eq__:
         return [getattr(x, field.name) for field in fields(x)]
     return None

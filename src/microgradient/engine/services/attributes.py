@@ -38,10 +38,11 @@ def attributes(*names: str) -> None:
     Then ``p.m = 0.0`` works, as for an object of any other class, and is copied and pickled along.
     A Value without them takes no more memory. Why declare them? To take any name, every Value would
     need room for a dictionary, or every assignment a call. A name may be declared again. Raises
-    ValueError for one that is no identifier or that Values have already.
+    ValueError for one that is no identifier, that begins with two underscores, or that Values have
+    already.
     """
     for name in names:
-        if not isinstance(name, str) or not name.isidentifier():
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("__"):
             raise ValueError(f"expected names of attributes, such as 'm', got {shown(name)}")
         if hasattr(Value, name) and not isinstance(vars(Value).get(name), _Attribute):
             raise ValueError(f"every Value has an attribute {name!r} already; take another name")
