@@ -88,14 +88,14 @@ def gradient_faults(e: Expression) -> tuple[str, int]:
     for i, x in enumerate(recording.inputs):
         wanted = float(exact.get(x, 0.0))
         forward = tangents(recording.order, {x: 1.0}, recording.active, as_graph=False).get(y, 0.0)
-        for mode, got in (("grad", reverse[i]), ("backward", x.grad or 0.0), ("forward", forward)):
+        for mode, got in (("grad", reverse[i]), ("backward", x.grad), ("forward", forward)):
             if not near(got, wanted, bounds[i] * (2 if mode == "forward" else 1)):
                 if branches_differ(Recording(e.f, e.inputs)):
                     raise AtKink
                 return f"{mode} by x{i}: got {got!r}, expected {wanted!r} within {bounds[i]:.1g}", n
     y.backward()
     for i, x in enumerate(recording.inputs):
-        if not near((x.grad or 0.0) / 2, float(exact.get(x, 0.0)), bounds[i]):
+        if not near(x.grad / 2, float(exact.get(x, 0.0)), bounds[i]):
             return f"backward twice, by x{i}: got {x.grad!r}, expected twice the gradient", n
     return "", n
 

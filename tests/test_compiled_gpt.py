@@ -100,7 +100,7 @@ def test_it_learns_as_on_values():
                 for j in range(len(row)):
                     row[j] -= 0.2 * gradient[name][i][j]
                     p = on_values[name][i][j]
-                    p.data -= 0.2 * (p.grad or 0.0)
+                    p.data -= 0.2 * p.grad
                     p.grad = 0.0
     assert sum(losses[-6:]) < 0.7 * sum(losses[:6])
     assert compiled.cache_info().misses == 3

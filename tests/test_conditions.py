@@ -145,8 +145,8 @@ REFUSED = {
     "float of a condition": (lambda x: float(x > 0), r"where\(condition, 1\.0, 0\.0\)"),
     "lists of conditions": (lambda x: [x > 0] == [x > 1], r"where\(condition"),
     "in": (lambda x: x in [1.0, 2.0], r"where\(condition"),
-    "a chain": (lambda x: 0 < x < 1, r"& \| ~ for"),
-    "all": (lambda x: all([x > 0, x < 1]), r"& \| ~ for"),
+    "a chain": (lambda x: 0 < x < 1, r"for not"),
+    "all": (lambda x: all([x > 0, x < 1]), r"for not"),
 }
 
 

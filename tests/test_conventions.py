@@ -449,6 +449,9 @@ def test_functions_of_numpy_call_the_methods_of_their_name():
             assert node.op is mg.OPS[name]
     with pytest.raises(TypeError, match="arctan"):
         np.arctan(Value(0.5))
+    for function in (np.floor, np.ceil):
+        with pytest.raises(TypeError, match="would lose the gradient"):
+            function(np.array([Value(0.5)]))
 
 
 # --- where --------------------------------------------------------------------------------------

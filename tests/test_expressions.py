@@ -124,10 +124,10 @@ def test_backward_equals_grad_and_two_passes_double_it(e):
     y = e(*leaves)
     y.backward()
     gradient = _gradient(e)
-    assert [leaf.grad or 0.0 for leaf in leaves] == gradient
+    assert [leaf.grad for leaf in leaves] == gradient
     y.backward()
     for leaf, g, bound in zip(leaves, gradient, _bounds(e)):  # added one by one: up to rounding
-        assert near((leaf.grad or 0.0) / 2, g, 2 * bound)
+        assert near(leaf.grad / 2, g, 2 * bound)
 
 
 @given(expressions())

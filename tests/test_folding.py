@@ -295,7 +295,9 @@ def test_edges_count_by_their_length():
         values.append(mg.fsum([values[-1], *rng.sample(values[:-1], 8)]))
     with pytest.raises(ValueError, match=r"109 nodes and 900 edges.* if they are short; write"):
         page(values[-1])
-    with pytest.raises(ValueError, match=r"109 nodes and 900 edges.* one column .* raise limit="):
+    with pytest.raises(
+        ValueError, match=r"109 nodes and 900 edges, which pass [0-9,]+ or more columns"
+    ):
         draw(values[-1], detail="operations")
     assert draw(values[-1]).boxes == 8
 

@@ -235,6 +235,7 @@ class Compiled:
             if self._building:
                 raise refused("a function that calls its own compiled form", "call itself")
             if key in programs:  # another thread has just compiled it
+                self._hits += 1
                 return programs[key]
             self._building = True
             try:

@@ -343,7 +343,8 @@ class Condition(Undecided):
     __bool__ = _unknown(
         "a branch on traced values (if, while, and, or, not, in, min, max, all, any, sorted, "
         "x < y < z, == of lists)",
-        "write where(condition, x, y), maximum(x, y) or minimum(x, y), and & | ~ for and, or, not; "
+        "write where(condition, x, y), maximum(x, y) or minimum(x, y), & for and, | for or, "
+        "(x > y) == False for not; "
         "a softmax that cannot overflow is [exp(x - logsumexp(xs)) for x in xs]",
     )
 

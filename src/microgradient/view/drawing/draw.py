@@ -117,13 +117,15 @@ def _every_node(
     graph: NumberedGraph, contributions: bool, limit: int
 ) -> tuple[list[Box], list[Link]]:
     boxes, edges = size(graph)
+    passed = edges  # at least
     if boxes <= limit and edges <= LONGEST * limit:
         found = every_node(graph, contributions=contributions)
-        if span(*found) <= LONGEST * limit:
+        passed = span(*found)
+        if passed <= LONGEST * limit:
             return found
     raise ValueError(
-        f'this graph has {boxes:,} nodes and {edges:,} edges, and detail="operations" shows at '
-        f"most {limit:,} nodes, and {LONGEST * limit:,} edges if each passes one column of the "
-        "picture; leave it out, draw a part of the graph (one of its parents, one neuron), or "
-        "raise limit="
+        f"this graph has {boxes:,} nodes and {edges:,} edges, which pass {passed:,} or more "
+        f'columns of the picture; detail="operations" shows at most {limit:,} nodes, and '
+        f"{LONGEST * limit:,} columns passed; leave it out, draw a part of the graph (one of its "
+        "parents, one neuron), or raise limit="
     )
