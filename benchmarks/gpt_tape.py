@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from closure_free import PlainValue
+
 WIDTH, HEADS, POSITIONS, TOKENS = 16, 4, 8, 27
 HEAD = WIDTH // HEADS
 
 Vector = list[Any]
 Matrix = list[Vector]
 Parameters = dict[str, Matrix]
+Product = Callable[[Sequence[Any], Sequence[Any]], Any]
 
 
 class TapeValue:
@@ -137,7 +140,7 @@ def product(xs: Sequence[Any], ys: Sequence[Any]) -> Any:
     return sum(x * y for x, y in zip(xs, ys))
 
 
-def linear(w: Matrix, x: Vector) -> Vector:
+def linear(w: Matrix, x: Vector, product: Product) -> Vector:
     return [product(row, x) for row in w]
 
 
@@ -145,7 +148,7 @@ def plus(x: Vector, y: Vector) -> Vector:
     return [a + b for a, b in zip(x, y)]
 
 
-def normalised(x: Vector) -> Vector:
+def normalised(x: Vector, product: Product) -> Vector:
     """Divide by the root of the mean square."""
     scale = (product(x, x) / len(x) + 1e-5) ** -0.5
     return [v * scale for v in x]
@@ -158,7 +161,7 @@ def softmax(x: Vector) -> Vector:
     return [e / total for e in exponentials]
 
 
-def attend(query: Vector, keys: Matrix, values: Matrix) -> Vector:
+def attend(query: Vector, keys: Matrix, values: Matrix, product: Product) -> Vector:
     """In each head, mix the values of all positions so far by how well their keys fit the query."""
     mixed: Vector = []
     for start in range(0, WIDTH, HEAD):
@@ -168,29 +171,33 @@ def attend(query: Vector, keys: Matrix, values: Matrix) -> Vector:
     return mixed
 
 
-def chances(w: Parameters, token: int, keys: Matrix, values: Matrix) -> Vector:
+def chances(w: Parameters, token: int, keys: Matrix, values: Matrix, product: Product) -> Vector:
     """Return the next token's probabilities; append this position to ``keys`` and ``values``."""
-    x = normalised(plus(w["tokens"][token], w["positions"][len(keys)]))
-    h = normalised(x)
-    keys.append(linear(w["key"], h))
-    values.append(linear(w["value"], h))
-    x = plus(x, linear(w["mix"], attend(linear(w["query"], h), keys, values)))
-    h = [v.relu() for v in linear(w["up"], normalised(x))]
-    return softmax(linear(w["out"], plus(x, linear(w["down"], h))))
+
+    def through(name: str, x: Vector) -> Vector:
+        return linear(w[name], x, product)
+
+    x = normalised(plus(w["tokens"][token], w["positions"][len(keys)]), product)
+    h = normalised(x, product)
+    keys.append(through("key", h))
+    values.append(through("value", h))
+    x = plus(x, through("mix", attend(through("query", h), keys, values, product)))
+    h = [v.relu() for v in through("up", normalised(x, product))]
+    return softmax(through("out", plus(x, through("down", h))))
 
 
-def loss(params: Parameters, tokens: Sequence[int]) -> Any:
+def loss(params: Parameters, tokens: Sequence[int], product: Product = product) -> Any:
     """Return the mean cross-entropy of each token given those before it."""
     keys: Matrix = []
     values: Matrix = []
     losses = [
-        -chances(params, token, keys, values)[following].log()
+        -chances(params, token, keys, values, product)[following].log()
         for token, following in pairwise(tokens)
     ]
     return sum(losses) / len(losses)
 
 
-def step(value_class: Any, seed: int = 0) -> Callable[[], list[float]]:
+def step(value_class: Any, product: Product = product, seed: int = 0) -> Callable[[], list[float]]:
     """Return a function of a step (forward, zero, backward): it returns loss and gradient."""
     rng = random.Random(seed)
     params = parameters(value_class, rng)
@@ -198,7 +205,7 @@ def step(value_class: Any, seed: int = 0) -> Callable[[], list[float]]:
     flat = [p for matrix in params.values() for row in matrix for p in row]
 
     def call() -> list[float]:
-        result = loss(params, tokens)
+        result = loss(params, tokens, product)
         for p in flat:
             p.grad = 0.0
         result.backward()
@@ -211,11 +218,17 @@ def contestants() -> dict[str, Callable[[], list[float]]]:
     """Return the step of each class, after checking that they give the same numbers."""
     import microgradient as mg
 
-    steps = {"a tape of closures": step(TapeValue), "microgradient": step(mg.Value)}
+    steps = {
+        "a closure-free Value": step(PlainValue),
+        "a tape of closures": step(TapeValue),
+        "microgradient, the same operators": step(mg.Value),
+        "microgradient, dot": step(mg.Value, mg.dot),
+    }
     expected = steps["a tape of closures"]()
-    for got, want in zip(steps["microgradient"](), expected, strict=True):
-        if not math.isclose(got, want, rel_tol=1e-9, abs_tol=1e-12):
-            raise AssertionError(f"microgradient computes something else: {got} for {want}")
+    for name, contestant in steps.items():
+        for got, want in zip(contestant(), expected, strict=True):
+            if not math.isclose(got, want, rel_tol=1e-9, abs_tol=1e-12):
+                raise AssertionError(f"{name} computes something else: {got} for {want}")
     return steps
 
 
@@ -229,7 +242,7 @@ def main() -> None:
     params = parameters(TapeValue, rng)
     nodes = loss(params, [rng.randrange(TOKENS) for _ in range(POSITIONS + 1)])._in_order()
     print(f"{len(first) - 1} parameters, {len(nodes)} numbers on the tape, loss {first[0]:.6f}")
-    show("a step of the transformer", medians(steps, rounds=5), "a tape of closures")
+    show("a step of the transformer", medians(steps, rounds=5), "a closure-free Value")
 
 
 if __name__ == "__main__":

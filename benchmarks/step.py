@@ -13,6 +13,7 @@ import micrograd.engine
 import micrograd.nn
 
 import microgradient as mg
+from closure_free import PlainValue
 
 SIZES = (2, 16, 16, 1)
 Layers = list[list[tuple[list[Any], Any]]]  # for each layer, for each neuron: weights, bias
@@ -67,6 +68,30 @@ def with_operators(value: Any) -> Callable[[], list[float]]:
             p.grad = 0.0
         loss.backward()
         return [loss.data, *(p.grad for p in parameters)]
+
+    return step
+
+
+def with_xad() -> Callable[[], list[float]]:
+    """The same operators on XAD, a tape in C++."""
+    from xad.adj_1st import Real, Tape
+
+    layers: Layers = [[([Real(w) for w in ws], Real(b)) for ws, b in layer] for layer in WEIGHTS]
+    parameters = [p for layer in layers for ws, b in layer for p in (*ws, b)]
+
+    def relu(v: Any) -> Any:
+        return v if v > 0 else v * 0.0
+
+    def step() -> list[float]:
+        with Tape() as tape:
+            for p in parameters:
+                tape.registerInput(p)
+            tape.newRecording()
+            loss = loss_of(lambda x: forward(layers, x, relu), float, relu)
+            tape.registerOutput(loss)
+            loss.derivative = 1.0
+            tape.computeAdjoints()
+            return [loss.value, *(p.derivative for p in parameters)]
 
     return step
 
@@ -146,7 +171,10 @@ def contestants() -> dict[str, Callable[[], list[float]]]:
         "micrograd": through_nn(micrograd.nn, micrograd.engine.Value),
         "microgradient, nn": through_nn(mg.nn, mg.Value),
         "microgradient, plain operators": with_operators(mg.Value),
+        "a closure-free Value, plain operators": with_operators(PlainValue),
     }
+    if find_spec("xad"):
+        steps["XAD, plain operators"] = with_xad()
     if find_spec("autograd"):
         steps["autograd, scalars, plain operators"] = with_autograd_scalars()
     if find_spec("torch"):

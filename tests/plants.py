@@ -25,7 +25,7 @@ from microgradient.check.expressions import (
     choose_expression,
 )
 from microgradient.check.numbers.taylor import AtKink
-from microgradient.engine import graph, sweeps
+from microgradient.engine import graph, sweeps, value
 from rows import DISCRETE
 
 FACTORS = {"1e-9": 1 + 1e-9, "sign": -1.0}
@@ -94,8 +94,8 @@ def wrong_operator(method: str, factor: float) -> Iterator[None]:
 
     def spoiled(*operands: Any) -> Value:
         node = right(*operands)
-        node.partials = tuple(wrong(d, factor) for d in node.partials)
-        return node
+        partials = tuple(wrong(d, factor) for d in node.partials)
+        return value.new_node(node.data, node.op, node.parents, partials)
 
     setattr(Value, method, spoiled)
     try:
@@ -125,7 +125,8 @@ def breadth_first(order: Sequence[Any]) -> list[Any]:
     """Return the nodes by their distance from the result, an order with incomplete adjoints."""
     found = [order[-1]]
     for node in found:
-        found += [p for p in dict.fromkeys(node.parents) if not any(p is q for q in found)]
+        computed = [p for p in dict.fromkeys(node.parents) if p.parents]
+        found += [p for p in computed if not any(p is q for q in found)]
     return found
 
 
@@ -146,10 +147,20 @@ MUTATIONS: dict[str, tuple[Any, str, str]] = {
         "zip(node.parents, list(local_derivatives(node, as_graph))[::-1])",
     ),
     "grad: an adjoint not multiplied on": (sweeps.adjoints, "times(adjoint, partial)", "partial"),
+    "grad in floats: a shared node keeps one contribution": (
+        sweeps.gradients,
+        "get(right, -0.0) + above",
+        "above",
+    ),
+    "grad in floats: adjoints handed on before they are complete": (
+        sweeps.gradients,
+        "reversed(order)",
+        "breadth_first(order)",
+    ),
     "backward: a shared node keeps one contribution": (
         Value.backward,
-        "parent._grad += adjoint * partial",
-        "parent._grad = adjoint * partial",
+        "right._grad += adjoint",
+        "right._grad = adjoint",
     ),
     "backward: adjoints handed on before they are complete": (
         Value.backward,
@@ -158,13 +169,13 @@ MUTATIONS: dict[str, tuple[Any, str, str]] = {
     ),
     "backward: interior adjoints left over from the sweep before": (
         Value.backward,
-        "if node.parents or node._grad is None",
-        "if node._grad is None",
+        "node._grad = 0.0",
+        "pass",
     ),
     "backward: leaves overwritten instead of added to": (
         Value.backward,
-        "if node.parents or node._grad is None:",
-        "if True:",
+        "for node in order:",
+        "for node in topological_order(self):",
     ),
     "forward: only the first operand's tangent": (
         sweeps.tangents,

@@ -6,16 +6,17 @@ import dataclasses
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from operator import index
 from typing import Any
 
 from microgradient.engine import ops
-from microgradient.engine.graph import topological_order
+from microgradient.engine.graph import MANY, computed_nodes
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import Operand
 from microgradient.engine.services.blocks import block_of
 from microgradient.engine.services.trees import Tree, container_of, flatten
-from microgradient.engine.sweeps import adjoints, dependents, tangents
+from microgradient.engine.sweeps import adjoints, dependents, gradients, tangents
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 
@@ -79,13 +80,16 @@ class Recording:
         self.output = output
         self.outputs, self._structure = flatten(output)
         self._symbol = next((x for x in (*numbers, *self.outputs) if isinstance(x, Symbol)), None)
-        self._order = topological_order(*(y for y in self.outputs if type(y) is Value))
-        self._active = dependents(self._order, self.inputs)
+        self._order = computed_nodes(*(y for y in self.outputs if type(y) is Value))
         self.nested = (
             any(isinstance(x, Operand) for x in numbers)
-            or any(node.op is ops.argument for node in self._order)
+            or _hold_variable(self._order, self.outputs)
             or _hold_value(given.values())
         )
+
+    @cached_property
+    def _active(self) -> set[Value]:
+        return dependents(self._order, self.inputs)
 
     def check_output(self, transform: str) -> None:
         """Raise TypeError unless the output consists of numbers."""
@@ -106,7 +110,9 @@ class Recording:
         for node, weight in seeds:
             if type(node) is Value:
                 total[node] = total[node] + weight if node in total else weight
-        adjoint = adjoints(self._order, total, self._active, as_graph=self.nested)
+        if not self.nested:
+            return gradients(self._order, total, self.inputs)
+        adjoint = adjoints(self._order, total, self._active, as_graph=True)
         return [self._lifted(adjoint.get(x, 0.0)) for x in self.inputs]
 
     def forward(self, directions: Sequence[Any]) -> list[Any]:
@@ -219,3 +225,18 @@ def _hold_value(arguments: Iterable[Any]) -> bool:
 
 def _of_objects(x: Any) -> bool:
     return getattr(getattr(x, "dtype", None), "kind", "O") == "O"  # a DataFrame has no dtype
+
+
+def _hold_variable(order: Sequence[Value], outputs: Sequence[Any]) -> bool:
+    """Return whether a variable of a running transform is among these nodes or their parents."""
+    argument = ops.argument
+    for node in order:
+        if node.op is argument:
+            return True
+        left, right = node._left, node._right
+        if right is MANY:
+            if any(parent.op is argument for parent in left):
+                return True
+        elif left.op is argument or (right is not None and right.op is argument):
+            return True
+    return any(type(y) is Value and y.op is argument for y in outputs)

@@ -10,15 +10,15 @@ from typing import Any, SupportsFloat, cast, final
 
 from microgradient.engine import floats, ops
 from microgradient.engine.arithmetic import FLOATS
-from microgradient.engine.graph import topological_order
+from microgradient.engine.graph import MANY, computed_nodes, topological_order
 from microgradient.engine.number import as_float, as_floats, shown
 from microgradient.engine.op import Op, Operand, is_mapped
 from microgradient.engine.services import anomaly, watching
 from microgradient.engine.symbol import Symbol
 
-_ONES = (1.0, 1.0)
-_ONE_MINUS_ONE = (1.0, -1.0)
-_NANS = (nan, nan)
+_add, _sub, _mul, _div, _pow, _constant = ops.add, ops.sub, ops.mul, ops.div, ops.pow, ops.constant
+_UNREACHED = -0.0  # the gradient before a sweep: told from a computed one by its identity alone
+_blank = object.__new__
 
 
 def _method(op: Op) -> Callable[[Value], Value]:
@@ -28,9 +28,19 @@ def _method(op: Op) -> Callable[[Value], Value]:
         if type(self) is not Value:  # a Symbol, where the method was passed as a function
             return self.record(op, (self,))
         x = self._data
-        data = function(x)
-        partials = partials_of(FLOATS, data, x) if data == data else (nan,)
-        return new_node(data, op, (self,), partials)  # type: ignore[arg-type]
+        node = _blank(Value)
+        node._data = data = function(x)
+        node._grad = _UNREACHED
+        node._attributes = node._right = None
+        node.op = op
+        node._left = self
+        if data == data:
+            (node._by_left,) = partials_of(FLOATS, data, x)
+        else:
+            node._by_left = nan
+        if watching.open_blocks:
+            anomaly.check_node(node)
+        return node
 
     method.__name__ = op.name
     method.__qualname__ = f"Value.{op.name}"  # by which pickle finds it in a module's activation
@@ -69,7 +79,14 @@ class Value(Operand):
     float.
     """
 
-    __slots__ = ("_attributes", "_data", "_grad", "op", "parents", "partials")
+    # A node of one or two parents has them, and the partials by them, in slots: two tuples instead
+    # would double its memory and triple what the garbage collector visits. A node of more parents
+    # has tuples in _left and _by_left, and MANY for _right.
+    __slots__ = ("_attributes", "_by_left", "_by_right", "_data", "_grad", "_left", "_right", "op")
+    _left: Any
+    _right: Any
+    _by_left: Any
+    _by_right: float
 
     def __init__(
         self,
@@ -84,13 +101,12 @@ class Value(Operand):
                 "a name, and Op(name, partials, value) for an operation of your own"
             )
         self._data = data if type(data) is float else as_float(data)
-        self._grad: float | None = None  # None: no reverse sweep has reached the node
+        self._grad = _UNREACHED
         self._attributes: dict[str, Any] | None = None
         if label is not None:
             self.label = label
         self.op: Op | None = None
-        self.parents: tuple[Value, ...] = ()
-        self.partials: tuple[float, ...] = ()
+        self._left = self._right = None
 
     @property
     def data(self) -> float:
@@ -101,16 +117,28 @@ class Value(Operand):
         self._data = as_float(number)
 
     @property
+    def parents(self) -> tuple[Value, ...]:
+        if self._right is None:
+            return () if self._left is None else (self._left,)
+        return self._left if self._right is MANY else (self._left, self._right)
+
+    @property
+    def partials(self) -> tuple[float, ...]:
+        if self._right is None:
+            return () if self._left is None else (self._by_left,)
+        return self._by_left if self._right is MANY else (self._by_left, self._by_right)
+
+    @property
     def grad(self) -> float:
-        return self._grad if self._grad is not None else 0.0
+        return self._grad + 0.0  # so that -0.0 does not show
 
     @grad.setter
     def grad(self, number: SupportsFloat | None) -> None:
-        self._grad = None if number is None else as_float(number)
+        self._grad = _UNREACHED if number is None else as_float(number) + 0.0
 
     @property
     def reached(self) -> bool:
-        return self._grad is not None
+        return self._grad is not _UNREACHED
 
     @property
     def label(self) -> str:
@@ -130,63 +158,100 @@ class Value(Operand):
         gradients of the leaves and nothing else. The chain rule sums over paths: in topological
         order, a node used twice has received both contributions before it passes anything on.
         """
-        order = topological_order(self)
+        order = computed_nodes(self)
         for node in order:
-            if node.parents or node._grad is None:
-                node._grad = 0.0
-        self._grad += 1.0  # type: ignore[operator]  # a number since the loop above
+            node._grad = 0.0
+        self._grad += 1.0
         for node in reversed(order):
-            if node.parents:
-                adjoint = node._grad
-                for parent, partial in zip(node.parents, node.partials):
-                    parent._grad += adjoint * partial  # type: ignore[operator]
+            adjoint, right = node._grad, node._right
+            if right is None:
+                node._left._grad += adjoint * node._by_left
+            elif right is MANY:
+                for parent, partial in zip(node._left, node._by_left):
+                    parent._grad += adjoint * partial
+            else:
+                node._left._grad += adjoint * node._by_left
+                right._grad += adjoint * node._by_right
         if watching.open_blocks:
-            anomaly.check_adjoints(order, {node: node.grad for node in order})
+            nodes = topological_order(self)
+            anomaly.check_adjoints(nodes, {node: node.grad for node in nodes})
 
-    # --- operators, written out for speed; a test compares them with their rows -----------------
+    # --- operators: each makes its node itself, since a call would take a fifth of the time; a test
+    #     compares them with their rows -----------------------------------------------------------
 
     def __add__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value and (other := operand(other, "__radd__")) is NotImplemented:
             return NotImplemented
-        data = self._data + other._data
-        return new_node(data, ops.add, (self, other), _ONES if data == data else _NANS)
+        node = _blank(Value)
+        node._data = data = self._data + other._data
+        node._grad, node._attributes = _UNREACHED, None
+        node.op, node._left, node._right = _add, self, other
+        node._by_left = node._by_right = 1.0 if data == data else nan
+        if watching.open_blocks:
+            anomaly.check_node(node)
+        return node
 
     def __sub__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value and (other := operand(other, "__rsub__")) is NotImplemented:
             return NotImplemented
-        data = self._data - other._data
-        return new_node(data, ops.sub, (self, other), _ONE_MINUS_ONE if data == data else _NANS)
+        node = _blank(Value)
+        node._data = data = self._data - other._data
+        node._grad, node._attributes = _UNREACHED, None
+        node.op, node._left, node._right = _sub, self, other
+        if data == data:
+            node._by_left, node._by_right = 1.0, -1.0
+        else:
+            node._by_left = node._by_right = nan
+        if watching.open_blocks:
+            anomaly.check_node(node)
+        return node
 
     def __mul__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value and (other := operand(other, "__rmul__")) is NotImplemented:
             return NotImplemented
         x, y = self._data, other._data
-        data = x * y
-        return new_node(data, ops.mul, (self, other), (y, x) if data == data else _NANS)
+        node = _blank(Value)
+        node._data = data = x * y
+        node._grad, node._attributes = _UNREACHED, None
+        node.op, node._left, node._right = _mul, self, other
+        if data == data:
+            node._by_left, node._by_right = y, x
+        else:
+            node._by_left = node._by_right = nan
+        if watching.open_blocks:
+            anomaly.check_node(node)
+        return node
 
     def __truediv__(self, other: SupportsFloat) -> Value:
         if type(other) is not Value and (other := operand(other, "__rtruediv__")) is NotImplemented:
             return NotImplemented
         x, y = self._data, other._data
         if y == 0:
-            return self.record(ops.div, (self, other))
-        data = x / y
-        return new_node(
-            data, ops.div, (self, other), (1 / y, -(data / y)) if data == data else _NANS
-        )
+            return self.record(_div, (self, other))
+        node = _blank(Value)
+        node._data = data = x / y
+        node._grad, node._attributes = _UNREACHED, None
+        node.op, node._left, node._right = _div, self, other
+        if data == data:
+            node._by_left, node._by_right = 1 / y, -(data / y)
+        else:
+            node._by_left = node._by_right = nan
+        if watching.open_blocks:
+            anomaly.check_node(node)
+        return node
 
     def __pow__(self, other: SupportsFloat) -> Value:
         if type(other) is Value:
-            return self.record(ops.pow, (self, other))
+            return self.record(_pow, (self, other))
         exponent = operand(other, "__rpow__")  # a constant: its derivative is not computed
         if exponent is NotImplemented:
             return NotImplemented
         x, p = self._data, exponent._data
         data = floats.pow(x, p)
         if data != data:
-            return new_node(data, ops.pow, (self, exponent), _NANS)
+            return new_node(data, _pow, (self, exponent), (nan, nan))
         slope = p * floats.pow(x, p - 1) if p != 0 else 0.0
-        return new_node(data, ops.pow, (self, exponent), (slope, 0.0))
+        return new_node(data, _pow, (self, exponent), (slope, 0.0))
 
     __neg__ = _method(ops.neg)
     __abs__ = _method(ops.abs)
@@ -354,25 +419,38 @@ class Value(Operand):
             parent.grad += self.grad * partial
 
 
-_blank = object.__new__
-
-
 def new_node(data: float, op: Op, parents: tuple[Value, ...], partials: tuple[float, ...]) -> Value:
     node = _blank(Value)
     node._data = data
-    node._grad = None
-    node._attributes = None
+    node._grad, node._attributes = _UNREACHED, None
     node.op = op
-    node.parents = parents
-    node.partials = partials
+    _link(node, parents, partials)
     if watching.open_blocks and parents:
         anomaly.check_node(node)
     return node
 
 
+def _link(node: Value, parents: tuple[Value, ...], partials: tuple[float, ...]) -> None:
+    if len(parents) == 2:
+        node._left, node._right = parents
+        node._by_left, node._by_right = partials
+    elif len(parents) > 2:
+        node._left, node._right, node._by_left = parents, MANY, partials
+    elif parents:
+        (node._left,), node._right = parents, None
+        (node._by_left,) = partials
+    else:
+        node._left = node._right = None
+
+
 def constant(x: object) -> Value:
     """Return the number ``x`` as a leaf marked as a constant, as operators do."""
-    return new_node(x if type(x) is float else as_float(x), ops.constant, (), ())
+    node = _blank(Value)
+    node._data = x if type(x) is float else as_float(x)
+    node._grad = _UNREACHED
+    node._attributes = node._left = node._right = None
+    node.op = _constant
+    return node
 
 
 def operand(x: object, reflected: str) -> Value:
@@ -395,7 +473,14 @@ def operand(x: object, reflected: str) -> Value:
 def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
     if node.op is ops.argument:  # a copy would not be the transform's variable
         return node
-    return rebuilt(node._data, node._grad, node._attributes, node.op, parents, node.partials)
+    return rebuilt(
+        node._data,
+        node.grad if node.reached else None,
+        node._attributes,
+        node.op,
+        parents,
+        node.partials,
+    )
 
 
 def rebuilt(
@@ -408,6 +493,8 @@ def rebuilt(
 ) -> Value:
     """Return a node with these contents, as a copy needs it: nothing is watched."""
     node = Value(data)
-    node._grad, node.op, node.parents, node.partials = grad, op, parents, partials
+    node._grad = _UNREACHED if grad is None else grad
+    node.op = op
+    _link(node, parents, partials)
     node._attributes = attributes.copy() if attributes else None
     return node

@@ -52,7 +52,7 @@ class Module:
         named: dict[str, Value] = {}
         seen: set[Value] = set()
         for name, value in _values(self, "", set()):
-            if value not in seen and not value.parents and value.op is not ops.constant:
+            if value not in seen and _is_parameter(value):
                 if name in named:
                     raise ValueError(f"two parameters have the name {name!r}")
                 seen.add(value)
@@ -67,8 +67,10 @@ class Module:
         return dict(_modules(self, "", set()))
 
     def parameters(self) -> list[Value]:
-        """Return the parameters in the order of ``named_parameters``."""
-        return list(self.named_parameters().values())
+        """Return the parameters in the order of ``named_parameters``, whose names take time."""
+        found: dict[Value, None] = {}
+        _collect(self, found, set())
+        return list(found)
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to 0."""
@@ -316,6 +318,30 @@ def input_values(inputs: Inputs, expected: int, who: str) -> list[Value]:
     if len(xs) != expected:
         raise ValueError(f"the number of inputs of {who} is {expected}, got {len(xs)}")
     return xs
+
+
+def _is_parameter(value: Value) -> bool:
+    return not value.parents and value.op is not ops.constant
+
+
+def _collect(thing: Any, found: dict[Value, None], seen: set[int]) -> None:
+    """Add the parameters in ``thing`` to ``found``, as ``_values`` finds them."""
+    if id(thing) in seen:
+        return
+    if isinstance(thing, Module):
+        parts: Iterable[Any] = vars(thing).values()
+    elif isinstance(thing, (list, tuple)):
+        parts = thing
+    elif isinstance(thing, Mapping):
+        parts = thing.values()
+    else:
+        return
+    seen.add(id(thing))
+    for part in parts:
+        if type(part) is not Value:
+            _collect(part, found, seen)
+        elif _is_parameter(part):
+            found[part] = None
 
 
 def _values(thing: Any, name: str, inside: set[int]) -> Iterator[tuple[str, Value]]:

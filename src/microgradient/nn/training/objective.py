@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from microgradient.engine.graph import topological_order
+from microgradient.engine.graph import computed_nodes
 from microgradient.engine.number import shown
 from microgradient.engine.services.trees import leaves
-from microgradient.engine.sweeps import adjoints, dependents
+from microgradient.engine.sweeps import gradients
 from microgradient.engine.value import Value, constant
 from microgradient.nn.training.plan import Criterion
 
@@ -53,10 +53,7 @@ class Objective:
         outputs = self.model([constant(x) for x in inputs])
         right = self.criterion is not None and is_right(self.criterion, outputs, targets)
         error = error_of(self.loss, outputs, targets)
-        order = topological_order(error)
-        active = dependents(order, parameters)
-        adjoint = adjoints(order, {error: 1.0}, active, as_graph=False)
-        slopes = [adjoint.get(parameter, 0.0) for parameter in parameters]
+        slopes = gradients(computed_nodes(error), {error: 1.0}, parameters)
         return [*slopes, error.data, float(right)]
 
 
