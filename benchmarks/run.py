@@ -84,7 +84,7 @@ def main() -> None:
     peer = tape["a closure-free Value"]
     judge(GPT_OPERATORS, peer / tape["microgradient, the same operators"])
     judge(GPT_DOT, peer / tape["microgradient, dot"])
-    judge(BYTES, sizes["y * a"][1])
+    judge(BYTES, round(sizes["y * a"][1]))  # the chain has ends
     judge(LONG, every)
     judge(SLOWER, every / each)
     if NATIVE:

@@ -16,7 +16,7 @@ ALLOWED = {
     "view": {"engine", "files", "nn", "nn.training", "streams"},
     "check": {"engine", "nn", "nn.training"},
     "rumelhart1986": {"engine", "files", "nn", "nn.training"},
-    "cli": {"files", "nn", "nn.training", "rumelhart1986", "streams", "view"},
+    "cli": {"engine", "files", "nn", "nn.training", "rumelhart1986", "streams", "view"},
     "__main__": {"cli"},
     "": {"engine", "compiler", "nn", "nn.training", "view"},
 }

@@ -6,14 +6,11 @@ import tracemalloc
 import pytest
 
 import microgradient as mg
-from microgradient import Value, nn
+from live import live_values
+from microgradient import nn
 from microgradient.check import check_gradient
 
 PATTERNS = [([a, b], [float(a != b)]) for a in (0, 1) for b in (0, 1)]
-
-
-def _values():
-    return sum(type(x) is Value for x in gc.get_objects())
 
 
 def _growth(work, rounds):
@@ -23,9 +20,9 @@ def _growth(work, rounds):
     gc.disable()
     tracemalloc.start()
     try:
-        values, before = _values(), tracemalloc.get_traced_memory()[0]
+        values, before = live_values(), tracemalloc.get_traced_memory()[0]
         work(rounds)
-        return tracemalloc.get_traced_memory()[0] - before, _values() - values
+        return tracemalloc.get_traced_memory()[0] - before, live_values() - values
     finally:
         tracemalloc.stop()
         gc.enable()
@@ -81,8 +78,8 @@ def test_higher_derivatives_and_checks():
     gc.collect()
     gc.disable()
     try:
-        before = _values()
+        before = live_values()
         work(50)
-        assert _values() == before
+        assert live_values() == before
     finally:
         gc.enable()

@@ -145,7 +145,7 @@ def test_modules_may_refer_to_themselves_but_names_must_differ():
     odd = Odd()
     odd.twice = {1: Value(1.0), "1": Value(2.0)}
     with pytest.raises(ValueError, match=r"two parameters have the name 'twice\.1'"):
-        odd.parameters()
+        odd.named_parameters()
 
 
 def test_models_are_pickled_and_copied():

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 import microgradient as mg
+from live import live_values
 from microgradient import Value, topological_order
 from microgradient.compiler.backends import kernel_of
 from microgradient.compiler.program.adjoint import reverse
@@ -59,10 +60,6 @@ class Known:
         self.derivatives[self] = (1.0, 1.0)
         self.grad = None  # what the node's should be
         self.slack = 0.0
-
-
-def live_values():
-    return sum(type(x) is Value for x in gc.get_objects())
 
 
 class Graphs(RuleBasedStateMachine):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from microgradient import __version__
+from microgradient.engine.native import description
 from microgradient.files import check_writable
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training.loop import TrainingDiverged
@@ -82,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="microgradient", description="Train the networks of 1986 and see what they learned."
     )
-    parser.add_argument("--version", action="version", version=f"microgradient {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"microgradient {__version__}, {description}"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     names = (*EXPERIMENTS, "all")
     train = commands.add_parser("train", help="train a network and show what it learned")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import gc
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial, update_wrapper
 from types import MethodType
 from typing import Any, NamedTuple, overload
@@ -23,6 +22,7 @@ from microgradient.compiler.program.program import Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
 from microgradient.engine.services.blocks import quiet
+from microgradient.engine.services.collector import collector_paused
 from microgradient.engine.services.watching import warn_user
 
 _MOST = 64  # programs kept of one function
@@ -231,7 +231,7 @@ class Compiled:
             with suppress(KeyError):  # another thread has just dropped it
                 programs.move_to_end(key)
             return built
-        with self._lock, _without_collector():
+        with self._lock, collector_paused():
             if self._building:
                 raise refused("a function that calls its own compiled form", "call itself")
             if key in programs:  # another thread has just compiled it
@@ -293,18 +293,6 @@ class Compiled:
             else:
                 total = [[a + b for a, b in zip(s, t)] for s, t in zip(total, outputs)]
         return total
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pause the garbage collector, which takes a quarter: tracing keeps everything alive."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _places(where: Where) -> tuple[int | str, ...]:

@@ -59,6 +59,8 @@ def detach(x: Any) -> Any:
     """
     if type(x) is Value:
         return x.data
+    if type(x) is float or type(x) is int:
+        return as_float(x)
     return x.detached() if isinstance(x, Symbol) else tree_map(_detached, x)
 
 

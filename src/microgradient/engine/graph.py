@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, Self, TypeVar
 
+from microgradient.engine import native
+
 
 class HasParents(Protocol):
     """A node of a graph: anything hashable with ``parents``."""
@@ -77,3 +79,7 @@ def computed_nodes(*roots: Any) -> list[Any]:
                     push(right)
                 push(node._left)
     return order
+
+
+if native.node is not None:
+    computed_nodes = native.node.computed_nodes

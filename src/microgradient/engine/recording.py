@@ -10,11 +10,12 @@ from functools import cached_property
 from operator import index
 from typing import Any
 
-from microgradient.engine import ops
+from microgradient.engine import native, ops
 from microgradient.engine.graph import MANY, computed_nodes
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import Operand
 from microgradient.engine.services.blocks import block_of
+from microgradient.engine.services.collector import collector_paused
 from microgradient.engine.services.trees import Tree, container_of, flatten
 from microgradient.engine.sweeps import adjoints, dependents, gradients, tangents
 from microgradient.engine.symbol import Symbol
@@ -65,7 +66,8 @@ class Recording:
             else:
                 keywords[place] = argument
         try:
-            output = f(*arguments, **keywords)
+            with collector_paused():
+                output = f(*arguments, **keywords)
         finally:
             for x in self.inputs:
                 if type(x) is Value:
@@ -154,7 +156,7 @@ def _variable(x: Any) -> Any:
     """Return a fresh node with the number of ``x``, to differentiate by."""
     if isinstance(x, Operand):
         return x.record(ops.argument, (x,))
-    if hasattr(x, "named_parameters"):
+    if type(x) is not float and hasattr(x, "named_parameters"):
         raise TypeError(
             f"expected a real number, got {shown(x)}; differentiate by a module's parameters: "
             "grad(lambda p: loss(nn.functional_call(model, p, inputs)))(model.state_dict())"
@@ -240,3 +242,7 @@ def _hold_variable(order: Sequence[Value], outputs: Sequence[Any]) -> bool:
         elif left.op is argument or (right is not None and right.op is argument):
             return True
     return any(type(y) is Value and y.op is argument for y in outputs)
+
+
+if native.node is not None:
+    _hold_variable = native.node.holds_variable

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from math import nan
 from typing import Any, Literal, cast, overload
 
+from microgradient.engine import native
 from microgradient.engine.choice import GRAPH
 from microgradient.engine.graph import MANY
 from microgradient.engine.op import Op
@@ -76,6 +77,8 @@ def adjoints(
     differentiated again; otherwise they are the floats stored when the nodes were made. Mutates
     no node. Source: Griewank and Walther, Evaluating Derivatives, section 3.2.
     """
+    if as_graph and native.node is not None and not watching.open_blocks:
+        return native.node.graph_adjoints(order, seeds, active, _partials_as_graph)  # type: ignore[no-any-return]
     result = dict(seeds)
     for node in reversed(order):
         if node in result and node in active and node.parents:
@@ -130,8 +133,26 @@ def local_derivatives(node: Value, as_graph: bool) -> Sequence[float | Value]:
         return cast(Op, node.op).partials(GRAPH, node, *node.parents)
 
 
+def _partials_as_graph(node: Value) -> Sequence[float | Value]:
+    return local_derivatives(node, True)
+
+
 def times(x: Any, y: Any) -> Any:
     """Return ``x * y``, without making a node if a factor is exactly 1."""
     if type(y) is float and y == 1.0:
         return x
     return y if type(x) is float and x == 1.0 else x * y
+
+
+def _natively(
+    order: Sequence[Value], weights: Mapping[Value, float], inputs: Sequence[Value]
+) -> list[float]:
+    """Return what ``gradients`` does, in C but for what is watched or has weights in a graph."""
+    if watching.open_blocks or not all(type(weight) is float for weight in weights.values()):
+        found = adjoints(order, weights, dependents(order, inputs), as_graph=False)
+        return [found.get(x, 0.0) for x in inputs]
+    return native.node.gradients(order, weights, inputs)  # type: ignore[no-any-return]
+
+
+if native.node is not None:
+    dependents, gradients = native.node.dependents, _natively

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from math import inf, nan
 from numbers import Number
 from operator import ge, gt, le, lt
 from typing import Any, SupportsFloat, cast, final
 
-from microgradient.engine import floats, ops
+from microgradient.engine import floats, native, ops
 from microgradient.engine.arithmetic import FLOATS
 from microgradient.engine.graph import MANY, computed_nodes, topological_order
 from microgradient.engine.number import as_float, as_floats, shown
@@ -41,6 +42,12 @@ def _method(op: Op) -> Callable[[Value], Value]:
         if watching.open_blocks:
             anomaly.check_node(node)
         return node
+
+    if native.node is not None:
+        apply = native.node.apply
+
+        def method(self: Value) -> Value:  # in C
+            return apply(op, self)  # type: ignore[no-any-return]
 
     method.__name__ = op.name
     method.__qualname__ = f"Value.{op.name}"  # by which pickle finds it in a module's activation
@@ -173,8 +180,7 @@ class Value(Operand):
                 node._left._grad += adjoint * node._by_left
                 right._grad += adjoint * node._by_right
         if watching.open_blocks:
-            nodes = topological_order(self)
-            anomaly.check_adjoints(nodes, {node: node.grad for node in nodes})
+            _check_sweep(self)
 
     # --- operators: each makes its node itself, since a call would take a fifth of the time; a test
     #     compares them with their rows -----------------------------------------------------------
@@ -332,7 +338,7 @@ class Value(Operand):
     # --- printing and copying, without recursion (pickling: engine/services/pickling.py) ---------
 
     def __repr__(self) -> str:
-        grad = f", grad={self._grad}" if self.reached else ""
+        grad = f", grad={self.grad}" if self.reached else ""
         label = f", label={self.label!r}" if self.label else ""
         return f"Value(data={self._data}{grad}{label})"
 
@@ -419,7 +425,9 @@ class Value(Operand):
             parent.grad += self.grad * partial
 
 
-def new_node(data: float, op: Op, parents: tuple[Value, ...], partials: tuple[float, ...]) -> Value:
+def new_node(
+    data: float, op: Op | None, parents: tuple[Value, ...], partials: tuple[float, ...]
+) -> Value:
     node = _blank(Value)
     node._data = data
     node._grad, node._attributes = _UNREACHED, None
@@ -470,12 +478,17 @@ def operand(x: object, reflected: str) -> Value:
         raise
 
 
+def gradient_of(node: Value) -> float | None:
+    """Return the gradient of ``node``; None if no reverse sweep has reached it."""
+    return node.grad if node.reached else None
+
+
 def _twin(node: Value, parents: tuple[Value, ...]) -> Value:
     if node.op is ops.argument:  # a copy would not be the transform's variable
         return node
     return rebuilt(
         node._data,
-        node.grad if node.reached else None,
+        gradient_of(node),
         node._attributes,
         node.op,
         parents,
@@ -492,9 +505,45 @@ def rebuilt(
     partials: tuple[float, ...],
 ) -> Value:
     """Return a node with these contents, as a copy needs it: nothing is watched."""
-    node = Value(data)
-    node._grad = _UNREACHED if grad is None else grad
-    node.op = op
-    _link(node, parents, partials)
+    with watching.paused() if watching.open_blocks else nullcontext():
+        node = new_node(as_float(data), op, parents, partials)
+    if grad is not None:
+        node.grad = grad
     node._attributes = attributes.copy() if attributes else None
     return node
+
+
+# --- the same in C, where it was built (engine/_node.c) -------------------------------------------
+
+
+def _check_sweep(root: Value) -> None:
+    nodes = topological_order(root)
+    anomaly.check_adjoints(nodes, {node: node.grad for node in nodes})
+
+
+def _in_c(written: type[Value]) -> type[Value]:
+    """Return the type that C makes, with every member of ``written`` that is not in C."""
+    python = {
+        "as_float": as_float,
+        "operand": operand,
+        "unreached": _UNREACHED,
+        "check_node": anomaly.check_node,
+        "check_sweep": _check_sweep,
+        "init": written.__init__,
+        "equal": written.__eq__,
+        "call": Op.__call__,
+        "record": written.record,
+    }
+    made: type[Value] = native.node.value_type(Operand, python, ops.NAMED)
+    for name, member in vars(written).items():
+        if name not in vars(made) and not hasattr(member, "__objclass__"):  # a slot of its own
+            setattr(made, name, member)
+    made.__doc__ = written.__doc__
+    Op.__call__ = native.node.row_caller(Op)  # type: ignore[method-assign]
+    watching.switches.append(native.node.watch)
+    return made
+
+
+if native.node is not None:
+    Value = _in_c(Value)  # type: ignore[misc]
+    new_node, constant = native.node.new_node, native.node.constant

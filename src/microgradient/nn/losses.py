@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from microgradient.engine import native
 from microgradient.engine.op import Op
 from microgradient.engine.ops import NAMED, softmax_cross_entropy
 
@@ -114,3 +115,6 @@ hinge = Op(
 )
 
 NAMED.update((loss.name, loss) for loss in (half_squared_error, margin_error, hinge))
+
+if native.node is not None:
+    native.node.add_row(half_squared_error)

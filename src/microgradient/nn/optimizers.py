@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf, nextafter
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from microgradient.engine import native
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.ops import div, sqrt
 from microgradient.engine.value import Value
 
 X = TypeVar("X", float, Value)  # and the symbols that a rule is compiled with
+
+_KERNELS: dict[Callable[..., Any], Callable[..., bool]] = {}
+"""Whole steps by a rule, in C where that was built: each tells whether it did the step."""
 
 _BELOW_ONE = nextafter(1.0, 0.0)
 _LARGEST = nextafter(inf, 0.0)
@@ -61,11 +65,13 @@ class Optimizer:
         """Change every parameter once."""
         settings, rule = self.settings(self.steps), self.rule
         memories = [getattr(self, name) for name in self.memories]
-        for i, parameter in enumerate(self.parameters):
-            before = [memory[i] for memory in memories]
-            parameter.data, *after = rule(settings, parameter.data, parameter.grad, *before)
-            for memory, number in zip(memories, after, strict=True):
-                memory[i] = number
+        kernel = _KERNELS.get(rule)
+        if kernel is None or not kernel(self.parameters, settings, *memories):
+            for i, parameter in enumerate(self.parameters):
+                before = [memory[i] for memory in memories]
+                parameter.data, *after = rule(settings, parameter.data, parameter.grad, *before)
+                for memory, number in zip(memories, after, strict=True):
+                    memory[i] = number
         self.steps += 1
 
     def zero_grad(self) -> None:
@@ -186,3 +192,9 @@ def _checked(name: str, x: float, low: float, high: float) -> float:
         }.get((low, high), "above 0")
         raise ValueError(f"{name} must be a finite number {bounds}, got {x!r}")
     return number
+
+
+if native.node is not None:
+    _KERNELS[GradientDescent.rule] = native.node.descent
+    _KERNELS[Momentum.rule] = native.node.momentum
+    _KERNELS[Adam.rule] = native.node.adam

@@ -37,9 +37,9 @@ def attributes(*names: str) -> None:
 
     Then ``p.m = 0.0`` works, as for an object of any other class, and is copied and pickled along.
     A Value without them takes no more memory. Why declare them? To take any name, every Value would
-    need room for a dictionary, or every assignment a call. A name may be declared again. Raises
-    ValueError for one that is no identifier, that begins with two underscores, or that Values have
-    already.
+    need room for a dictionary, or every assignment a call. A name may be declared again. The engine
+    in C never frees a Value that one of its own attributes leads back to. Raises ValueError for a
+    name that is no identifier, that begins with two underscores, or that Values have already.
     """
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("__"):

@@ -14,7 +14,7 @@ from typing import Any, cast
 from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.op import Op
-from microgradient.engine.value import Value, rebuilt
+from microgradient.engine.value import Value, gradient_of, rebuilt
 
 _Row = tuple[
     float, "float | None", "dict[str, Any] | None", "Op | None", "list[int]", "tuple[float, ...]"
@@ -23,7 +23,7 @@ _Row = tuple[
 
 def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
     if not root.parents:
-        return rebuilt, (root.data, _grad(root), root._attributes, _settled(root), (), ())
+        return rebuilt, (root.data, gradient_of(root), root._attributes, _settled(root), (), ())
     order = topological_order(root)
     place = {node: i for i, node in enumerate(order)}
     return _graph, ([_row(node, place) if node.parents else node for node in order],)
@@ -31,11 +31,7 @@ def _flattened(root: Value) -> tuple[Callable[..., Value], tuple[Any, ...]]:
 
 def _row(node: Value, place: dict[Value, int]) -> _Row:
     above = [place[parent] for parent in node.parents]
-    return node.data, _grad(node), node._attributes, _settled(node), above, node.partials
-
-
-def _grad(node: Value) -> float | None:
-    return node.grad if node.reached else None
+    return node.data, gradient_of(node), node._attributes, _settled(node), above, node.partials
 
 
 def _settled(node: Value) -> Op | None:

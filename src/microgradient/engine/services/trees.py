@@ -33,6 +33,7 @@ class Container(NamedTuple):
     kind: str  # "[]" for elements and items, "." for attributes
     keyed: bool  # whether the keys are data, and so must agree
     build: Callable[[list[Any]], Any]
+    plain: type | None = None  # list or tuple, where it is no more than that
 
 
 class Structure:
@@ -40,9 +41,15 @@ class Structure:
 
     def __init__(self, entries: list[Block | Container | None]) -> None:
         self._entries = entries  # in postorder; None for a leaf
+        # of a list or tuple of leaves, the most frequent tree, its type
+        self._flat = None
+        if entries.count(None) == len(entries) - 1 and isinstance(entries[-1], Container):
+            self._flat = entries[-1].plain
 
     def filled(self, leaves: Iterable[Any]) -> Tree:
         """Return the tree with these leaves, in order."""
+        if self._flat is not None:
+            return self._flat(leaves)
         given = iter(leaves)
 
         def take(block: Block | None) -> Any:
@@ -63,16 +70,15 @@ class Structure:
         def derivatives_of(y: Block | None) -> Tree:
             nonlocal row
             first, row = row, row + (1 if y is None else len(y.numbers))
+            if y is None:
+                return inputs.filled(rows[first])
             column = 0
 
             def by(x: Block | None) -> Any:
                 nonlocal column
                 start, column = column, column + (1 if x is None else len(x.numbers))
                 numbers = [z for line in rows[first:row] for z in line[start:column]]
-                if y is not None and x is not None:
-                    return outer(y, x, numbers)
-                block = x if y is None else y
-                return numbers[0] if block is None else block.build(numbers)
+                return y.build(numbers) if x is None else outer(y, x, numbers)
 
             return inputs._assembled(by)
 
@@ -96,6 +102,8 @@ def flatten(tree: Tree) -> tuple[list[Any], Structure]:
     """
     if _is_leaf(tree):
         return [tree], _LEAF
+    if type(tree) in (list, tuple) and set(map(type, tree)) <= _NUMBERS:
+        return list(tree), Structure([*[None] * len(tree), container_of(tree)])
     found: list[Any] = []
     entries: list[Block | Container | None] = []
     open_ids: set[int] = set()
@@ -198,7 +206,7 @@ def container_of(x: Any) -> Container | None:
     if _is_leaf(x):
         return None
     if kind is list or kind is tuple:
-        return Container(dict(enumerate(x)), "[]", False, kind)
+        return Container(dict(enumerate(x)), "[]", False, kind, kind)
     if x is None:
         return Container({}, "[]", False, lambda parts: None)
     if isinstance(x, Mapping):

@@ -6,7 +6,7 @@ import linecache
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 open_blocks = 0  # in all threads: every new node reads this first, since it is cheap
+switches: list[Callable[[int], object]] = []  # they get that number whenever it changes
 _PACKAGE = str(Path(__file__).parents[2]) + os.sep
 
 
@@ -86,18 +87,24 @@ def current() -> Watch | None:
 @contextmanager
 def watched(seen: Watch) -> Iterator[None]:
     """Record in ``seen`` the lines of the nodes made in this block."""
-    global open_blocks
     if (outer := current()) is not None:
         seen.outer, seen.lines, seen.strict = outer, outer.lines, seen.strict or outer.strict
     _current.set(seen)
-    open_blocks += 1
+    _count(+1)
     try:
         yield
     finally:
-        open_blocks -= 1
+        _count(-1)
         seen.ended = True
         if _current.get() is seen:  # else it ends out of order, or in another context
             _current.set(seen.outer)
+
+
+def _count(change: int) -> None:
+    global open_blocks
+    open_blocks += change
+    for switch in switches:
+        switch(open_blocks)
 
 
 @contextmanager

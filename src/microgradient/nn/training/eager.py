@@ -8,6 +8,7 @@ from math import isfinite
 from typing import NamedTuple, Protocol
 
 from microgradient.engine.services.anomaly import detect_anomaly
+from microgradient.engine.services.collector import collector_paused
 from microgradient.engine.value import constant
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.objective import (
@@ -97,7 +98,8 @@ class EagerRun:
         if rng is not None:
             rng.shuffle(self.order)
         try:
-            error, right = self._sweep()
+            with collector_paused():
+                error, right = self._sweep()
         except _Diverged as fault:
             return Sweeps([], [], fault=str(fault))
         self.keep()

@@ -11,7 +11,7 @@ from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.op import Op
 from microgradient.engine.services.watching import paused
 from microgradient.engine.sweeps import adjoints
-from microgradient.engine.value import Value
+from microgradient.engine.value import Value, gradient_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +90,6 @@ def many(
         tuple(read),
         partials,
         sum(output.data for output in outputs),
-        outputs[0]._grad,  # the same for all terms of a sum
+        gradient_of(outputs[0]),  # the same for all terms of a sum
         like,
     )

@@ -16,7 +16,7 @@ from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
 from microgradient.engine.services.watching import Watch, paused, watched
 from microgradient.engine.sweeps import adjoints
-from microgradient.engine.value import Value, constant
+from microgradient.engine.value import Value, constant, gradient_of
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 
 _ELEMENTARY = frozenset(
@@ -56,7 +56,7 @@ def expand(value: Value, *operations: str, names: Names | None = None) -> Value:
         else:
             twin[node] = node
         if twin[node] is not node:
-            twin[node].label, twin[node]._grad = called.get(node), node._grad
+            twin[node].label, twin[node].grad = called.get(node), gradient_of(node)
     result = twin[value]
     if value.reached and result is not value:
         _fill(result, value.grad)

@@ -12,7 +12,7 @@ from microgradient.engine import ops
 from microgradient.engine.graph import topological_order
 from microgradient.engine.number import shown
 from microgradient.engine.services.watching import Line, Watch
-from microgradient.engine.value import Value, rebuilt
+from microgradient.engine.value import Value, gradient_of, rebuilt
 from microgradient.nn.module import Module
 from microgradient.view.escaping import plain
 from microgradient.view.graph.composites import Composite, Node
@@ -68,7 +68,9 @@ class NumberedGraph:
             if node in becomes:
                 twin[node] = made(becomes[node])
             elif any(parent in twin for parent in node.parents) and node.op is not None:
-                twin[node] = made(Node(node.op, node.parents, node.partials, node.data, node._grad))
+                twin[node] = made(
+                    Node(node.op, node.parents, node.partials, node.data, gradient_of(node))
+                )
         new = object.__new__(NumberedGraph)
         lines: dict[Value, Line] = {}
         for node in self.lines if twin else ():

@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from microgradient.engine import ops
-from microgradient.engine.value import Value
+from microgradient.engine.value import Value, gradient_of
 from microgradient.view.graph.composites import Composite, Node, Sum, many, sum_of
 from microgradient.view.graph.numbered_graph import NumberedGraph
 
@@ -95,7 +95,7 @@ def without_like_terms(graph: NumberedGraph) -> NumberedGraph:
                 parents.append(many(nodes, group[1:], title, group[0]))
             op = node.op if isinstance(node.op, Sum) else sum_of(len(node.parents))
             ones = (1.0,) * len(parents)
-            becomes[node] = Node(op, tuple(parents), ones, node.data, node._grad)
+            becomes[node] = Node(op, tuple(parents), ones, node.data, gradient_of(node))
     return graph.with_nodes({n: it for n, it in becomes.items() if n not in hidden})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from microgradient.engine import ops
-from microgradient.engine.value import Value
+from microgradient.engine.value import Value, gradient_of
 from microgradient.view.graph.composites import Node, sum_of
 from microgradient.view.graph.numbered_graph import NumberedGraph
 
@@ -19,7 +19,7 @@ def with_sums(graph: NumberedGraph) -> NumberedGraph:
     inside = _inside(graph)
     return graph.with_nodes(
         {
-            node: Node(sum_of(len(terms)), terms, (1.0,) * len(terms), node.data, node._grad)
+            node: Node(sum_of(len(terms)), terms, (1.0,) * len(terms), node.data, gradient_of(node))
             for node in graph.nodes
             if node.op is ops.add and node not in inside
             if len(terms := _terms(node, inside)) > 2
