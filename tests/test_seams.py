@@ -207,6 +207,26 @@ def test_a_where_in_f_that_takes_a_constant_at_one_point_is_told():
     assert check_gradient(lambda x: f(x, lambda x: 1 + x / 2), 0.0).ok
 
 
+@pytest.mark.parametrize(
+    ("quotient", "x", "limit", "slope"),
+    [
+        (lambda x: (mg.exp(x) - 1) / x, 0.0, 1.0, 0.5),
+        (lambda x: (1 - mg.cos(x)) / x, 0.0, 0.0, 0.5),
+        (lambda x: mg.log(1 + x) / x, 0.0, 1.0, -0.5),
+        (lambda x: (x * x - 9) / (x - 3), 3.0, 6.0, 1.0),
+    ],
+)
+def test_a_quotient_that_cancels_beside_its_removable_point_hides_nothing(
+    quotient, x, limit, slope
+):
+    """Its rounding errors grow without limit towards the point, where f itself has none."""
+    with pytest.raises(GradientError, match="takes another branch beside this point"):
+        check_gradient(lambda t: mg.where(t == x, limit, quotient(t)), x)
+    right = check_gradient(lambda t: mg.where(t == x, limit + slope * (t - x), quotient(t)), x)
+    assert right.ok
+    assert right.components[0].slope.bound < 1e-4
+
+
 def test_a_graph_of_other_edges_is_another_graph():
     """Operations and constants are the same: only the order of the operands changes."""
 

@@ -148,17 +148,29 @@ class Stencil:
                 continue
             seen.append(difference)
             if len(seen) >= 4:
-                best = best.refined_by(_richardson(seen[-4:]))
+                best = self._refined(best, _richardson(seen[-4:]), 2.0)
             if difference.rounding > _ENOUGH * best.bound:
                 break
         if best.kind == "undecided":
             return best
-        best = best.widened(2 * self.noise(best.h) / best.h)
         for h in [h for h in steps if h < best.h][_PROBE::_PROBE]:
             probe = self.central(h)
-            if abs(probe.slope - best.low) > best.bound + 4 * probe.rounding:
+            apart = abs(probe.slope - best.low) - best.bound - 4 * probe.rounding
+            if apart > 0 and apart > 2 * self.noise(h) / h:
                 return self._extrapolated([smaller for smaller in steps if smaller < 64 * h])
         return best
+
+    def _refined(self, best: Slope, finer: Slope, weight: float) -> Slope:
+        """Return the better slope, with the error of f at ``finer`` counted in.
+
+        Near x that error may be far larger than at x, as where (exp(x) - 1) / x has a value of its
+        own at 0; so a slope that looks finer may be worth nothing.
+        """
+        if best.refined_by(finer) is not finer:
+            return best
+        farthest = 4 * finer.h if finer.kind == "side" else finer.h
+        noise = max(self.noise(finer.h), self.noise(farthest))
+        return best.refined_by(finer.widened(weight * noise / finer.h))
 
     def _with_sides(self, central: Slope) -> Slope:
         left, right = (self._side(sign, self.steps[2:]) for sign in (-1.0, 1.0))
@@ -194,7 +206,7 @@ class Stencil:
                 grown = grown + 1 if growing else 0
                 if change <= max(0.75 * before, 2 * rounding):
                     bound = _SAFETY * (change + rounding)
-                    best = best.refined_by(Slope("side", slope, slope, bound, h))
+                    best = self._refined(best, Slope("side", slope, slope, bound, h), 5.0)
             if rounding > 1e3 * best.bound and not grown:
                 break
             previous, before = slope, change
@@ -202,10 +214,10 @@ class Stencil:
             return Slope("side", copysign(inf, previous), copysign(inf, previous), 0.0, nan)
         if best.kind == "undecided":
             return best
-        best = best.widened(5 * self.noise(4 * best.h) / best.h)
         for h in [h for h in steps if h < best.h][_PROBE::_PROBE]:
             slope, rounding = self._parabola(sign, h)
-            if abs(slope - best.low) > best.bound + 4 * rounding:
+            apart = abs(slope - best.low) - best.bound - 4 * rounding
+            if apart > 0 and apart > 5 * self.noise(h) / h:
                 return self._side(sign, [smaller for smaller in steps if smaller < 64 * h])
         return best
 
