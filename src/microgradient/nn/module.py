@@ -276,7 +276,7 @@ class MLP(Module):
 
 def _all_are(kind: type[Module], parts: Sequence[Module]) -> bool:
     """Return whether there are parts, and all are called as those of this ``kind`` are."""
-    return bool(parts) and all(type(part).__call__ is kind.__call__ for part in parts)
+    return bool(parts) and all(t.__call__ is kind.__call__ for t in set(map(type, parts)))
 
 
 def _outputs(layer: Callable[[Inputs], Any], inputs: Inputs) -> list[Value]:
