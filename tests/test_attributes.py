@@ -53,6 +53,8 @@ def test_attributes_are_copied_and_pickled_along_and_may_be_deleted():
             "red",
             "x",
         )
+    copy.deepcopy(y).colour.append("green")
+    assert y.colour == ["blue"]
     twin = copy.copy(x)
     del x.colour
     assert (x.label, hasattr(x, "colour"), twin.colour) == ("x", False, "red")

@@ -105,3 +105,19 @@ def test_misuse():
         functional_call(net, [1.0], X)
     with pytest.raises(TypeError, match="real number"):
         functional_call(net, {"layers.1.neurons.0.bias": "x"}, X)
+
+
+def test_a_function_that_closes_over_the_module_is_refused():
+    class Scaled(nn.Module):
+        def __init__(self):
+            self.w = Value(2.0)
+            self.scale = lambda x: self.w * x
+
+        def __call__(self, x):
+            return self.scale(x)
+
+    model = Scaled()
+    with pytest.raises(TypeError, match="closes over 'self'; make it a method"):
+        mg.grad(lambda p: nn.functional_call(model, p, (3.0,)))(model.state_dict())
+    model.scale = lambda x, w=model.w: x  # no closure
+    assert nn.functional_call(model, {"w": 1.0}, (3.0,)) == 3.0

@@ -1,5 +1,6 @@
 """Gradients in many threads at once: there is no global trace that they could disturb."""
 
+import gc
 import sys
 import threading
 
@@ -7,6 +8,9 @@ import pytest
 
 import microgradient as mg
 from microgradient import Value
+from microgradient.engine import native, sweeps
+from microgradient.engine.graph import computed_nodes
+from microgradient.engine.services.collector import collector_paused
 
 THREADS, GRADIENTS = 8, 1_500
 
@@ -79,3 +83,42 @@ def test_an_anomaly_block_is_its_own_threads():
 
     _in_threads(work)
     assert len(seen) == 400
+
+
+def test_the_collector_is_on_again_after_blocks_that_overlap():
+    def pausing(i):
+        for _ in range(20_000):
+            with collector_paused:
+                pass
+
+    _in_threads(pausing)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with collector_paused, collector_paused:
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_a_sweep_within_a_collection_within_a_sweep():
+    """A new list may start the collector, once the spare ones are used up, and that a sweep."""
+    gradients = sweeps.gradients if native.node is None else native.node.gradients
+    x = Value(2.0)
+    y = x
+    for _ in range(50):
+        y = y * 1.01 + x
+    order = computed_nodes(y)
+    inputs, weights, others, seen = [x, *order], {y: 1.0}, {order[25]: -3.0}, []
+    expected = gradients(order, weights, inputs)
+    before = gc.get_threshold()
+    gc.callbacks.append(lambda phase, info: seen.append(gradients(order, others, inputs[:1])))
+    gc.set_threshold(1)
+    try:
+        results = [gradients(order, weights, inputs) for _ in range(500)]
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.pop()
+    assert seen
+    assert all(result == expected for result in results)

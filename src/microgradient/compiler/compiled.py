@@ -231,7 +231,7 @@ class Compiled:
             with suppress(KeyError):  # another thread has just dropped it
                 programs.move_to_end(key)
             return built
-        with self._lock, collector_paused():
+        with self._lock, collector_paused:
             if self._building:
                 raise refused("a function that calls its own compiled form", "call itself")
             if key in programs:  # another thread has just compiled it

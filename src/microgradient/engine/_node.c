@@ -8,8 +8,9 @@ A node has 80 bytes: one or two parents and the partials by them in place, more 
 It holds older nodes only, so graphs have no cycles and the garbage collector need not know nodes:
 the type lacks its flag. Dropped nodes are freed by a loop, since recursion would overflow the stack.
 
-All functions run under the interpreter's lock. Sweeps call no Python between marking nodes and
-reading the marks, so no other sweep comes in between. */
+All functions run under the interpreter's lock. Between marking nodes and reading the marks, sweeps
+call no Python and make nothing that the collector counts (it may run Python, on 3.11 at once), so no
+other sweep comes in between. */
 
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API
@@ -917,32 +918,34 @@ static int add_term(Table *table, Node *node, double term)
     return 0;
 }
 
-/* Return the numbers of these nodes as a list, 0.0 for those without one. */
-static PyObject *numbers_of(const Table *table, PyObject *nodes)
+/* Fill a new list with the numbers of these nodes, 0.0 for those without one. */
+static int fill(PyObject *list, const Table *table, PyObject *nodes)
 {
-    PyObject *list = PyList_New(PyList_Size(nodes));
-    for (Py_ssize_t i = 0; list != NULL && i < PyList_Size(nodes); i++) {
+    for (Py_ssize_t i = 0; i < PyList_Size(nodes); i++) {
         Node *node = (Node *)PyList_GetItem(nodes, i);
         PyObject *number = PyFloat_FromDouble(
             is_in(table, node) ? table->numbers[node->mark - table->first] : 0.0);
-        if (number == NULL)
-            Py_CLEAR(list);
-        else
-            PyList_SetItem(list, i, number);
+        if (number == NULL || PyList_SetItem(list, i, number) < 0)
+            return -1;
     }
-    return list;
+    return 0;
 }
 
 /* gradients(order, weights, inputs): see engine/sweeps.py. */
 static PyObject *gradients(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *key, *weight, *result = NULL;
+    PyObject *key, *weight;
     int fits = count == 3 && are_values(args[0]) && PyDict_Check(args[1]) && are_values(args[2]);
     for (Py_ssize_t at = 0; fits && PyDict_Next(args[1], &at, &key, &weight);)
         fits = is_value(key) && PyFloat_CheckExact(weight);
     if (!fits)
         return PyErr_Format(PyExc_TypeError, "expected Values, floats by Value, and Values");
     PyObject *order = args[0], *weights = args[1], *inputs = args[2];
+    /* Made before the first mark: a new list may start the collector, and that other sweeps. */
+    PyObject *result = PyList_New(PyList_Size(inputs));
+    if (result == NULL)
+        return NULL;
+    int failed = -1;
     Table adjoint = {NULL, 0, 0, next_mark};
     for (Py_ssize_t at = 0; PyDict_Next(weights, &at, &key, &weight);)
         if (add_term(&adjoint, (Node *)key, PyFloat_AsDouble(weight)) < 0)
@@ -965,10 +968,12 @@ static PyObject *gradients(PyObject *module, PyObject *const *args, Py_ssize_t c
                 goto done;
         }
     }
-    result = numbers_of(&adjoint, inputs);
+    failed = fill(result, &adjoint, inputs);
 done:
     next_mark += (uint64_t)adjoint.count;
     PyMem_Free(adjoint.numbers);
+    if (failed)
+        Py_CLEAR(result);
     return result;
 }
 

@@ -56,8 +56,7 @@ MANY: Final[Any] = object()
 def computed_nodes(*roots: Any) -> list[Any]:
     """Return the Values that ``roots`` depend on, without leaves, each after all of its parents.
 
-    It reads the slots of Values, and so takes a third of the time of ``topological_order``, most of
-    what a sweep costs in Python.
+    It reads the slots of Values, and so takes less than half the time of ``topological_order``.
     """
     order: list[Any] = []
     seen: set[Any] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 from microgradient.engine.number import shown
@@ -28,7 +28,8 @@ def functional_call(
 
     The call runs on a copy of the module, so ``module`` is not changed, even for a moment: threads
     and nested calls may share it. What the call itself assigns to attributes is lost with the copy.
-    Raises ValueError for a name that the module does not have. Source: PyTorch,
+    Raises ValueError for a name that the module does not have, and TypeError if the module holds a
+    function that closes over what is replaced: it would use the old parameters. Source: PyTorch,
     ``torch.func.functional_call``.
     """
     if not isinstance(module, Module):
@@ -46,14 +47,15 @@ def functional_call(
         own[name]: x if isinstance(x, Operand) else constant(x) for name, x in parameters.items()
     }
     arguments = args if isinstance(args, tuple) else (args,)
-    return _Copy(substitutes).of(module)(*arguments, **(kwargs or {}))
+    return _Copy(module, substitutes).of(module)(*arguments, **(kwargs or {}))
 
 
 class _Copy:
     """A copy of a module and all that it holds, with some Values replaced."""
 
-    def __init__(self, substitutes: Mapping[Value, Any]) -> None:
+    def __init__(self, module: Module, substitutes: Mapping[Value, Any]) -> None:
         self._substitutes = substitutes
+        self._replaced = {*map(id, module.named_modules().values()), *map(id, substitutes)}
         self._copies: dict[int, Any] = {}  # by identity, so that what is shared stays shared
 
     def of(self, x: Any) -> Any:
@@ -67,6 +69,8 @@ class _Copy:
             for name, part in vars(x).items():
                 vars(twin)[name] = self.of(part)
             return twin
+        if isinstance(x, FunctionType):
+            self._check(x)
         if isinstance(x, MethodType) and isinstance(x.__self__, Module):
             return MethodType(x.__func__, self.of(x.__self__))
         if type(x) is tuple:
@@ -83,3 +87,16 @@ class _Copy:
                 twin[key] = self.of(part)
             return twin
         return x
+
+    def _check(self, function: FunctionType) -> None:
+        """Raise TypeError for a function whose closure holds what is replaced."""
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            try:
+                held = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+            if id(held) in self._replaced:
+                raise TypeError(
+                    f"functional_call cannot replace parameters within {shown(function)}, which "
+                    f"closes over {name!r}; make it a method of the module, or pass {name!r} to it"
+                )

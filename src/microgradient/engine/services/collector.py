@@ -1,23 +1,40 @@
-"""Python's garbage collector, paused where graphs are built: they have no cycles to be found."""
+"""The garbage collector, paused while many objects without cycles are made."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
+from threading import RLock
+
+from microgradient.engine import native
 
 
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Pause the garbage collector in this block.
+class _Pause:
+    """A block without the garbage collector; blocks nest, also those of different threads.
 
     It looks for cycles among the objects that were made, the more often the more there are, and in
-    a graph finds none. (Nodes in C are not shown to it at all.)
+    a graph finds none. The last block to end switches it on again, if the first found it on.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+
+    def __init__(self) -> None:
+        self._lock = RLock()  # a signal handler may differentiate too
+        self._open, self._enabled = 0, False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._open == 0:
+                self._enabled = gc.isenabled()
+                gc.disable()
+            self._open += 1
+
+    def __exit__(self, *fault: object) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open == 0 and self._enabled:
+                gc.enable()
+
+
+collector_paused = _Pause()
+paused_for_values: AbstractContextManager[None] = (
+    collector_paused if native.node is None else nullcontext()
+)  # Values in C are not shown to the collector
