@@ -111,6 +111,24 @@ def both(function, *arguments):
     return results
 
 
+def _hard_sum(rng):
+    """Return terms that cancel, span many sizes, or add up to nearly half way between floats."""
+    kind, spread = rng.randrange(3), rng.choice((0, 3, 60, 300))
+    if kind == 0:
+        x = rng.gauss(0, 1)
+        tail = [math.ulp(x) * 2.0 ** -rng.randint(2, 120) for _ in range(rng.randrange(4))]
+        return [x, rng.choice((1, -1)) * math.ulp(x) / 2, *(rng.choice((1, -1)) * t for t in tail)]
+    terms = [rng.gauss(0, 1) * 2.0 ** rng.randint(-spread, spread) for _ in range(40)]
+    return terms if kind == 1 else [*terms, *(-x for x in terms[: rng.randrange(41)])]
+
+
+def test_sums_are_rounded_once():
+    rng = random.Random(0)
+    for _ in range(20_000):
+        terms = _hard_sum(rng)
+        assert bits(BUILT.fsum(list(map(BUILT.Value, terms))).data) == bits(math.fsum(terms))
+
+
 @pytest.mark.parametrize("name", UNARY)
 def test_operations_of_one_operand(name):
     rng = random.Random(name)

@@ -282,6 +282,19 @@ def test_bad_settings_are_refused(make, fault):
         make()
 
 
+def test_weights_in_a_tuple_and_a_bias_that_is_a_number_are_read_too():
+    layer = nn.Layer(2, 2, "tanh", rng=0)
+    expected = [y.data for y in layer([1.0, -2.0])]
+    for neuron in layer.neurons:
+        neuron.weights, neuron.bias = tuple(neuron.weights), neuron.bias.data
+    assert [y.data for y in layer([1.0, -2.0])] == expected
+    layer.neurons[1].activation = lambda s: s.data
+    assert type(layer([1.0, -2.0])[1]) is float
+    del layer.neurons[1].activation
+    with pytest.raises(AttributeError, match="activation"):
+        layer([1.0, -2.0])
+
+
 def test_neurons_of_other_widths_are_refused_in_a_layer():
     layer = nn.Layer(2, 2)
     layer.neurons[1].weights.append(Value(1.0))

@@ -65,6 +65,7 @@ FROM_PYTHON(DECLARE)
 #define DECLARE_ROW(name) static PyObject *op_##name;
 ROWS(DECLARE_ROW)
 static PyObject *op_half_squared_error; /* of nn/losses.py: see add_row() */
+static PyObject *name_weights, *name_bias, *name_activation; /* attributes of a neuron */
 
 static inline int is_value(PyObject *x) { return Py_TYPE(x) == Value; }
 
@@ -458,11 +459,33 @@ static Node *linked(double data, PyObject *op, Edges *many)
     return node;
 }
 
+/* Whether *sum is the sum of the terms, rounded once: their sum in order and the sum of its errors
+   (Ogita, Rump and Oishi 2005, Sum2 with proposition 4.5) decide it unless that is close to half
+   way between two floats. */
+static int quick_sum(const double *terms, Py_ssize_t count, double *sum)
+{
+    double total = 0.0, errors = 0.0, size = 0.0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        double x = terms[k], next = total + x, part = next - total;
+        errors += (total - (next - part)) + (x - part);
+        size += fabs(x);
+        total = next;
+    }
+    double high = total + errors, part = high - total;
+    double low = (total - (high - part)) + (errors - part);
+    double n = (double)count * DBL_EPSILON, bound = n * n * size + DBL_MIN;
+    *sum = high;
+    return high != 0.0 && size < DBL_MAX && high + (low - bound) == high
+        && high + (low + bound) == high;
+}
+
 /* The sum of terms, which it overwrites, rounded once: math.fsum (Shewchuk 1997, with the final
    rounding of CPython), or from left to right where that raises, as floats.fsum. */
 static double exact_sum(double *terms, Py_ssize_t count)
 {
-    double in_order = 0.0, special = 0.0;
+    double in_order = 0.0, special = 0.0, sum;
+    if (quick_sum(terms, count, &sum))
+        return sum;
     for (Py_ssize_t k = 0; k < count; k++)
         in_order += terms[k];
     double *parts = terms; /* never more than the terms already read */
@@ -628,17 +651,56 @@ static PyObject *half_squares_node(Items outputs, Items targets)
     return end_sum(&sum, failed, op_half_squared_error, 0.5, n);
 }
 
-/* weighted_sum(weights, inputs, numbers, bias): see nn/weighted_sum.py; reads no numbers. */
-static PyObject *weighted_sum(PyObject *module, PyObject *const *args, Py_ssize_t count)
+/* dot(weights, inputs, bias) of a neuron. */
+static PyObject *weighted_sum(PyObject *weights, PyObject *inputs, PyObject *bias)
 {
     Items ws, xs;
-    Py_ssize_t values = 0;
-    if (count != 4)
-        return PyErr_Format(PyExc_TypeError, "weighted_sum expects 4 arguments");
-    if (is_value(args[3]) && items_of(args[0], &ws, &values) && items_of(args[1], &xs, &values)
-        && ws.kind != SINGLE && xs.kind != SINGLE && ws.count == xs.count)
-        return dot_node(ws, xs, args[3]);
-    return PyObject_CallFunctionObjArgs(op_dot, args[0], args[1], args[3], NULL);
+    Py_ssize_t values = 0, count = PyObject_Size(weights), given = PyList_Size(inputs);
+    if (count < 0)
+        return NULL;
+    if (count != given)
+        return PyErr_Format(PyExc_ValueError, "the number of inputs of this neuron is %zd, got %zd", count, given);
+    if (is_value(bias) && items_of(weights, &ws, &values) && items_of(inputs, &xs, &values)
+        && ws.kind != SINGLE)
+        return dot_node(ws, xs, bias);
+    return PyObject_CallFunctionObjArgs(op_dot, weights, inputs, bias, NULL);
+}
+
+static PyObject *response(PyObject *neuron, PyObject *inputs)
+{
+    PyObject *weights = PyObject_GetAttr(neuron, name_weights), *bias = NULL, *activation = NULL;
+    PyObject *sum = NULL, *output = NULL;
+    if (weights != NULL && (bias = PyObject_GetAttr(neuron, name_bias)) != NULL
+        && (sum = weighted_sum(weights, inputs, bias)) != NULL
+        && (activation = PyObject_GetAttr(neuron, name_activation)) != NULL) {
+        Kernel *kernel = is_value(sum) ? kernel_of(activation) : NULL;
+        output = kernel != NULL ? kernel->apply(activation, (Node *)sum)
+                                : PyObject_CallFunctionObjArgs(activation, sum, NULL);
+    }
+    Py_XDECREF(weights);
+    Py_XDECREF(bias);
+    Py_XDECREF(activation);
+    Py_XDECREF(sum);
+    return output;
+}
+
+/* responses(neurons, inputs): see nn/responses.py. */
+static PyObject *responses(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyList_Check(args[1]))
+        return PyErr_Format(PyExc_TypeError, "responses expects neurons and a list of inputs");
+    PyObject *outputs = PyList_New(0), *neurons = PyObject_GetIter(args[0]), *neuron;
+    while (outputs != NULL && neurons != NULL && (neuron = PyIter_Next(neurons)) != NULL) {
+        PyObject *output = response(neuron, args[1]);
+        Py_DECREF(neuron);
+        if (output == NULL || PyList_Append(outputs, output) < 0)
+            Py_CLEAR(outputs);
+        Py_XDECREF(output);
+    }
+    if (PyErr_Occurred())
+        Py_CLEAR(outputs);
+    Py_XDECREF(neurons);
+    return outputs;
 }
 
 /* new_node(data, op, parents, partials) */
@@ -1488,7 +1550,10 @@ static PyObject *value_type(PyObject *module, PyObject *args)
     for (Kernel *kernel = kernels; kernel->name != NULL; kernel++)
         if (find(rows, kernel->name, &kernel->op) < 0)
             return NULL;
-    if ((attributes = PyDict_New()) == NULL)
+    if ((attributes = PyDict_New()) == NULL
+        || (name_weights = PyUnicode_InternFromString("weights")) == NULL
+        || (name_bias = PyUnicode_InternFromString("bias")) == NULL
+        || (name_activation = PyUnicode_InternFromString("activation")) == NULL)
         return NULL;
     PyObject *type = PyType_FromSpecWithBases(&spec, base);
     if (type != NULL && PyType_GetFlags((PyTypeObject *)type) & Py_TPFLAGS_HAVE_GC) {
@@ -1540,7 +1605,7 @@ static PyMethodDef functions[] = {
     {"watch", watch, METH_O, NULL}, {"add_row", add_row, METH_O, NULL},
     {"live_nodes", live_nodes, METH_NOARGS, NULL},
     {"constant", constant, METH_O, NULL}, FAST("new_node", new_node), FAST("apply", apply),
-    FAST("weighted_sum", weighted_sum), FAST("computed_nodes", computed_nodes),
+    FAST("responses", responses), FAST("computed_nodes", computed_nodes),
     FAST("gradients", gradients), FAST("dependents", dependents), FAST("holds_variable", holds_variable),
     FAST("graph_adjoints", graph_adjoints), FAST("descent", descent), FAST("momentum", momentum),
     FAST("adam", adam), {NULL, NULL, 0, NULL}};

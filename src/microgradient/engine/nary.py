@@ -66,8 +66,9 @@ def _dot(m: Arithmetic[X], *operands: X) -> X:
 
 
 def _dot_partials(m: Arithmetic[X], v: X, *operands: X) -> tuple[X | float, ...]:
-    ws, xs, bias = _halves(operands)
-    return (*xs, *ws, *(1.0 for _ in bias))
+    n = len(operands) // 2
+    by_operands = operands[n : 2 * n] + operands[:n]
+    return by_operands if len(operands) == 2 * n else (*by_operands, 1.0)
 
 
 dot = Op(

@@ -12,7 +12,7 @@ from microgradient.engine.number import as_float, positive, shown
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 from microgradient.nn.initializers import Initializer, initializer_of, uniform, zeros
-from microgradient.nn.weighted_sum import numbers_of, weighted_sum
+from microgradient.nn.responses import responses
 
 Activation = Callable[[Value], Value]
 Inputs = Iterable[Value | SupportsFloat]
@@ -24,15 +24,15 @@ def _linear(x: Value) -> Value:
 
 ACTIVATIONS: Mapping[str, Activation] = {
     "linear": _linear,
-    "relu": Value.relu,
+    "relu": ops.relu,
     "leaky_relu": Value.leaky_relu,
     "elu": Value.elu,
-    "gelu": Value.gelu,
-    "silu": Value.silu,
-    "sigmoid": Value.sigmoid,
-    "tanh": Value.tanh,
-    "softplus": Value.softplus,
-    "softsign": Value.softsign,
+    "gelu": ops.gelu,
+    "silu": ops.silu,
+    "sigmoid": ops.sigmoid,
+    "tanh": ops.tanh,
+    "softplus": ops.softplus,
+    "softsign": ops.softsign,
 }
 
 
@@ -138,11 +138,8 @@ class Neuron(Module):
 
     def __call__(self, inputs: Inputs) -> Value:
         xs = input_values(inputs, len(self.weights), "this neuron")
-        return self.respond(xs, numbers_of(xs))
-
-    def respond(self, inputs: Sequence[Value], numbers: Sequence[float] | None) -> Value:
-        """Return the output for ``inputs``; ``numbers`` is their data, read once per layer."""
-        return self.activation(weighted_sum(self.weights, inputs, numbers, self.bias))
+        (output,) = responses((self,), xs)
+        return cast(Value, output)
 
     @property
     def nonlin(self) -> bool:
@@ -157,7 +154,7 @@ class Neuron(Module):
         if not nonlin:
             self.activation = _linear
         elif vars(self).get("activation", _linear) is _linear:  # none in a constructor of one's own
-            self.activation = Value.relu
+            self.activation = ops.relu
 
     @property
     def w(self) -> list[Value]:
@@ -213,11 +210,7 @@ class Layer(Module):
             given = list(inputs)  # neurons of one's own: only a call knows what they do
             return [neuron(given) for neuron in self.neurons]
         xs = input_values(inputs, len(self.neurons[0].weights), "this layer")
-        numbers = numbers_of(xs)
-        return [
-            neuron.respond(xs, numbers) if len(neuron.weights) == len(xs) else neuron(xs)
-            for neuron in self.neurons
-        ]
+        return responses(self.neurons, xs)
 
     def __repr__(self) -> str:
         if not _all_are(Neuron, self.neurons):
@@ -276,7 +269,8 @@ class MLP(Module):
 
 def _all_are(kind: type[Module], parts: Sequence[Module]) -> bool:
     """Return whether there are parts, and all are called as those of this ``kind`` are."""
-    return bool(parts) and all(t.__call__ is kind.__call__ for t in set(map(type, parts)))
+    types = set(map(type, parts))
+    return types == {kind} or (bool(types) and all(t.__call__ is kind.__call__ for t in types))
 
 
 def _outputs(layer: Callable[[Inputs], Any], inputs: Inputs) -> list[Value]:
@@ -312,9 +306,9 @@ def input_values(inputs: Inputs, expected: int, who: str) -> list[Value]:
     """Return ``inputs`` as Values, numbers as constants; ValueError unless ``expected`` many."""
     if not isinstance(inputs, Iterable):
         raise TypeError(f"{who} expects a sequence of inputs, got {shown(inputs)}")
-    xs: list[Any] = [
-        x if type(x) is Value or isinstance(x, Symbol) else constant(x) for x in inputs
-    ]
+    xs: list[Any] = list(inputs)
+    if set(map(type, xs)) != {Value}:
+        xs = [x if type(x) is Value or isinstance(x, Symbol) else constant(x) for x in xs]
     if len(xs) != expected:
         raise ValueError(f"the number of inputs of {who} is {expected}, got {len(xs)}")
     return xs
