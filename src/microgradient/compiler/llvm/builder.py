@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -137,6 +137,18 @@ class Builder:
         yield
         self.do(f"br label %else{n}")
         self._begin(f"else{n}")
+
+    def switch(self, number: str, cases: Sequence[Callable[[], None]]) -> None:
+        """Do the one of ``cases`` that has the i32 ``number``, one of theirs."""
+        n = next(self._names)
+        labels = [f"case{n}_{k}" for k in range(len(cases))]
+        table = " ".join(f"i32 {k}, label %{label}" for k, label in enumerate(labels))
+        self.do(f"switch i32 {number}, label %{labels[0]} [{table}]")
+        for label, case in zip(labels, cases):
+            self._begin(label)
+            case()
+            self.do(f"br label %chosen{n}")
+        self._begin(f"chosen{n}")
 
     def return_when(self, condition: str, result: str) -> None:
         """Return the i64 ``result`` if the i1 ``condition`` holds."""

@@ -17,16 +17,20 @@ from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunct
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
 from microgradient.compiler.llvm.reduction import SumFunction
+from microgradient.compiler.llvm.table import ADD, KEEP, SUM, table_call
+from microgradient.compiler.loops.isomorphic import repetition
 from microgradient.compiler.loops.nests import Contraction, Layer, Nest, Schedule
 from microgradient.compiler.loops.schedule import scheduled
 from microgradient.compiler.program.passes import contract_sums, legalize, strength_reduce
 from microgradient.compiler.program.program import Program
+from microgradient.engine import ops
 
 _PARAMETERS = (
     *("ptr %p", "ptr %x", "i64 %stride", "i64 %n", "ptr %out", "i64 %out_stride"),
     *("ptr %t", "ptr %v"),
 )
 _FEW = 200  # nests and their statements: up to so many, the functions of nests are inlined
+_REDUCED = frozenset((ops.sigmoid, ops.hypot, ops.pow))  # what strength_reduce is needed for
 _TYPES = tuple([parameter.split()[0] for parameter in _PARAMETERS])
 
 
@@ -56,14 +60,19 @@ def lowered(
     vector: int = 4,
     accumulate: bool = False,
     whole: bool = False,
+    often: bool = False,
 ) -> ProgramFunction:
     """Return ``program`` as a function that computes ``lanes`` examples at a time.
 
     ``vector`` is how many neighbouring numbers one instruction works on where there is no batch;
     ``accumulate`` adds outputs of each example to what is there; ``whole`` promises that the number
-    of examples is always a multiple of the lanes.
+    of examples is always a multiple of the lanes; ``often`` says that it will be called so often
+    that compiling may take long.
     """
-    program = strength_reduce(contract_sums(legalize(program, NATIVE)))
+    program = legalize(program, NATIVE)
+    if _repeats_little(program, often):
+        return _tabled(program, lanes, name, accumulate)
+    program = strength_reduce(contract_sums(program))
     schedule, batched = scheduled(program), bool(program.varying)
     layout = layout_of(schedule, lanes, vector, batched and program.reduce is None)
     tables: list[str] = []
@@ -91,6 +100,30 @@ def lowered(
     run = _run(layout, name, batched, schedule)
     sizes = layout.uniform, layout.varying * BLOCKS * lanes
     return ProgramFunction(name, (*parts, run), tuple(tables), *sizes)
+
+
+def _repeats_little(program: Program, often: bool) -> bool:
+    """Return whether a table pays: LLVM takes some 3 ms a statement, and gains a factor of 2 to 4.
+
+    For a batch, or if it is called often, loops are worth more time.
+    """
+    statements, operands = repetition(program)
+    if often or program.varying:
+        return statements > 400 and operands < 20 * statements
+    return statements > 50 and operands < 150 * statements
+
+
+def _tabled(program: Program, lanes: int, name: str, accumulate: bool) -> ProgramFunction:
+    """Return ``program`` as a table and a function that has it run."""
+    if not _REDUCED.isdisjoint(x.op for x in program.instructions):
+        program = strength_reduce(program)
+    builder, batched = Builder(), bool(program.varying)
+    how = SUM if program.reduce else ADD if accumulate else KEEP
+    tables = table_call(builder, program, name, lanes if batched else 1, how)
+    run = builder.function(f"void @{name}({', '.join(_PARAMETERS)}) nounwind", name)
+    slots = program.slots
+    sizes = (0, slots * lanes) if batched else (slots, 0)
+    return ProgramFunction(name, (run,), tables, *sizes)
 
 
 def _run(layout: Layout, name: str, batched: bool, schedule: Schedule) -> Function:

@@ -11,6 +11,18 @@ from math import nan
 from microgradient.compiler.llvm import vector_math
 from microgradient.compiler.llvm.builder import Callee
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector, chosen
+from microgradient.compiler.program.primitives import (
+    AND,
+    EQUAL,
+    EXP_NONPOSITIVE,
+    KINDS,
+    LESS,
+    LESS_EQUAL,
+    NAN_WHERE_NAN,
+    NOT,
+    OR,
+    SELECT,
+)
 from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
@@ -124,6 +136,14 @@ LIBRARY: Mapping[str, int] = {
     if op.primitive and name not in _NATIVE and name not in _SEQUENCES
 }
 """Primitives called lane by lane, and their numbers of operands: C's functions, or the engine's."""
+
+ELEMENTWISE: Mapping[Op, int] = {
+    **{op: len(op.domain) for name, op in OPS.items() if name in {**_NATIVE, **LIBRARY}},
+    **{op: len(KINDS.get(op, "xy")) for op in (LESS, LESS_EQUAL, EQUAL, AND, OR, NOT, SELECT)},
+    NAN_WHERE_NAN: 2,
+    EXP_NONPOSITIVE: 1,
+}
+"""Operations with a fixed number of operands, and that number."""
 
 NATIVE = frozenset((*_NATIVE, *_SEQUENCES, *LIBRARY, "sigmoid"))
 """Operations that a program may consist of; sigmoid is taken apart by ``strength_reduce``."""

@@ -14,6 +14,7 @@ from microgradient.compiler.llvm.buffers import as_list, columns_of, doubles, gi
 from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
+from microgradient.compiler.llvm.table import Interpreter
 from microgradient.compiler.program.program import Program
 from microgradient.engine.arithmetic import FLOATS
 
@@ -21,7 +22,7 @@ _PYTHON_OWN = frozenset(  # where the engine does not call C's; C's gamma is log
     ("cbrt", "lgamma", "digamma", "polygamma", "gamma", "erfinv", "sinc", "sinc_derivative", "mod")
 )
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile
-_lock = threading.Lock()  # LLVM compiles one module at a time
+_lock = threading.RLock()  # LLVM compiles one module at a time
 _Double = ctypes.c_double
 
 
@@ -49,7 +50,11 @@ class Code:
     def function(self, name: str, types: Sequence[str], result: Any = None) -> Any:
         """Return the function ``@name`` for Python to call; its parameters are ptr or i64."""
         kinds = [ctypes.c_void_p if kind == "ptr" else ctypes.c_int64 for kind in types]
-        return ctypes.CFUNCTYPE(result, *kinds)(self._engine.get_function_address(name))
+        return ctypes.CFUNCTYPE(result, *kinds)(self.address(name))
+
+    def address(self, name: str) -> int:
+        """Return where the function ``@name`` is."""
+        return int(self._engine.get_function_address(name))
 
 
 def _target(effort: int) -> llvm.TargetMachine:
@@ -89,7 +94,14 @@ def _callback(name: str) -> Any:
 
 
 @lru_cache
+def _interpreter(lanes: int) -> Code:
+    return Code(Interpreter(lanes).module())
+
+
+@lru_cache
 def _address(name: str) -> int:
+    if name.startswith("table"):
+        return _interpreter(int(name.removeprefix("table"))).address(name)
     if name not in _PYTHON_OWN:
         try:
             found = getattr(ctypes.CDLL(None), name)

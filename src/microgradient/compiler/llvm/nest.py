@@ -8,6 +8,7 @@ from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, A
 from microgradient.compiler.llvm.builder import Function, Index, number
 from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
 from microgradient.compiler.llvm.lanes import Mask, Vector
+from microgradient.compiler.llvm.vector_math import fma
 from microgradient.compiler.loops.nests import (
     OUTPUT,
     Access,
@@ -61,7 +62,9 @@ class NestFunction(Addresses):
     def _result(self, statement: Statement) -> Vector | Mask:
         operands = statement.operands
         if operands and isinstance(operands[0], Series):
-            return self._sum(operands[0])
+            series = [x for x in operands if isinstance(x, Series)]
+            bias = operands[len(series) :]
+            return self._sum(series[0]) if len(series) == 1 else self._dot(series, bias)
         return emit(self.lanes, statement.op, [self._operand(x) for x in operands])
 
     def _keep(self, result: Vector | Mask, target: Access) -> None:
@@ -105,15 +108,29 @@ class NestFunction(Addresses):
         pointer = self.builder.put(f"getelementptr inbounds {kind}, ptr {table}, i64 {flat}")
         return self.builder.load(kind, pointer)
 
+    def _dot(self, series: Sequence[Series], bias: Sequence[Operand]) -> Vector:
+        """Return the sum of many products, in a loop: as ``instructions.dot`` adds few."""
+        lanes, (ws, xs) = self.lanes, series
+        sum_ = lanes.allocate()
+        start = self._operand(bias[0]) if bias else lanes.constant(0.0)
+        assert isinstance(start, Vector)
+        lanes.store(start, sum_)
+        with self.builder.loop(ws.size) as k:
+            lanes.store(fma(self._term(ws, k), self._term(xs, k), lanes.load(sum_)), sum_)
+        return lanes.load(sum_)
+
+    def _term(self, series: Series, k: Index) -> Vector:
+        every = series.access._replace(strides=(*series.access.strides, series.step))
+        return self.load(every, (*self._iteration, k), self._block)
+
     def _sum(self, series: Series) -> Vector:
         """Return the sum of many terms, in a loop: as ``instructions.fsum`` adds few."""
-        lanes, access = self.lanes, series.access
+        lanes = self.lanes
         sum_, lost = lanes.allocate(), lanes.allocate()
         for memory in (sum_, lost):
             lanes.store(lanes.constant(0.0), memory)
-        every = access._replace(strides=(*access.strides, series.step))
         with self.builder.loop(series.size) as k:
-            x = self.load(every, (*self._iteration, k), self._block)
+            x = self._term(series, k)
             after, error = two_sum(lanes.load(sum_), x, lanes.load(lost))
             lanes.store(after, sum_)
             lanes.store(error, lost)

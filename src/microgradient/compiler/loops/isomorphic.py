@@ -8,7 +8,31 @@ from microgradient.compiler.program.primitives import CONSTANT, INPUT
 from microgradient.compiler.program.program import Instruction, Program
 from microgradient.engine import ops
 
+SMALLEST_LOOP = 4  # iterations; fewer are written out
 FEW_CONSTANTS = 32  # in the whole program; else a loop may have another one in each iteration
+
+
+def repetition(program: Program) -> tuple[int, int]:
+    """Return about how many statements the loops of ``program`` would have, and its operands.
+
+    That is how many forms its instructions have; of a form that fewer share than make a loop, each
+    instruction counts. Additions to what is added on do not: they become one sum.
+    """
+    code = program.instructions
+    known: dict[object, int] = {}
+    form: list[int] = []
+    used = [0] * len(code)  # once by an addition, or 2 for each other use
+    work = 0
+    for op, operands, _ in code:
+        form.append(known.setdefault((op, tuple([form[i] for i in operands])), len(known)))
+        work += len(operands)
+        for i in operands:
+            used[i] += 1 if op is ops.add else 2
+    members = [0] * len(known)
+    for slot, (op, _, _) in enumerate(code):
+        if op is not INPUT and op is not CONSTANT and not (op is ops.add and used[slot] == 1):
+            members[form[slot]] += 1
+    return sum(n if n < SMALLEST_LOOP else 1 for n in members if n), work
 
 
 def isomorphic(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from microgradient.compiler.loops.isomorphic import isomorphic
+from microgradient.compiler.loops.isomorphic import SMALLEST_LOOP, isomorphic
 from microgradient.compiler.loops.nests import (
     UNIFORM,
     VARYING,
@@ -37,8 +37,8 @@ from microgradient.compiler.loops.progressions import progressions
 from microgradient.compiler.program.primitives import CONDITIONS, CONSTANT
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
+from microgradient.engine.op import Op
 
-SMALLEST_LOOP = 4  # iterations; fewer are written out
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
 LONG_DOT = 12  # operands; with fewer a dot is a statement
 LARGEST_BLOCK = 1000  # statements written out in one nest
@@ -142,8 +142,8 @@ class _Scheduler:
         assert isinstance(nest, Nest)
         self._remember(slots, number, len(nest.statements))
         operands = tuple([self._operand(column, extents, number) for column in columns])
-        if op is ops.fsum and len(operands) >= LONG_SUM:
-            operands = _as_series(operands) or operands
+        if op in (ops.fsum, ops.dot):
+            operands = _in_series(op, operands)
         nest.statements.append(Statement(op, operands, target))
 
     def _remember(self, slots: Sequence[int], nest: int, statement: int) -> None:
@@ -246,10 +246,20 @@ class _Scheduler:
                 self.buffers[operand.buffer].kept = True
 
 
-def _as_series(operands: Sequence[Operand]) -> tuple[Series] | None:
-    """Return the operands of a sum as a series, if they are at equal distances in memory."""
-    if not all(isinstance(x, Access) for x in operands):
-        return None
+def _in_series(op: Op, operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
+    """Return the operands of a long sum as a series, or of products as two and the bias."""
+    factors = 2 if op is ops.dot else 1
+    n = len(operands) // factors
+    if n < LONG_SUM:
+        return operands
+    found = [_series(operands[i * n : (i + 1) * n]) for i in range(factors)]
+    return (*found, *operands[factors * n :]) if all(found) else operands  # type: ignore[arg-type]
+
+
+def _series(operands: Sequence[Operand]) -> Series | None:
+    """Return operands as a series if they are at equal distances in memory."""
     accesses = [x for x in operands if isinstance(x, Access)]
     found = progressions(((x.buffer, x.strides), (x.first,)) for x in accesses)
-    return (Series(accesses[0], found[0].step[0], found[0].size),) if len(found) == 1 else None
+    if len(accesses) < len(operands) or len(found) > 1:
+        return None
+    return Series(accesses[0], found[0].step[0], found[0].size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, TypedDict
 
 from microgradient.compiler.program.errors import CompileError
@@ -73,46 +74,55 @@ def _rewritten(
     """Return the live instructions of ``source``, or ``code`` for its own, written by ``emit``."""
     code = source.instructions if code is None else code
     live = _live(code, outputs)
-    inputs = sum(instruction.op is INPUT for instruction in code)
+    inputs = sum([instruction.op is INPUT for instruction in code])
     trace = Trace(inputs, final=True)
-    new: dict[int, int] = {}
-    for slot, instruction in enumerate(code):
+    new = list(range(len(code)))
+    for slot in range(inputs, len(code)):
         if slot == source.adjoint_from:
             trace.adjoint_from = len(trace.instructions)
-        if instruction.op is INPUT:
-            new[slot] = slot
-        elif live[slot]:
+        if live[slot]:
+            instruction = code[slot]
             new[slot] = emit(trace, instruction, tuple([new[i] for i in instruction.operands]))
     for slot, of in source.adjoint_of.items():
-        if slot in new and of in new and new[slot] >= inputs:
+        if live[slot] and live[of] and new[slot] >= inputs:
             trace.adjoint_of.setdefault(new[slot], new[of])
     return _without_dead(trace, [new[slot] for slot in outputs])
 
 
 def _without_dead(trace: Trace, outputs: Sequence[int]) -> _Code:
     """Return the instructions of ``trace`` that ``outputs`` need, and the inputs."""
-    live = _live(trace.instructions, outputs)
-    new = {slot: i for i, slot in enumerate(slot for slot, needed in enumerate(live) if needed)}
-    code = [trace.instructions[slot] for slot in new]
-    first = trace.adjoint_from
+    code, first = trace.instructions, trace.adjoint_from
+    live = _live(code, outputs)
+    if all(live):
+        return {
+            "instructions": tuple(code),
+            "outputs": tuple(outputs),
+            "adjoint_of": trace.adjoint_of,
+            "adjoint_from": first,
+        }
+    new = list(accumulate(live, initial=0))
     return {
         "instructions": tuple(
-            [Instruction(x.op, tuple([new[i] for i in x.operands]), x.number) for x in code]
+            [
+                Instruction(op, tuple([new[i] for i in operands]), number)
+                for (op, operands, number), needed in zip(code, live)
+                if needed
+            ]
         ),
         "outputs": tuple([new[slot] for slot in outputs]),
         "adjoint_of": {new[a]: new[v] for a, v in trace.adjoint_of.items() if live[a] and live[v]},
-        "adjoint_from": None if first is None else sum(live[:first]),
+        "adjoint_from": None if first is None else new[first],
     }
 
 
 def _live(code: Sequence[Instruction], outputs: Iterable[int]) -> list[bool]:
     """Return for each slot whether it is an input or needed by an output."""
-    live = [instruction.op is INPUT for instruction in code]
+    live = [op is INPUT for op, _, _ in code]
     for slot in outputs:
         live[slot] = True
     for slot in range(len(live) - 1, -1, -1):
         if live[slot]:
-            for operand in code[slot].operands:
+            for operand in code[slot][1]:
                 live[operand] = True
     return live
 

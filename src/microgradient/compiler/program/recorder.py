@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from math import nan
 from typing import Any
 
 from microgradient.compiler.program import primitives
@@ -13,8 +13,10 @@ from microgradient.engine import ops
 from microgradient.engine.number import as_float
 from microgradient.engine.op import Op
 
+_instruction = tuple.__new__  # of the class, its fields in order: a third of the constructor's time
 _NEUTRAL = {(ops.mul, "1.0"), (ops.div, "1.0"), (ops.sub, "0.0"), (ops.pow, "1.0")}
 """With these as second operand the result is exactly the first."""
+_WITH_NEUTRAL = frozenset(op for op, _ in _NEUTRAL)
 
 
 class Recorder(ABC):
@@ -29,7 +31,7 @@ class Recorder(ABC):
         self.instructions = [Instruction(primitives.INPUT)] * inputs
         self.adjoint_of: dict[int, int] = {}
         self.adjoint_from: int | None = None
-        self._known: dict[Hashable, int] = {}
+        self._known: dict[tuple[Op, tuple[int, ...] | str], int] = {}
 
     @abstractmethod
     def slot(self, x: Any) -> int:
@@ -49,14 +51,21 @@ class Recorder(ABC):
 
     def emit(self, op: Op, slots: tuple[int, ...]) -> int:
         """Return the slot of ``op`` of ``slots``, the one that is known to have this result."""
+        known = self._known.get((op, slots))
+        if known is not None:
+            return known
         if op is SELECT and slots[1] == slots[2]:
             return self.same(slots[1])
         if op is ARGUMENT or op is SELECT or op in CONDITIONS:
             return self.put(op, slots)
         code = self.instructions
-        if slots and all(code[slot].op is CONSTANT for slot in slots):
-            return self.constant(as_float(op.fast(*[code[slot].number for slot in slots])))
-        if len(slots) == 2:
+        for slot in slots:
+            if code[slot].op is not CONSTANT:
+                break
+        else:
+            if slots:
+                return self.constant(as_float(op.fast(*[code[slot].number for slot in slots])))
+        if op in _WITH_NEUTRAL:
             first, second = code[slots[0]], code[slots[1]]
             if second.op is CONSTANT and (op, repr(second.number)) in _NEUTRAL:
                 return self.same(slots[0])
@@ -73,13 +82,13 @@ class Recorder(ABC):
         """Return the slot of this instruction, or None if it has not been recorded."""
         return self._known.get((op, slots))
 
-    def put(self, op: Op, slots: tuple[int, ...], number: float = 0.0) -> int:
+    def put(self, op: Op, slots: tuple[int, ...], number: float = nan) -> int:
         """Return the slot of exactly this instruction, recorded now unless it is known."""
-        is_constant = op is CONSTANT
-        key: Hashable = (op, number.hex()) if is_constant else (op, slots)
-        slot = None if op is ARGUMENT else self._known.get(key)  # each argument is a variable
+        key = (op, slots) if op is not CONSTANT else (op, number.hex())
+        slot = self._known.get(key)
         if slot is None:
-            slot = self._known[key] = len(self.instructions)
-            instruction = Instruction(op, slots, number) if is_constant else Instruction(op, slots)
-            self.instructions.append(instruction)
+            slot = len(self.instructions)
+            self.instructions.append(_instruction(Instruction, (op, slots, number)))
+            if op is not ARGUMENT:  # each argument is a variable
+                self._known[key] = slot
         return slot

@@ -45,8 +45,10 @@ class Trace(Recorder):
         ]
 
     def slot(self, x: Any) -> int:
-        if isinstance(x, Traced):
-            return self.own(x)
+        if type(x) is Traced:
+            return x.slot if x.trace is self else self.own(x)
+        if type(x) is float:
+            return self.constant(x)
         if isinstance(x, Condition):
             raise refused(
                 "a condition in the place of a number",
@@ -109,12 +111,13 @@ class Trace(Recorder):
 
 
 def _binary(op: Op) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-    return (
-        lambda self, other: (
-            NotImplemented if is_mapped(other) else self.trace.apply(op, (self, _number(other)))
-        ),
-        lambda self, other: self.trace.apply(op, (_number(other), self)),
-    )
+    def method(self: Traced, other: Any) -> Any:
+        trace = self.trace
+        if type(other) is Traced and other.trace is trace:  # nearly always
+            return Traced(trace, trace.emit(op, (self.slot, other.slot)))
+        return NotImplemented if is_mapped(other) else trace.apply(op, (self, _number(other)))
+
+    return method, lambda self, other: self.trace.apply(op, (_number(other), self))
 
 
 def _number(x: Any) -> Any:
