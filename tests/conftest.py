@@ -5,6 +5,7 @@ from math import inf
 import pytest
 from hypothesis import HealthCheck, settings
 
+from microgradient.compiler.llvm import function
 from microgradient.nn.training import interruption
 
 settings.register_profile(
@@ -26,3 +27,12 @@ def first_interrupt(monkeypatch):
 def pytest_collection_modifyitems(items):
     """Start long tests first, so that none is left running alone at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture
+def backend(request, monkeypatch):
+    """A backend; "table" is "llvm" with every program run from a table."""
+    if request.param != "table":
+        return request.param
+    monkeypatch.setattr(function, "_repeats_little", lambda program, often: True)
+    return "llvm"

@@ -16,7 +16,7 @@ import microgradient as mg
 from microgradient import CompileError, Value, nn
 from microgradient.check import error_bound, strategies
 
-BACKENDS = pytest.mark.parametrize("backend", ["llvm", "python"])
+BACKENDS = pytest.mark.parametrize("backend", ["llvm", "table", "python"], indirect=True)
 Point = namedtuple("Point", "x y")
 
 

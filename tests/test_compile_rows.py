@@ -14,7 +14,7 @@ from rows import points
 ROWS = [*OPS.values(), half_squared_error, margin_error, hinge]
 ARITY = {"half_squared_error": 4, "margin_error": 6, "hinge": 4}
 SPECIAL = [0.0, -0.0, 1.0, -2.0, 0.5, math.inf, -math.inf, math.nan, 1e308, -1e300, 5e-324, 800.0]
-BACKENDS = ("llvm", "python")
+BACKENDS = pytest.mark.parametrize("backend", ["llvm", "table", "python"], indirect=True)
 
 
 def width(op: Op) -> int:
@@ -54,7 +54,7 @@ def flat(result):
     return [value, *gradient]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@BACKENDS
 @pytest.mark.parametrize("op", ROWS, ids=repr)
 def test_value_and_gradient_in_the_domain(op, backend):
     f = mg.value_and_grad(applied(op))
@@ -69,7 +69,7 @@ def special_free(op):
     return [[rng.uniform(-2, 2) for _ in range(width(op))] for _ in range(21)]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@BACKENDS
 @pytest.mark.parametrize("op", ROWS, ids=repr)
 def test_special_operands(op, backend):
     f = mg.value_and_grad(applied(op))
@@ -81,11 +81,12 @@ def test_special_operands(op, backend):
         assert_same(flat(result), flat(f(x)), (op, x))
 
 
+@BACKENDS
 @pytest.mark.parametrize("op", ROWS, ids=repr)
-def test_second_derivatives(op):
+def test_second_derivatives(op, backend):
     f = mg.hessian(applied(op))
     inputs = list(points(op, 5)) if op.name in OPS else special_free(op)[:5]
-    compiled = mg.compile(f, batch=0)(inputs)
+    compiled = mg.compile(f, batch=0, backend=backend)(inputs)
     for x, result in zip(inputs, compiled, strict=True):
         got, want = (list(itertools.chain(*h)) for h in (result, f(x)))
         for g, w in zip(got, want, strict=True):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import microgradient as mg
 from microgradient import CompileError, Value, nn, where
 
-BACKENDS = pytest.mark.parametrize("backend", ["llvm", "python"])
+BACKENDS = pytest.mark.parametrize("backend", ["llvm", "table", "python"], indirect=True)
 NUMBERS = [-2.0, -1.0, 0.0, 0.5, 1.0, 2.0]  # few, so that ties are common; exact
 
 

@@ -17,7 +17,7 @@ from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunct
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
 from microgradient.compiler.llvm.reduction import SumFunction
-from microgradient.compiler.llvm.table import ADD, KEEP, SUM, table_call
+from microgradient.compiler.llvm.table import ADD, KEEP, SUM, TABLED, table_call
 from microgradient.compiler.loops.isomorphic import repetition
 from microgradient.compiler.loops.nests import Contraction, Layer, Nest, Schedule
 from microgradient.compiler.loops.schedule import scheduled
@@ -30,7 +30,6 @@ _PARAMETERS = (
     *("ptr %t", "ptr %v"),
 )
 _FEW = 200  # nests and their statements: up to so many, the functions of nests are inlined
-_REDUCED = frozenset((ops.sigmoid, ops.hypot, ops.pow))  # what strength_reduce is needed for
 _TYPES = tuple([parameter.split()[0] for parameter in _PARAMETERS])
 
 
@@ -69,10 +68,9 @@ def lowered(
     of examples is always a multiple of the lanes; ``often`` says that it will be called so often
     that compiling may take long.
     """
-    program = legalize(program, NATIVE)
     if _repeats_little(program, often):
         return _tabled(program, lanes, name, accumulate)
-    program = strength_reduce(contract_sums(program))
+    program = strength_reduce(contract_sums(legalize(program, NATIVE)))
     schedule, batched = scheduled(program), bool(program.varying)
     layout = layout_of(schedule, lanes, vector, batched and program.reduce is None)
     tables: list[str] = []
@@ -115,7 +113,8 @@ def _repeats_little(program: Program, often: bool) -> bool:
 
 def _tabled(program: Program, lanes: int, name: str, accumulate: bool) -> ProgramFunction:
     """Return ``program`` as a table and a function that has it run."""
-    if not _REDUCED.isdisjoint(x.op for x in program.instructions):
+    program = legalize(program, TABLED)
+    if any(op is ops.hypot and len(operands) != 2 for op, operands, _ in program.instructions):
         program = strength_reduce(program)
     builder, batched = Builder(), bool(program.varying)
     how = SUM if program.reduce else ADD if accumulate else KEEP

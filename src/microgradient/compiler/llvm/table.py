@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from struct import pack, unpack
+from typing import Any
 
 from microgradient.compiler.llvm.builder import Builder, Callee, Index, Module, module_of
 from microgradient.compiler.llvm.instructions import (
     ELEMENTWISE,
+    LLVM,
     corrected,
     emit,
     two_sum,
@@ -24,6 +26,7 @@ from microgradient.compiler.program.primitives import CONSTANT, INPUT, KINDS
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
 from microgradient.engine.op import Op
+from microgradient.engine.ops import OPS
 
 KEEP, ADD, SUM = range(3)
 """What is done with the outputs of an example: stored, added to what is there, or summed up."""
@@ -43,7 +46,14 @@ _PARAMETERS = {
     "memory": "ptr",  # a vector for each slot
 }
 _CONSTANT, _UNIFORM, _VARYING, _FSUM, _DOT, _DOT_AND_BIAS = range(6)
-_CODES = {op.name: code for code, op in enumerate(ELEMENTWISE, start=_DOT_AND_BIAS + 1)}
+_ROWS = {
+    **ELEMENTWISE,
+    **{op: len(op.domain) for op in OPS.values() if op not in ELEMENTWISE and not op.sequences},
+}
+_CODES = {op: code for code, op in enumerate(_ROWS, start=_DOT_AND_BIAS + 1)}
+
+TABLED = frozenset(("fsum", "dot", *(op.name for op in _ROWS)))
+"""Operations that a table may consist of."""
 
 
 def interpreter_callee(lanes: int) -> Callee:
@@ -68,8 +78,10 @@ def words_of(program: Program) -> list[int]:
         elif op is ops.dot:
             n, biased = divmod(len(operands), 2)
             words += (_DOT + biased, n, *operands[2 * n :], *operands[: 2 * n])
+        elif op is ops.pow and program.instructions[operands[1]].number == 2.0:
+            words += (_CODES[ops.mul], operands[0], operands[0])
         else:
-            words.append(_CODES[op.name])
+            words.append(_CODES[op])
             words += operands
     return words
 
@@ -123,7 +135,7 @@ class Interpreter:
                 lambda slot: self._dot(biased=False),
                 lambda slot: self._dot(biased=True),
             ),
-            *(self._elementwise(op) for op in ELEMENTWISE),
+            *(self._elementwise(op) for op in _ROWS),
         ]
 
         def case(compute: Callable[[str], Vector | Mask]) -> Callable[[], None]:
@@ -187,15 +199,15 @@ class Interpreter:
         return self.lanes.load(self.builder.at("%x", place))
 
     def _elementwise(self, op: Op) -> Callable[[str], Vector | Mask]:
-        kinds = KINDS.get(op, ("number",) * ELEMENTWISE[op])
+        kinds = KINDS.get(op, ("number",) * _ROWS[op])
 
         def compute(slot: str) -> Vector | Mask:
-            xs = [self._operand() for _ in kinds]
-            return emit(
-                self.lanes,
-                op,
-                [x.compare("une", 0.0) if k == "condition" else x for x, k in zip(xs, kinds)],
-            )
+            xs: list[Any] = [self._operand() for _ in kinds]
+            if op not in ELEMENTWISE:
+                return xs[0].like(op.value(LLVM, *xs))  # type: ignore[no-any-return]
+            for i, kind in enumerate(kinds):
+                xs[i] = xs[i].compare("une", 0.0) if kind == "condition" else xs[i]
+            return emit(self.lanes, op, xs)
 
         return compute
 

@@ -42,9 +42,9 @@ class TrainingCode:
         size, single = vector_width(), width == 1
         whole = not single or (batch % size == 0 and patterns % size == 0)
         over = size if not single or batch >= _FEW else 1
-        slope = lowered(gradient, over, "gradient", accumulate=not single, whole=whole)
+        slope = lowered(gradient, over, "gradient", accumulate=not single, whole=whole, often=True)
         over = size if width * self.parameters >= _FEW else 1
-        move = lowered(update, over, "update", whole=not single)
+        move = lowered(update, over, "update", whole=not single, often=True)
         numbers = len(gradient.inputs) - self.parameters
         loop = TrainingLoop(slope, move, self.parameters, self.columns, numbers, width)
         self._code = Code(module_with([slope, move], loop.function()))
