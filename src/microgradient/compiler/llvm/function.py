@@ -21,7 +21,7 @@ from microgradient.compiler.llvm.table import ADD, KEEP, SUM, TABLED, table_call
 from microgradient.compiler.loops.isomorphic import repetition
 from microgradient.compiler.loops.nests import Contraction, Layer, Nest, Schedule
 from microgradient.compiler.loops.schedule import scheduled
-from microgradient.compiler.program.passes import contract_sums, legalize, strength_reduce
+from microgradient.compiler.program.passes import legalize, optimized
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
 
@@ -70,7 +70,7 @@ def lowered(
     """
     if _repeats_little(program, often):
         return _tabled(program, lanes, name, accumulate)
-    program = strength_reduce(contract_sums(legalize(program, NATIVE)))
+    program = optimized(program, NATIVE)
     schedule, batched = scheduled(program), bool(program.varying)
     layout = layout_of(schedule, lanes, vector, batched and program.reduce is None)
     tables: list[str] = []
@@ -113,9 +113,9 @@ def _repeats_little(program: Program, often: bool) -> bool:
 
 def _tabled(program: Program, lanes: int, name: str, accumulate: bool) -> ProgramFunction:
     """Return ``program`` as a table and a function that has it run."""
-    program = legalize(program, TABLED)
     if any(op is ops.hypot and len(operands) != 2 for op, operands, _ in program.instructions):
-        program = strength_reduce(program)
+        program = optimized(program, NATIVE)
+    program = legalize(program, TABLED)
     builder, batched = Builder(), bool(program.varying)
     how = SUM if program.reduce else ADD if accumulate else KEEP
     tables = table_call(builder, program, name, lanes if batched else 1, how)

@@ -146,7 +146,7 @@ ELEMENTWISE: Mapping[Op, int] = {
 """Operations with a fixed number of operands, and that number."""
 
 NATIVE = frozenset((*_NATIVE, *_SEQUENCES, *LIBRARY, "sigmoid"))
-"""Operations that a program may consist of; sigmoid is taken apart by ``strength_reduce``."""
+"""Operations that a program may consist of; sigmoid is taken apart by ``optimized``."""
 
 
 def _library_call(name: str) -> Callable[..., Vector]:

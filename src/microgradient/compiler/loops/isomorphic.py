@@ -24,7 +24,8 @@ def repetition(program: Program) -> tuple[int, int]:
     used = [0] * len(code)  # once by an addition, or 2 for each other use
     work = 0
     for op, operands, _ in code:
-        form.append(known.setdefault((op, tuple([form[i] for i in operands])), len(known)))
+        inner = tuple(map(form.__getitem__, operands))
+        form.append(known.setdefault((op, inner), len(known)))
         work += len(operands)
         for i in operands:
             used[i] += 1 if op is ops.add else 2
@@ -46,11 +47,11 @@ def isomorphic(
     members: dict[int, list[int]] = {}
     few = sum(x.op is CONSTANT for x in code) <= FEW_CONSTANTS
     for slot, (op, operands, number) in enumerate(code):
-        inner = tuple([form[i] for i in operands])
+        inner = tuple(map(form.__getitem__, operands))
         literal = number if few and op is CONSTANT else None
         key = (op, varies[slot], inner, literal)
         form.append(known.setdefault(key, len(known)))
-        depth.append(1 + max([depth[i] for i in operands], default=-1))
+        depth.append(1 + max(map(depth.__getitem__, operands), default=-1))
         if op is not INPUT and op is not CONSTANT and slot not in left_out:
             members.setdefault(form[slot], []).append(slot)
     _sink(code, depth, form)
@@ -60,13 +61,15 @@ def isomorphic(
 def _sink(code: Sequence[Instruction], depth: list[int], form: list[int]) -> None:
     """Schedule forms that read only inputs as late as their first use allows, to join its loop."""
     first_use: dict[int, int] = {}
-    for slot, (_, operands, _) in enumerate(code):
+    for (_, operands, _), at in zip(code, depth):
         for i in operands:
-            first_use[i] = min(first_use.get(i, depth[slot]), depth[slot])
+            if first_use.get(i, at) >= at:
+                first_use[i] = at
     latest: dict[int, int] = {}
     for slot, one in enumerate(form):
         if depth[slot] == 1 and code[slot].op is not ops.dot:
             use = first_use.get(slot, 1) - 1
             latest[one] = min(latest.get(one, use), use)
     for slot, one in enumerate(form):
-        depth[slot] = max(depth[slot], latest.get(one, 1))
+        if latest.get(one, 1) > depth[slot]:
+            depth[slot] = latest.get(one, 1)

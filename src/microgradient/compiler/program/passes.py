@@ -1,13 +1,13 @@
 """From program to program: dead code, rows by their formulas, sums of products as one instruction.
 
-Only ``contract_sums`` and ``strength_reduce`` change a result's bits. No pass assumes what IEEE 754
+Only ``optimized`` changes a result's bits. No pass assumes what IEEE 754
 does not: ``0 * x`` and ``x - x`` stay, because x may be infinite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from typing import Any, TypedDict
 
@@ -31,8 +31,11 @@ from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
 
-Emit = Callable[[Trace, Instruction, tuple[int, ...]], int]
-"""Writes one instruction, its operands renumbered, into a new trace; returns its slot there."""
+Emit = Callable[[Trace, Op, tuple[int, ...]], int | None]
+"""Writes one instruction, its operands renumbered, into a new trace; returns its slot there.
+
+Or None, for the instruction to be copied as it is. Constants are always copied.
+"""
 
 
 def program_of(
@@ -70,19 +73,31 @@ def _rewritten(
     outputs: Sequence[int],
     emit: Emit,
     code: Sequence[Instruction] | None = None,
+    into: type[Trace] = Trace,
 ) -> _Code:
     """Return the live instructions of ``source``, or ``code`` for its own, written by ``emit``."""
     code = source.instructions if code is None else code
     live = _live(code, outputs)
     inputs = sum([instruction.op is INPUT for instruction in code])
-    trace = Trace(inputs, final=True)
+    trace = into(inputs, final=True)
     new = list(range(len(code)))
+    distinct = True  # so far no two instructions have become one, nor can others that read them
     for slot in range(inputs, len(code)):
         if slot == source.adjoint_from:
             trace.adjoint_from = len(trace.instructions)
         if live[slot]:
-            instruction = code[slot]
-            new[slot] = emit(trace, instruction, tuple([new[i] for i in instruction.operands]))
+            op, operands, number = code[slot]
+            slots = tuple([new[i] for i in operands])
+            end = len(trace.instructions)
+            written = emit(trace, op, slots) if operands else None
+            if written is None:
+                written = (
+                    trace.append(Instruction(op, slots, number))
+                    if distinct and operands
+                    else trace.put(op, slots, number)
+                )
+            distinct = distinct and written >= end
+            new[slot] = written
     for slot, of in source.adjoint_of.items():
         if live[slot] and live[of] and new[slot] >= inputs:
             trace.adjoint_of.setdefault(new[slot], new[of])
@@ -100,15 +115,14 @@ def _without_dead(trace: Trace, outputs: Sequence[int]) -> _Code:
             "adjoint_of": trace.adjoint_of,
             "adjoint_from": first,
         }
-    new = list(accumulate(live, initial=0))
+    new, dead = list(accumulate(live, initial=0)), live.index(False)
+    renumbered = [
+        Instruction(op, tuple([new[i] for i in operands]), number)
+        for (op, operands, number), needed in zip(code[dead:], live[dead:])
+        if needed
+    ]
     return {
-        "instructions": tuple(
-            [
-                Instruction(op, tuple([new[i] for i in operands]), number)
-                for (op, operands, number), needed in zip(code, live)
-                if needed
-            ]
-        ),
+        "instructions": (*code[:dead], *renumbered),
         "outputs": tuple([new[slot] for slot in outputs]),
         "adjoint_of": {new[a]: new[v] for a, v in trace.adjoint_of.items() if live[a] and live[v]},
         "adjoint_from": None if first is None else new[first],
@@ -127,17 +141,13 @@ def _live(code: Sequence[Instruction], outputs: Iterable[int]) -> list[bool]:
     return live
 
 
-def _copied(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
-    if instruction.op is CONSTANT:
-        return trace.constant(instruction.number)
-    return trace.emit(instruction.op, slots)
+def _copied(trace: Trace, op: Op, slots: tuple[int, ...]) -> None:
+    """Copy every instruction."""
 
 
-def _without_marks(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
+def _without_marks(trace: Trace, op: Op, slots: tuple[int, ...]) -> int:
     """Leave out the marks that only derivatives care for."""
-    if instruction.op in (ARGUMENT, DETACH, SAME):
-        return slots[0]
-    return _copied(trace, instruction, slots)
+    return slots[0] if op in (ARGUMENT, DETACH, SAME) else trace.emit(op, slots)
 
 
 def legalize(program: Program, native: Iterable[str]) -> Program:
@@ -145,13 +155,38 @@ def legalize(program: Program, native: Iterable[str]) -> Program:
 
     Raises CompileError, naming the row, for a primitive that is not among them.
     """
+    emit, is_legal = _by_formulas(program, native, lambda trace, op, slots: None)
+    return program if is_legal else program.with_code(_rewritten(program, program.outputs, emit))
+
+
+def optimized(program: Program, native: Iterable[str]) -> Program:
+    """Return ``program`` as ``legalize`` does, in fewer and cheaper operations.
+
+    Each sum of three or more terms, products among them, becomes one ``dot``: what is written with
+    ``+`` and ``*`` then has the form of a neuron. The roundings of the products go, and a single
+    plain term comes first. See ``_reduced`` for the rest.
+    """
+    code = _contracted(program)
+    emit, _ = _by_formulas(program, native, _reduced)
+    return program.with_code(_rewritten(program, program.outputs, emit, code, into=_Reducing))
+
+
+class _Reducing(Trace):
+    """A trace that writes what a formula records in cheaper operations too."""
+
+    def emit(self, op: Op, slots: tuple[int, ...]) -> int:
+        reduced = _reduced(self, op, slots)
+        return super().emit(op, slots) if reduced is None else reduced
+
+
+def _by_formulas(program: Program, native: Iterable[str], otherwise: Emit) -> tuple[Emit, bool]:
+    """Return what writes rows that are not ``native`` by their formulas, and if there are none."""
     names = set(native)
 
     def is_legal(op: Op) -> bool:
         return op in OWN or op is INPUT or (OPS.get(op.name) is op and op.name in names)
 
-    if all(is_legal(instruction.op) for instruction in program.instructions):
-        return program
+    legal = {op: is_legal(op) for op in {op for op, _, _ in program.instructions}}
     m = Arithmetic(
         {
             **{name: OPS[name] for name in names if name in OPS},
@@ -161,16 +196,15 @@ def legalize(program: Program, native: Iterable[str]) -> Program:
         }
     )
 
-    def emit(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
-        op = instruction.op
-        if is_legal(op):
-            return _copied(trace, instruction, slots)
+    def emit(trace: Trace, op: Op, slots: tuple[int, ...]) -> int | None:
+        if legal.get(op, True):
+            return otherwise(trace, op, slots)
         try:
             return trace.slot(op.value(m, *[_symbol(trace, slot) for slot in slots]))
         except AttributeError as fault:
             raise CompileError(f"the operation {op.name!r} cannot be compiled: {fault}") from None
 
-    return replace(program, **_rewritten(program, program.outputs, emit))
+    return emit, all(legal.values())
 
 
 def _symbol(trace: Trace, slot: int) -> Any:
@@ -178,15 +212,11 @@ def _symbol(trace: Trace, slot: int) -> Any:
     return trace.condition(slot) if is_condition else trace.symbol(slot)
 
 
-def contract_sums(program: Program) -> Program:
-    """Return ``program`` with each sum of three or more terms, products among them, as one dot.
-
-    What is written with ``+`` and ``*`` then has the form of a neuron. The roundings of the
-    products go, and a single plain term comes first.
-    """
+def _contracted(program: Program) -> list[Instruction]:
+    """Return the instructions, the last one of each sum of products being a dot."""
     uses = [0] * len(program.instructions)
-    for instruction in program.instructions:
-        for operand in instruction.operands:
+    for _, operands, _ in program.instructions:
+        for operand in operands:
             uses[operand] += 1
     for slot in program.outputs:
         uses[slot] += 1
@@ -200,8 +230,8 @@ def contract_sums(program: Program) -> Program:
         x += y  # in place: a chain of n additions takes n steps, and not n * n
         terms_of[slot] = x
         if slot not in inner:
-            code[slot] = _contracted(code, x, uses) or code[slot]
-    return replace(program, **_rewritten(program, program.outputs, _copied, code))
+            code[slot] = _as_dot(code, x, uses) or code[slot]
+    return code
 
 
 def _sums_of_squares_as_dots(code: Sequence[Instruction], uses: Sequence[int]) -> list[Instruction]:
@@ -230,7 +260,7 @@ def _inner_sums(program: Program, uses: list[int]) -> set[int]:
     }
 
 
-def _contracted(
+def _as_dot(
     code: Sequence[Instruction], terms: Sequence[int], uses: Sequence[int]
 ) -> Instruction | None:
     """Return the sum of ``terms`` as a dot; None where fewer than two of them are products."""
@@ -247,55 +277,52 @@ def _contracted(
     return Instruction(ops.dot, (*ws, *xs, *plain))
 
 
-def strength_reduce(program: Program) -> Program:
-    """Return ``program`` with squares as products, hypot of two, and each sigmoid by exp.
-
-    s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|): s(x) and s(-x) then
-    share one exponential.
-    """
-    return replace(program, **_rewritten(program, program.outputs, _reduced))
-
-
-def _product(trace: Trace, slots: tuple[int, ...]) -> int:
+def _product(trace: Trace, slots: tuple[int, ...]) -> int | None:
     """Write a product with a negative constant as minus the positive one, if that is there.
 
     With -2x as -(2x), the sigmoids of 2x and -2x share one exponential, and their selects, on one
     condition with swapped branches, multiply to a product without a select (see
     ``_of_both_branches``).
     """
-    slots = _of_both_branches(trace, slots)
     first = trace.instructions[slots[0]]
+    if first.op is SELECT:
+        return Trace.emit(trace, ops.mul, _of_both_branches(trace, slots))
     if first.op is CONSTANT and first.number < 0:
         positive = trace.find(ops.mul, (trace.constant(-first.number), slots[1]))
-        if positive is not None:
-            return trace.emit(ops.neg, (positive,))
-    return trace.emit(ops.mul, slots)
+        return None if positive is None else trace.put(ops.neg, (positive,))
+    return None
 
 
-def _reduced(trace: Trace, instruction: Instruction, slots: tuple[int, ...]) -> int:
-    if instruction.op is ops.mul:
+def _reduced(trace: Trace, op: Op, slots: tuple[int, ...]) -> int | None:
+    """Write squares as products, hypot of two, and each sigmoid by exp; None for all else.
+
+    s(x) is 1 / (1 + t) for x > 0 and t / (1 + t) below, with t = exp(-|x|): s(x) and s(-x) then
+    share one exponential.
+    """
+    if op is ops.mul:
         return _product(trace, slots)
-    if instruction.op is ops.hypot and len(slots) != 2:
-        result = trace.emit(ops.abs, slots[:1])
+    emit = partial(Trace.emit, trace)  # what is emitted here needs no reduction
+    if op is ops.hypot and len(slots) != 2:
+        result = emit(ops.abs, slots[:1])
         for slot in slots[1:]:
-            result = trace.emit(ops.hypot, (result, slot))
+            result = emit(ops.hypot, (result, slot))
         return result
-    if instruction.op is ops.pow and trace.instructions[slots[1]].number == 2.0:
-        return trace.emit(ops.mul, (slots[0], slots[0]))
-    if instruction.op is ops.exp and _is_minus_size(trace, slots[0]):
-        return trace.emit(EXP_NONPOSITIVE, slots)
-    if instruction.op is not ops.sigmoid:
-        return _copied(trace, instruction, slots)
+    if op is ops.pow and trace.instructions[slots[1]].number == 2.0:
+        return emit(ops.mul, (slots[0], slots[0]))
+    if op is ops.exp and _is_minus_size(trace, slots[0]):
+        return emit(EXP_NONPOSITIVE, slots)
+    if op is not ops.sigmoid:
+        return None
     x = slots[0]
     inner = trace.instructions[x]
     size = inner.operands[0] if inner.op is ops.neg else x
-    minus_size = trace.emit(ops.neg, (trace.emit(ops.abs, (size,)),))
-    t = trace.emit(EXP_NONPOSITIVE, (minus_size,))
+    minus_size = emit(ops.neg, (emit(ops.abs, (size,)),))
+    t = emit(EXP_NONPOSITIVE, (minus_size,))
     one = trace.constant(1.0)
-    large = trace.emit(ops.div, (one, trace.emit(ops.add, (one, t))))
-    small = trace.emit(ops.mul, (t, large))
-    above = trace.emit(LESS, (trace.constant(0.0), size))  # at 0 both branches are 1/2
-    return trace.emit(SELECT, (above, large, small) if size == x else (above, small, large))
+    large = emit(ops.div, (one, emit(ops.add, (one, t))))
+    small = emit(ops.mul, (t, large))
+    above = emit(LESS, (trace.constant(0.0), size))  # at 0 both branches are 1/2
+    return emit(SELECT, (above, large, small) if size == x else (above, small, large))
 
 
 def _is_minus_size(trace: Trace, slot: int) -> bool:

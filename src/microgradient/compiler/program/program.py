@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from math import nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from microgradient.compiler.program.primitives import (
     CONDITIONS,
@@ -73,6 +74,12 @@ class Program:
         if not all(0 <= slot < known for slot in self.outputs):
             raise ValueError(f"outputs must be slots below {known}, got {self.outputs}")
 
+    def with_code(self, code: Mapping[str, Any]) -> Program:
+        """Return the same program with fields that a pass has written: not checked again."""
+        other = copy(self)
+        vars(other).update(code)
+        return other
+
     def counts(self) -> dict[str, int]:
         """Return how many instructions of each operation there are, inputs and constants too."""
         return dict(Counter(instruction.op.name for instruction in self.instructions))
@@ -99,10 +106,11 @@ class Program:
 
     def varies(self) -> list[bool]:
         """Return for each slot whether its number differs from example to example."""
-        inputs, found = set(self.varying), list[bool]()
+        found = set(self.varying)
         for slot, (_, operands, _) in enumerate(self.instructions):
-            found.append(slot in inputs or any(found[i] for i in operands))
-        return found
+            if not found.isdisjoint(operands):
+                found.add(slot)
+        return [slot in found for slot in range(len(self.instructions))]
 
     def over(self, varying: Iterable[int], reduce: str | None) -> Program:
         """Return the same program over a batch in which these inputs vary."""

@@ -13,7 +13,6 @@ from microgradient.engine import ops
 from microgradient.engine.number import as_float
 from microgradient.engine.op import Op
 
-_instruction = tuple.__new__  # of the class, its fields in order: a third of the constructor's time
 _NEUTRAL = {(ops.mul, "1.0"), (ops.div, "1.0"), (ops.sub, "0.0"), (ops.pow, "1.0")}
 """With these as second operand the result is exactly the first."""
 _WITH_NEUTRAL = frozenset(op for op, _ in _NEUTRAL)
@@ -84,11 +83,17 @@ class Recorder(ABC):
 
     def put(self, op: Op, slots: tuple[int, ...], number: float = nan) -> int:
         """Return the slot of exactly this instruction, recorded now unless it is known."""
-        key = (op, slots) if op is not CONSTANT else (op, number.hex())
-        slot = self._known.get(key)
-        if slot is None:
-            slot = len(self.instructions)
-            self.instructions.append(_instruction(Instruction, (op, slots, number)))
-            if op is not ARGUMENT:  # each argument is a variable
-                self._known[key] = slot
+        known = self._known.get(_key(op, slots, number))
+        return self.append(Instruction(op, slots, number)) if known is None else known
+
+    def append(self, instruction: Instruction) -> int:
+        """Record an instruction without looking whether it is known, and return its slot."""
+        slot = len(self.instructions)
+        self.instructions.append(instruction)
+        if instruction[0] is not ARGUMENT:  # each argument is a variable
+            self._known[_key(*instruction)] = slot
         return slot
+
+
+def _key(op: Op, slots: tuple[int, ...], number: float) -> tuple[Op, tuple[int, ...] | str]:
+    return (op, slots) if op is not CONSTANT else (op, number.hex())
