@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -18,11 +19,11 @@ _NOT_INSTALLED = "llvmlite is not installed (pip install 'microgradient[fast]')"
 class Kernel(Protocol):
     """A program that can run."""
 
-    def run(self, inputs: Sequence[float]) -> Sequence[float]:
-        """Return the outputs for ``inputs``."""
+    def run(self, inputs: Sequence[float]) -> array[float]:
+        """Return the outputs for ``inputs``, doubles."""
 
     def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
-        """Return the outputs for the uniform ``inputs`` and a batch of the varying ones."""
+        """Return the sums of the outputs over a batch of the varying inputs, or those of each."""
 
 
 def check_backend(backend: str, names: Sequence[str] = BACKENDS) -> None:

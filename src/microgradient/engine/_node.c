@@ -21,6 +21,7 @@ other sweep comes in between. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if (defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0) || defined(__FAST_MATH__)
 #error "arithmetic would be rounded differently than Python's"
@@ -1589,6 +1590,29 @@ static PyObject *live_nodes(PyObject *module, PyObject *unused)
     return PyLong_FromSsize_t(live);
 }
 
+/* packed(numbers): the doubles of a list or tuple of floats as bytes; None if it has anything else. */
+static PyObject *packed(PyObject *module, PyObject *numbers)
+{
+    int is_list = PyList_CheckExact(numbers);
+    if (!is_list && !PyTuple_CheckExact(numbers))
+        Py_RETURN_NONE;
+    Py_ssize_t n = is_list ? PyList_Size(numbers) : PyTuple_Size(numbers);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, n * (Py_ssize_t)sizeof(double));
+    if (bytes == NULL)
+        return NULL;
+    char *at = PyBytes_AsString(bytes);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *x = is_list ? PyList_GetItem(numbers, i) : PyTuple_GetItem(numbers, i);
+        if (!PyFloat_CheckExact(x)) {
+            Py_DECREF(bytes);
+            Py_RETURN_NONE;
+        }
+        double number = PyFloat_AsDouble(x);
+        memcpy(at + i * (Py_ssize_t)sizeof(double), &number, sizeof(double));
+    }
+    return bytes;
+}
+
 static PyMethodDef row_call = {
     "__call__", (PyCFunction)(void (*)(void))call_row, METH_FASTCALL | METH_KEYWORDS, NULL};
 
@@ -1603,7 +1627,7 @@ static PyObject *row_caller(PyObject *module, PyObject *type)
 static PyMethodDef functions[] = {
     {"value_type", value_type, METH_VARARGS, NULL}, {"row_caller", row_caller, METH_O, NULL},
     {"watch", watch, METH_O, NULL}, {"add_row", add_row, METH_O, NULL},
-    {"live_nodes", live_nodes, METH_NOARGS, NULL},
+    {"live_nodes", live_nodes, METH_NOARGS, NULL}, {"packed", packed, METH_O, NULL},
     {"constant", constant, METH_O, NULL}, FAST("new_node", new_node), FAST("apply", apply),
     FAST("responses", responses), FAST("computed_nodes", computed_nodes),
     FAST("gradients", gradients), FAST("dependents", dependents), FAST("holds_variable", holds_variable),

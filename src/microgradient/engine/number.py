@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from math import inf, nan
 from numbers import Real
+from struct import pack
 from typing import Any, SupportsFloat, cast
+
+from microgradient.engine import native
 
 _HINTS = {
     "Value": "use it as it is (a new Value of its number would be cut off from its gradient)",
@@ -58,6 +61,17 @@ def as_floats(xs: Iterable[object]) -> tuple[float, ...]:
     if set(map(type, numbers)) <= _FLOAT:  # nearly always, and twice as fast
         return cast("tuple[float, ...]", numbers)
     return tuple(map(as_float, numbers))
+
+
+def packed(xs: object) -> bytes | None:
+    """Return the doubles of a list or tuple of floats as bytes; None if it is anything else."""
+    if not isinstance(xs, (list, tuple)) or not set(map(type, xs)) <= _FLOAT:
+        return None
+    return pack(f"{len(xs)}d", *xs)
+
+
+if native.node is not None:
+    packed = native.node.packed
 
 
 def positive(n: object, what: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,6 +14,10 @@ from microgradient.engine.number import shown
 from microgradient.engine.recording import parameters_of
 
 Place = int | str
+Key = tuple[tuple[Place, ...], tuple[Hashable, ...]]
+"""The arguments' places and structures."""
+
+_ONE = (0,)
 
 
 class Given(NamedTuple):
@@ -22,8 +27,8 @@ class Given(NamedTuple):
     """
 
     arguments: dict[Place, Any]
-    key: Hashable
-    uniform: Sequence[float]
+    key: Key
+    uniform: array[float]
     batch: Batch | None
     replicas: Batch | None
 
@@ -63,6 +68,7 @@ class Arguments:
             raise ValueError(f"each argument has one role: batch, replicas or static, got {places}")
         named = {"batch": self.batch, "replicas": self.replicas, "static": self.static}
         self._roles = {place: role for role, places in named.items() for place in places}
+        self.has_roles = bool(self._roles)
         self._owner: type | tuple[()] = ()
         self._structures = Structures()
         self._examples: dict[Place, tuple[Hashable, int]] = {}
@@ -71,7 +77,7 @@ class Arguments:
         """Note the class whose method is compiled: its instances are static arguments."""
         if 0 in (*self.batch, *self.replicas):
             raise TypeError("the object of a method, argument 0, cannot be a batch or replicas")
-        self._owner = owner
+        self._owner, self.has_roles = owner, True
 
     def _role(self, place: Place, x: Any) -> str:
         if place == 0 and isinstance(x, self._owner) and not isinstance(x, (list, tuple, dict)):
@@ -91,6 +97,8 @@ class Arguments:
     def given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Given:
         """Return the arguments of a call by place, with their structure and numbers."""
         found: dict[Place, Any] = dict(enumerate(args))
+        if not (kwargs or self.has_roles):
+            return Given(found, *self.plain(args), None, None)
         for name in sorted(kwargs):
             (place,) = self._placed((name,))
             if place in found:
@@ -99,7 +107,7 @@ class Arguments:
         for place in self._roles:
             if place not in found:
                 raise CompileError(f"there is no argument {self._name(place)!r} in this call")
-        uniform: list[float] = []
+        uniform = array("d")
         key: list[Hashable] = []
         batches: dict[str, list[Batch]] = {"batch": [], "replicas": []}
         try:
@@ -112,21 +120,29 @@ class Arguments:
                 else:
                     structure, examples = self._batch(place, x, role)
                     batches[role].append(examples)
-                key.append((place, structure))
+                key.append(structure)
         except RecursionError:
-            raise CompileError(
-                "an argument is nested too deeply, or contains itself; give nested lists, tuples "
-                "and dicts of numbers, at most some hundreds deep"
-            ) from None
+            raise _endless() from None
         batch, replicas = joined(batches["batch"]), joined(batches["replicas"])
-        return Given(found, tuple(key), uniform, batch, replicas)
+        return Given(found, (tuple(found), tuple(key)), uniform, batch, replicas)
+
+    def plain(self, args: Sequence[Any]) -> tuple[Key, array[float]]:
+        """Return key and numbers of a call with uniform arguments alone, all by position."""
+        numbers, flattened = array("d"), self._structures.flattened
+        try:
+            if len(args) == 1:
+                return (_ONE, (flattened(args[0], numbers),)), numbers
+            structures = tuple([flattened(x, numbers) for x in args])
+        except RecursionError:
+            raise _endless() from None
+        return (tuple(range(len(args))), structures), numbers
 
     def _batch(self, place: Place, x: Any, role: str) -> tuple[Hashable, Batch]:
         """Return the structure of one example, and all examples."""
         if isinstance(x, (list, tuple)) and not x and place in self._examples:
             structure, width = self._examples[place]  # of no example: those of the last call
         else:
-            numbers: list[float] = []
+            numbers = array("d")
             first = first_example(x, role)
             structure, width = self._structures.flattened(first, numbers), len(numbers)
             if not numbers:
@@ -135,20 +151,18 @@ class Arguments:
                 )
             self._examples[place] = structure, width
 
-        def numbers_of(example: Any) -> list[float]:
-            found: list[float] = []
-            if self._structures.flattened(example, found) != structure:
+        def add(example: Any, numbers: array[float]) -> None:
+            if self._structures.flattened(example, numbers) != structure:
                 raise CompileError(
                     f"all examples must be of one structure: {self._name(place)} begins with "
                     f"{shown(x[0])} and has {shown(example)}"
                 )
-            return found
 
-        return structure, batch_of(x, self._name(place), width, numbers_of)
+        return structure, batch_of(x, self._name(place), width, add)
 
     def differing(self, key: Any, other: Any) -> list[str]:
         """Return the names of the arguments in which two keys differ."""
-        one, two = dict(key), dict(other)
+        one, two = dict(zip(*key)), dict(zip(*other))
         places = [*one, *(place for place in two if place not in one)]
         return [self._name(place) for place in places if one.get(place) != two.get(place)]
 
@@ -190,3 +204,10 @@ class Arguments:
             if argument.role == role
             for i in range(argument.first, argument.first + len(argument.names))
         )
+
+
+def _endless() -> CompileError:
+    return CompileError(
+        "an argument is nested too deeply, or contains itself; give nested lists, tuples "
+        "and dicts of numbers, at most some hundreds deep"
+    )

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from microgradient.compiler.program.errors import CompileError
-from microgradient.engine.number import as_floats, shown
+from microgradient.engine.number import shown
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples as flat numbers: a list of tuples, or a two-dimensional array if that was given."""
+    """Examples as rows of numbers: a view of memory, or the array that was given."""
 
-    numbers: Any
+    rows: Any
     size: int
     is_array: bool
 
     def lists(self) -> Sequence[Sequence[float]]:
         """Return the numbers of each example."""
-        return self.numbers.tolist() if self.is_array else self.numbers  # type: ignore[no-any-return]
+        return self.rows.tolist() if self.size else []
+
+
+def rows_of(numbers: array[float], size: int) -> Any:
+    """Return the numbers of ``size`` examples, one after the other, as rows."""
+    if not size:
+        return []
+    return memoryview(numbers).cast("B").cast("d", (size, len(numbers) // size))
 
 
 def is_array(x: Any) -> bool:
@@ -29,6 +38,12 @@ def is_array(x: Any) -> bool:
             "a masked array would lose its mask; give array.compressed() or filled()"
         )
     return hasattr(x, "__array_interface__") and hasattr(x, "ndim")
+
+
+def is_plain_array(x: Any) -> bool:
+    """Return whether ``x`` is NumPy's own array of real numbers, with a dimension or more."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(x) is numpy.ndarray and x.ndim > 0 and x.dtype.kind in "fiu"
 
 
 def joined(batches: Sequence[Batch]) -> Batch | None:
@@ -43,10 +58,12 @@ def joined(batches: Sequence[Batch]) -> Batch | None:
     if all(batch.is_array for batch in batches):
         import numpy
 
-        return Batch(numpy.column_stack([batch.numbers for batch in batches]), sizes.pop(), True)
-    parts = zip(*(batch.lists() for batch in batches))
-    examples = [tuple(x for part in example for x in part) for example in parts]
-    return Batch(examples, sizes.pop(), any(batch.is_array for batch in batches))
+        return Batch(numpy.column_stack([batch.rows for batch in batches]), sizes.pop(), True)
+    size, numbers = sizes.pop(), array("d")
+    for example in zip(*(batch.lists() for batch in batches)):
+        for part in example:
+            numbers.extend(part)
+    return Batch(rows_of(numbers, size), size, any(batch.is_array for batch in batches))
 
 
 def first_example(argument: Any, role: str) -> Any:
@@ -69,11 +86,13 @@ def first_example(argument: Any, role: str) -> Any:
     return argument[0]
 
 
-def batch_of(x: Any, name: str, width: int, numbers: Callable[[Any], Sequence[float]]) -> Batch:
-    """Return an argument as a batch; ``numbers`` gives the ``width`` numbers of one example."""
+def batch_of(x: Any, name: str, width: int, add: Callable[[Any, array[float]], None]) -> Batch:
+    """Return an argument as a batch; ``add`` appends the ``width`` numbers of one example."""
     if is_array(x):
         if x.dtype.kind not in "fiu":
             raise CompileError(f"{name} must be real numbers, got an array of {x.dtype}")
         return Batch(x.astype("float64", copy=False).reshape(x.shape[0], width), x.shape[0], True)
-    examples = [tuple(as_floats(numbers(example))) for example in x]
-    return Batch(examples, len(examples), False)
+    numbers = array("d")
+    for example in x:
+        add(example, numbers)
+    return Batch(rows_of(numbers, len(x)), len(x), False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -47,6 +48,8 @@ class Results:
             return lambda outputs: x
         block = block_of(x)
         if block is not None:
+            if all(map(self._is_number, block.numbers)):
+                return self._whole_array(block)
             return self._made(partial(_array, block), block.numbers)
         container = container_of(x)
         if container is not None:
@@ -71,7 +74,24 @@ class Results:
         for x in xs:
             self._place(x)
         last = len(self.slots)
-        return lambda outputs: outputs[first:last]
+
+        def build(outputs: Sequence[Any]) -> list[Any]:
+            numbers = outputs[first:last]
+            return numbers.tolist() if type(numbers) is array else numbers  # type: ignore[return-value]
+
+        return build
+
+    def _whole_array(self, block: Block) -> Build:
+        first = len(self.slots)
+        for x in block.numbers:
+            self._place(x)
+        last = len(self.slots)
+
+        def build(outputs: Sequence[Any]) -> Any:
+            numbers = outputs[first:last]
+            return block.of_doubles(numbers) if type(numbers) is array else _array(block, numbers)
+
+        return build
 
     def _made(self, build: Callable[[list[Any]], Any], xs: list[Any]) -> Build:
         parts = [self._part(x) for x in xs]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Hashable, Iterator
 from dataclasses import fields, is_dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from microgradient.compiler.calling.batches import is_array
+from microgradient.compiler.calling.batches import is_array, is_plain_array
 from microgradient.compiler.program.errors import CompileError
-from microgradient.engine.number import as_float
+from microgradient.engine.number import as_float, packed
 from microgradient.engine.services.blocks import Block, block_of
 from microgradient.engine.services.trees import Container, container_of
 from microgradient.engine.symbol import Symbol
@@ -17,6 +18,8 @@ from microgradient.engine.value import Value
 
 NUMBER = float
 """The structure of a number."""
+
+_MOST_ORDERS = 1000  # orders of keys that are remembered
 
 
 class SymbolGiven(Exception):
@@ -43,24 +46,43 @@ class Structures:
     """Finds the structures of trees; the keys of a dict count in the order first seen."""
 
     def __init__(self) -> None:
-        self._orders: dict[frozenset[Any], tuple[Any, ...]] = {}
+        self._orders: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._first: dict[frozenset[Any], tuple[Any, ...]] = {}
 
     def _keys(self, container: Container) -> tuple[Any, ...]:
         keys = tuple(container.parts)
-        return self._orders.setdefault(frozenset(keys), keys) if container.keyed else keys
+        return self._ordered(keys) if container.keyed else keys
 
-    def flattened(self, tree: Any, numbers: list[float]) -> Hashable:
+    def _ordered(self, keys: tuple[Any, ...]) -> tuple[Any, ...]:
+        found = self._orders.get(keys)
+        if found is None:
+            if len(self._orders) >= _MOST_ORDERS:
+                self._orders.clear()
+            found = self._orders[keys] = self._first.setdefault(frozenset(keys), keys)
+        return found
+
+    def flattened(self, tree: Any, numbers: array[float]) -> Hashable:
         """Append the numbers of ``tree`` to ``numbers`` and return its structure."""
         kind = type(tree)
         if kind is float:
             numbers.append(tree)
             return NUMBER
         if kind is list or kind is tuple:
-            if set(map(type, tree)) == {float}:
-                numbers += tree  # nearly always, and many times faster than one by one
+            doubles = packed(tree)
+            if doubles is not None:  # nearly always
+                numbers.frombytes(doubles)
                 return kind, len(tree)
             parts = [self.flattened(child, numbers) for child in tree]
             return kind, len(parts) if all(part is NUMBER for part in parts) else tuple(parts)
+        if kind is dict:
+            keys = self._ordered(tuple(tree))
+            return kind, keys, tuple([self.flattened(tree[key], numbers) for key in keys])
+        if isinstance(tree, float):
+            numbers.append(tree)
+            return NUMBER
+        if is_plain_array(tree):
+            numbers.frombytes(tree.astype("d", copy=False).tobytes())
+            return kind, tree.shape, ()
         container = container_of(tree)
         if container is not None:
             keys = self._keys(container)
@@ -68,7 +90,7 @@ class Structures:
             return kind, keys, tuple(parts)
         block = _block(tree)
         if block is not None:
-            numbers += [x if type(x) is float else number(x) for x in block.numbers]
+            numbers.extend([x if type(x) is float else number(x) for x in block.numbers])
             return kind, block.shape, block.labels
         if not is_number(tree):
             return kind, tree

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import llvmlite.binding as llvm
 
-from microgradient.compiler.llvm.buffers import as_list, columns_of, doubles, given_doubles, padded
+from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
 from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
@@ -116,7 +117,8 @@ class _Scratch(threading.local):
     """Memory to work in: each thread has its own, and keeps it from call to call."""
 
     def __init__(self, uniform: int, varying: int) -> None:
-        self.uniform, self.varying = doubles(uniform), doubles(varying)
+        self._memories = doubles(uniform), doubles(varying)
+        self.uniform, self.varying = map(ctypes.addressof, self._memories)
 
 
 class MachineKernel:
@@ -131,13 +133,16 @@ class MachineKernel:
         self._columns = len(program.varying)
         self._uniform = function.uniform
         self._scratch = _Scratch(function.uniform, function.varying)
+        self._zeros = array("d", bytes(8 * self._outputs))
 
-    def run(self, inputs: Sequence[float]) -> Sequence[float]:
+    def run(self, inputs: Sequence[float]) -> array[float]:
         """Return the outputs for ``inputs``."""
-        out = (_Double * self._outputs)()
-        given = given_doubles(inputs)
-        self._run(given, None, 0, 1, out, 0, self._scratch.uniform, None)
-        return as_list(out)
+        given = inputs if type(inputs) is array else array("d", inputs)
+        out = self._zeros[:]
+        memory = self._scratch.uniform if self._uniform else None
+        (given_at, _), (out_at, _) = given.buffer_info(), out.buffer_info()
+        self._run(given_at, None, 0, 1, out_at, 0, memory, None)
+        return out
 
     def again(self, inputs: Any) -> Callable[[], object]:
         """Return a function that runs on ``inputs``, an array of doubles, and converts nothing."""
@@ -145,18 +150,24 @@ class MachineKernel:
         return lambda: self._run(inputs, None, 0, 1, out, 0, memory, None)
 
     def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
-        """Return the sums of the outputs over ``batch``, or a sequence of those of each."""
+        """Return the sums of the outputs over ``batch``, or a sequence of those of each.
+
+        A batch is a list, an array or a view of rows; for an array, so is what is kept of each.
+        """
         n = len(batch)
         stride = padded(n, self._lanes)
         columns = columns_of(batch, self._columns, stride)
         width = stride if self._keeps_each else 1
-        out = doubles(self._outputs * width)
-        memories = self._scratch.uniform, self._scratch.varying
-        self._run(given_doubles(inputs), columns, stride, n, out, width, *memories)
+        out = array("d", bytes(8 * self._outputs * width))
+        given = inputs if type(inputs) is array else array("d", inputs)
+        self._run(
+            *(given.buffer_info()[0], columns, stride, n, out.buffer_info()[0], width),
+            *(self._scratch.uniform, self._scratch.varying),
+        )
         if not self._keeps_each:
-            return as_list(out)
-        if isinstance(batch, list):
-            return [out[k : k + self._outputs * width : width] for k in range(n)]
+            return out
+        if not hasattr(batch, "dtype"):
+            return [out[k : k + self._outputs * width : width].tolist() for k in range(n)]
         import numpy
 
         return numpy.frombuffer(out).reshape(self._outputs, stride)[:, :n].T

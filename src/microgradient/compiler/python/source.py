@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import weakref
+from array import array
 from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf, nan
@@ -143,9 +144,9 @@ class PythonKernel:
     def __init__(self, program: Program) -> None:
         self._function = python_function(python_source(program))
 
-    def run(self, inputs: Sequence[float]) -> Sequence[float]:
+    def run(self, inputs: Sequence[float]) -> array[float]:
         """Return the outputs for ``inputs``."""
-        return self._function(inputs)  # type: ignore[no-any-return]
+        return array("d", self._function(inputs))
 
     def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
         """Return the sums of the outputs over ``batch``, or a sequence of those of each."""

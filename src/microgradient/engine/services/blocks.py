@@ -32,6 +32,15 @@ class Block(NamedTuple):
     build: Callable[[Sequence[Any]], Any]
     labels: tuple[Hashable, ...] = ()
 
+    def of_doubles(self, numbers: array[float]) -> Any:
+        """Return an array of this kind with these numbers, in whose memory it may lie."""
+        if isinstance(self.source, array):
+            return numbers
+        numpy = _loaded("numpy")
+        if self.shape and isinstance(self.source, numpy.ndarray):
+            return numpy.frombuffer(numbers).reshape(self.shape)
+        return self.build(numbers.tolist())
+
     def nested(self) -> Any:
         """Return the numbers as nested lists."""
         numbers = self.numbers
