@@ -29,7 +29,7 @@ class Results:
     def __init__(self, trace: Trace, output: Any, counted: bool, summed: bool) -> None:
         self.slots: list[int] = []
         self._trace = trace
-        self._numbers = (float, int) if counted else (float,)
+        self._numbers = (Symbol, Value, float, int) if counted else (Symbol, Value, float)
         self._truths = not summed
         self.one = self._part(output)
         del self._trace
@@ -70,10 +70,7 @@ class Results:
         return lambda outputs: x
 
     def _list(self, xs: list[Any]) -> Build:
-        first = len(self.slots)
-        for x in xs:
-            self._place(x)
-        last = len(self.slots)
+        first, last = self._places(xs)
 
         def build(outputs: Sequence[Any]) -> list[Any]:
             numbers = outputs[first:last]
@@ -82,10 +79,7 @@ class Results:
         return build
 
     def _whole_array(self, block: Block) -> Build:
-        first = len(self.slots)
-        for x in block.numbers:
-            self._place(x)
-        last = len(self.slots)
+        first, last = self._places(block.numbers)
 
         def build(outputs: Sequence[Any]) -> Any:
             numbers = outputs[first:last]
@@ -98,11 +92,22 @@ class Results:
         return lambda outputs: build([part(outputs) for part in parts])
 
     def _is_number(self, x: Any) -> bool:
-        return isinstance(x, (Symbol, Value, *self._numbers)) and not isinstance(x, bool)
+        return isinstance(x, self._numbers) and not isinstance(x, bool)
 
     def _place(self, x: Any) -> int:
         self.slots.append(self._trace.slot(x))
         return len(self.slots) - 1
+
+    def _places(self, xs: Sequence[Any]) -> tuple[int, int]:
+        """Place numbers one after the other; return the first place and the one behind the last."""
+        first = len(self.slots)
+        known: dict[int, int] = {}  # by identity: most of a sparse matrix is one and the same 0.0
+        for x in xs:
+            slot = known.get(id(x))
+            if slot is None:
+                slot = known[id(x)] = self._trace.slot(x)
+            self.slots.append(slot)
+        return first, len(self.slots)
 
 
 def _array(block: Block, numbers: Sequence[Any]) -> Any:

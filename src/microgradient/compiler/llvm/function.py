@@ -60,18 +60,19 @@ def lowered(
     accumulate: bool = False,
     whole: bool = False,
     often: bool = False,
+    preset: bool = False,
 ) -> ProgramFunction:
     """Return ``program`` as a function that computes ``lanes`` examples at a time.
 
     ``vector`` is how many neighbouring numbers one instruction works on where there is no batch;
     ``accumulate`` adds outputs of each example to what is there; ``whole`` promises that the number
     of examples is always a multiple of the lanes; ``often`` says that it will be called so often
-    that compiling may take long.
+    that compiling may take long; ``preset`` that outputs which are constants are there already.
     """
     if _repeats_little(program, often):
         return _tabled(program, lanes, name, accumulate)
     program = optimized(program, NATIVE)
-    schedule, batched = scheduled(program), bool(program.varying)
+    schedule, batched = scheduled(program, preset=preset), bool(program.varying)
     layout = layout_of(schedule, lanes, vector, batched and program.reduce is None)
     tables: list[str] = []
 

@@ -16,6 +16,7 @@ from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
 from microgradient.compiler.llvm.table import Interpreter
+from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
 from microgradient.engine.arithmetic import FLOATS
 
@@ -127,18 +128,20 @@ class MachineKernel:
     def __init__(self, program: Program) -> None:
         self._outputs, self._keeps_each = len(program.outputs), program.reduce is None
         self._lanes = vector_width() if program.varying else 1
-        function = lowered(program, self._lanes, vector=vector_width())
+        single, code = not program.varying, program.instructions
+        function = lowered(program, self._lanes, vector=vector_width(), preset=single)
         self._code = Code(module_with([function]))
         self._run = self._code.function("run", function.callee.parameters)
         self._columns = len(program.varying)
         self._uniform = function.uniform
         self._scratch = _Scratch(function.uniform, function.varying)
-        self._zeros = array("d", bytes(8 * self._outputs))
+        constants = [code[i].number if code[i].op is CONSTANT else 0.0 for i in program.outputs]
+        self._preset = array("d", constants if single else ())
 
     def run(self, inputs: Sequence[float]) -> array[float]:
         """Return the outputs for ``inputs``."""
         given = inputs if type(inputs) is array else array("d", inputs)
-        out = self._zeros[:]
+        out = self._preset[:]
         memory = self._scratch.uniform if self._uniform else None
         (given_at, _), (out_at, _) = given.buffer_info(), out.buffer_info()
         self._run(given_at, None, 0, 1, out_at, 0, memory, None)
@@ -146,8 +149,13 @@ class MachineKernel:
 
     def again(self, inputs: Any) -> Callable[[], object]:
         """Return a function that runs on ``inputs``, an array of doubles, and converts nothing."""
-        out, memory = (_Double * self._outputs)(), (_Double * self._uniform)()
-        return lambda: self._run(inputs, None, 0, 1, out, 0, memory, None)
+        out, memory = self._preset[:], (_Double * self._uniform)()
+
+        def run() -> array[float]:
+            self._run(inputs, None, 0, 1, out.buffer_info()[0], 0, memory, None)
+            return out
+
+        return run
 
     def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
         """Return the sums of the outputs over ``batch``, or a sequence of those of each.

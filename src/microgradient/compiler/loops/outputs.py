@@ -42,18 +42,24 @@ def summed_products(program: Program, varies: Sequence[bool]) -> set[int]:
 
 
 def output_nests(
-    program: Program, place: Mapping[int, Place], products: Collection[int]
+    program: Program, place: Mapping[int, Place], products: Collection[int], preset: bool
 ) -> list[Nest | Contraction]:
-    """Return the nests that write the outputs, of which ``products`` are contracted."""
-    return [*_copies(program, place, products), *_contractions(program, place, products)]
+    """Return the nests that write the outputs, of which ``products`` are contracted.
+
+    ``preset`` says that those that are constants are there already.
+    """
+    return [*_copies(program, place, products, preset), *_contractions(program, place, products)]
 
 
-def _copies(program: Program, place: Mapping[int, Place], products: Collection[int]) -> list[Nest]:
+def _copies(
+    program: Program, place: Mapping[int, Place], products: Collection[int], preset: bool
+) -> list[Nest]:
     constants: list[tuple[Hashable, tuple[int, int]]] = []
     numbers: list[tuple[Hashable, tuple[int, int]]] = []
     for k, slot in enumerate(program.outputs):
         if program.instructions[slot].op is CONSTANT:
-            constants.append((program.instructions[slot].number.hex(), (k, 0)))
+            if not preset:
+                constants.append((program.instructions[slot].number.hex(), (k, 0)))
         elif slot not in products:
             buffer, at = place[slot]
             numbers.append((buffer, (k, at)))

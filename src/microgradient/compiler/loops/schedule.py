@@ -45,9 +45,9 @@ LARGEST_BLOCK = 1000  # statements written out in one nest
 LONG_SUM = 24  # terms; with fewer a sum is written out
 
 
-def scheduled(program: Program) -> Schedule:
-    """Return the loop nests of ``program``."""
-    return _Scheduler(program).run()
+def scheduled(program: Program, *, preset: bool = False) -> Schedule:
+    """Return the loop nests of ``program``, without outputs that are constants if ``preset``."""
+    return _Scheduler(program).run(preset)
 
 
 class Computed(NamedTuple):
@@ -69,7 +69,7 @@ class _Scheduler:
         self.place: dict[int, Place] = {}
         self.computed: dict[int, Computed] = {}
 
-    def run(self) -> Schedule:
+    def run(self, preset: bool) -> Schedule:
         varying, counts = set(self.program.varying), {UNIFORM: 0, VARYING: 0}
         for i in range(len(self.program.inputs)):
             buffer = VARYING if i in varying else UNIFORM
@@ -77,7 +77,7 @@ class _Scheduler:
             counts[buffer] += 1
         for slots in isomorphic(self.program, self.varies, self.products):
             self._schedule(slots)
-        outputs = output_nests(self.program, self.place, self.products)
+        outputs = output_nests(self.program, self.place, self.products, preset)
         for nest in (*self.nests, *outputs):
             self._keep(nest)
         return Schedule(self.nests, outputs, self.buffers)

@@ -8,7 +8,8 @@ gradient.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 from microgradient.compiler.program.primitives import (
@@ -57,12 +58,19 @@ def reverse(
     parts: dict[int, list[_Part]] = {}
     for result, weight in seeds:
         parts.setdefault(trace.slot(result), []).append(_Part(weight, 1.0, None, None))
-    last, first = max(parts, default=0), min(variables, default=0)
-    active = _dependents(trace, variables, last)
+    active = trace.dependents(variables)
+    waiting = [-slot for slot in parts if slot in active]  # the last one first
+    heapify(waiting)
     adjoint: dict[int, Any] = {}
-    for slot in range(last, first - 1, -1):
-        if slot in parts and slot in active:
-            adjoint[slot] = _Adjoint(trace, slot, parts.pop(slot), keep_nan).pass_on(parts, active)
+    while waiting:  # only what the results depend on is visited, however much has been recorded
+        slot = -heappop(waiting)
+        one = _Adjoint(trace, slot, parts.pop(slot), keep_nan)
+        adjoint[slot] = one.value
+        for operand, part in one.passed_on(active):
+            if operand not in parts:
+                parts[operand] = []
+                heappush(waiting, -operand)
+            parts[operand].append(part)
     return [adjoint.get(slot, 0.0) for slot in variables]
 
 
@@ -120,26 +128,29 @@ class _Adjoint:
             or any(p.source in NAN_IN_NAN_OUT and p.reached in (None, self.reached) for p in parts)
         )
 
-    def pass_on(self, parts: dict[int, list[_Part]], active: set[int]) -> Any:
+    def passed_on(self, active: Container[int]) -> list[tuple[int, _Part]]:
+        """Return what it contributes to the adjoints of the operands that are active."""
         op, slots = self.instruction.op, self.instruction.operands
         if op is SELECT:
-            self._choose(parts, active)
-        elif slots and op not in CUT:
-            trace = self.trace
-            v, operands = trace.symbol(self.slot), [trace.symbol(slot) for slot in slots]
-            for slot, partial in zip(slots, op.partials(GRAPH, v, *operands)):
-                if slot in active:
-                    part = _Part(self.value, partial, self.reached, op)
-                    parts.setdefault(slot, []).append(part)
-        return self.value
+            return self._chosen(active)
+        if not slots or op in CUT:
+            return []
+        trace = self.trace
+        v, operands = trace.symbol(self.slot), [trace.symbol(slot) for slot in slots]
+        return [
+            (slot, _Part(self.value, partial, self.reached, op))
+            for slot, partial in zip(slots, op.partials(GRAPH, v, *operands))
+            if slot in active
+        ]
 
-    def _choose(self, parts: dict[int, list[_Part]], active: set[int]) -> None:
+    def _chosen(self, active: Container[int]) -> list[tuple[int, _Part]]:
         condition, x, y = self.instruction.operands
-        emit = self.trace.emit
+        emit, found = self.trace.emit, []
         for slot, taken in ((x, condition), (y, emit(NOT, (condition,)))):
             if slot in active:
                 reached = taken if self.reached is None else emit(AND, (self.reached, taken))
-                parts.setdefault(slot, []).append(_Part(self.value, 1.0, reached, None))
+                found.append((slot, _Part(self.value, 1.0, reached, None)))
+        return found
 
 
 def forward(
@@ -152,7 +163,7 @@ def forward(
         tangent[slot] = tangent[slot] + direction if slot in tangent else direction
     slots = [trace.slot(y) for y in results]
     last = max(slots, default=-1)
-    for slot in sorted(_dependents(trace, variables, last)):
+    for slot in sorted(slot for slot in trace.dependents(variables) if slot <= last):
         op, operands, _ = trace.instructions[slot]
         if slot in tangent or op in CUT:
             continue
@@ -168,16 +179,3 @@ def forward(
             total = trace.symbol(trace.emit(NAN_WHERE_NAN, (trace.slot(total), slot)))
         tangent[slot] = total
     return [tangent.get(slot, 0.0) for slot in slots]
-
-
-def _dependents(trace: Recorder, variables: Sequence[int], last: int) -> set[int]:
-    """Return the slots up to ``last`` through which a result depends on ``variables``."""
-    active = set(variables)
-    instructions = trace.instructions
-    for slot in range(min(variables, default=last) + 1, last + 1):
-        op, operands, _ = instructions[slot]
-        if op is NAN_WHERE_NAN:
-            operands = operands[:1]  # an adjoint that is constant but for nan has no derivative
-        if op not in CUT and not active.isdisjoint(operands):
-            active.add(slot)
-    return active

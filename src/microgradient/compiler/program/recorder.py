@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import nan
 from typing import Any
 
 from microgradient.compiler.program import primitives
-from microgradient.compiler.program.primitives import ARGUMENT, CONDITIONS, CONSTANT, SAME, SELECT
+from microgradient.compiler.program.primitives import (
+    ARGUMENT,
+    CONDITIONS,
+    CONSTANT,
+    CUT,
+    NAN_WHERE_NAN,
+    SAME,
+    SELECT,
+)
 from microgradient.compiler.program.program import Instruction
 from microgradient.engine import ops
 from microgradient.engine.number import as_float
@@ -30,6 +39,7 @@ class Recorder(ABC):
         self.instructions = [Instruction(primitives.INPUT)] * inputs
         self.adjoint_of: dict[int, int] = {}
         self.adjoint_from: int | None = None
+        self._dependents: dict[tuple[int, ...], tuple[set[int], int]] = {}
         self._known: dict[tuple[Op, tuple[int, ...] | str], int] = {}
 
     @abstractmethod
@@ -76,6 +86,20 @@ class Recorder(ABC):
         """Return the slot of the same number, as another result where an adjoint needs it."""
         known = self.final or self.instructions[slot].op is SAME
         return slot if known else self.put(SAME, (slot,))
+
+    def dependents(self, variables: Sequence[int]) -> set[int]:
+        """Return the slots through which a result may depend on ``variables``, for derivatives."""
+        key = tuple(variables)
+        active, seen = self._dependents.get(key, (set(key), min(key, default=0)))
+        code = self.instructions
+        for slot in range(seen, len(code)):
+            op, operands, _ = code[slot]
+            if op is NAN_WHERE_NAN:
+                operands = operands[:1]  # an adjoint that is constant but for nan has no derivative
+            if op not in CUT and not active.isdisjoint(operands):
+                active.add(slot)
+        self._dependents[key] = active, len(code)
+        return active
 
     def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
         """Return the slot of this instruction, or None if it has not been recorded."""
