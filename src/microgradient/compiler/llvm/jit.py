@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
 from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
+from microgradient.compiler.llvm.object_cache import key_of, load, store
 from microgradient.compiler.llvm.table import Interpreter
 from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
@@ -24,6 +26,7 @@ _PYTHON_OWN = frozenset(  # where the engine does not call C's; C's gamma is log
     ("cbrt", "lgamma", "digamma", "polygamma", "gamma", "erfinv", "sinc", "sinc_derivative", "mod")
 )
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile
+_RECIPE = "1"  # of how text becomes object code: another one, and kept code is no longer found
 _lock = threading.RLock()  # LLVM compiles one module at a time
 _Double = ctypes.c_double
 
@@ -40,13 +43,18 @@ class Code:
 
     def __init__(self, module: Module) -> None:
         with _lock:
-            target = _target(2 if len(module.text) < _LARGE else 0)
-            parsed = llvm.parse_assembly(module.text)
-            parsed.verify()
+            effort = 2 if len(module.text) < _LARGE else 0
+            target = _target(effort)
+            cpu = target.triple, llvm.get_host_cpu_name(), _features()
+            key = key_of(module.text, str(effort), *cpu, llvmlite.__version__, _RECIPE)
+            code = load(key)
+            if code is None:
+                code = _compiled(module, target)
+                store(key, code)
             for name in module.libraries:
                 llvm.add_symbol(f"lib_{name}", _address(name))
-            _optimize(parsed, target)
-            self._engine = llvm.create_mcjit_compiler(parsed, target)
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
 
     def function(self, name: str, types: Sequence[str], result: Any = None) -> Any:
@@ -59,14 +67,26 @@ class Code:
         return int(self._engine.get_function_address(name))
 
 
+@lru_cache
+def _features() -> str:
+    return llvm.get_host_cpu_features().flatten()  # type: ignore[no-any-return]
+
+
 def _target(effort: int) -> llvm.TargetMachine:
     """Return a description of this processor, a new one each time: an engine takes ownership."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features().flatten()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=effort, jit=True
+        cpu=llvm.get_host_cpu_name(), features=_features(), opt=effort, jit=True
     )
+
+
+def _compiled(module: Module, target: llvm.TargetMachine) -> bytes:
+    """Return the object code of ``module``."""
+    parsed = llvm.parse_assembly(module.text)
+    parsed.verify()
+    _optimize(parsed, target)
+    return target.emit_object(parsed)  # type: ignore[no-any-return]
 
 
 def _optimize(module: llvm.ModuleRef, target: llvm.TargetMachine) -> None:
