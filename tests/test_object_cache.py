@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,29 +29,25 @@ print(len(made), value.hex(), *(g.hex() for g in gradient), small.hex())
 """
 
 
-def started(folder):
+def run(folder):
+    """Return how many modules a new process compiled, and its numbers."""
     environment = {**os.environ, "MICROGRADIENT_CACHE": str(folder)}
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, text=True
-    )
-
-
-def finished(process):
-    made, *numbers = process.communicate()[0].split()
-    assert process.returncode == 0
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    made, *numbers = done.stdout.split()
     return int(made), numbers
 
 
 def test_a_second_process_compiles_nothing_and_computes_the_same(tmp_path):
-    first = finished(started(tmp_path / "new"))
+    first = run(tmp_path / "new")
     assert first[0] == 3  # two programs and the interpreter
-    assert finished(started(tmp_path / "new")) == (0, first[1])
+    assert run(tmp_path / "new") == (0, first[1])
     assert oct((tmp_path / "new").stat().st_mode)[-3:] == "700"
 
 
 def test_two_processes_at_once_and_damage(tmp_path):
-    processes = [started(tmp_path) for _ in range(2)]
-    (_, numbers), (_, others) = map(finished, processes)
+    with ThreadPoolExecutor() as pool:
+        (_, numbers), (_, others) = pool.map(run, [tmp_path] * 2)
     assert numbers == others
     entries = sorted(tmp_path.iterdir())
     assert len(entries) == 3
@@ -59,8 +56,8 @@ def test_two_processes_at_once_and_damage(tmp_path):
     damaged = bytearray(entries[2].read_bytes())
     damaged[len(damaged) // 2] ^= 1
     entries[2].write_bytes(damaged)
-    assert finished(started(tmp_path)) == (3, numbers)
-    assert finished(started(tmp_path)) == (0, numbers)
+    assert run(tmp_path) == (3, numbers)
+    assert run(tmp_path) == (0, numbers)
 
 
 @pytest.mark.parametrize("off", ["", "0", "off", "OFF"])
