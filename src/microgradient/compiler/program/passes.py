@@ -13,15 +13,13 @@ from typing import Any, TypedDict
 
 from microgradient.compiler.program.errors import CompileError
 from microgradient.compiler.program.primitives import (
-    ARGUMENT,
     CONDITIONS,
     CONSTANT,
-    DETACH,
     EXP_NONPOSITIVE,
     INPUT,
     LESS,
+    MARKS,
     OWN,
-    SAME,
     SELECT,
 )
 from microgradient.compiler.program.program import Instruction, Program
@@ -50,13 +48,12 @@ def program_of(
         (value.label or f"Value number {i}", number)
         for i, (value, number) in enumerate(trace.captured.items(), 1)
     ]
-    return Program(
-        tuple(names),
-        **_rewritten(trace, outputs, _without_marks),
-        captured=tuple(captured),
-        varying=tuple(varying),
-        reduce=reduce,
+    inputs = tuple([Instruction(INPUT)] * len(names))
+    program = Program(
+        tuple(names), inputs, (), captured=tuple(captured), varying=tuple(varying), reduce=reduce
     )
+    code = _only_marks_left_out(trace, outputs) or _rewritten(trace, outputs, _without_marks)
+    return program.with_code(code)
 
 
 class _Code(TypedDict):
@@ -81,14 +78,16 @@ def _rewritten(
     inputs = sum([instruction.op is INPUT for instruction in code])
     trace = into(inputs, final=True)
     new = list(range(len(code)))
+    uses, instructions = _uses(code, ()), trace.instructions
     distinct = True  # so far no two instructions have become one, nor can others that read them
+    tidy = True  # so far all that was written is needed
     for slot in range(inputs, len(code)):
         if slot == source.adjoint_from:
-            trace.adjoint_from = len(trace.instructions)
+            trace.adjoint_from = len(instructions)
         if live[slot]:
             op, operands, number = code[slot]
             slots = tuple([new[i] for i in operands])
-            end = len(trace.instructions)
+            end = len(instructions)
             written = emit(trace, op, slots) if operands else None
             if written is None:
                 written = (
@@ -96,18 +95,54 @@ def _rewritten(
                     if distinct and operands
                     else trace.put(op, slots, number)
                 )
-            distinct = distinct and written >= end
+            elif written != end or len(instructions) > end + 1 or instructions[end][0] is not op:
+                tidy = tidy and op in MARKS
+            if written < end:
+                distinct = distinct and op in MARKS and uses[operands[0]] == 1
             new[slot] = written
     for slot, of in source.adjoint_of.items():
         if live[slot] and live[of] and new[slot] >= inputs:
             trace.adjoint_of.setdefault(new[slot], new[of])
-    return _without_dead(trace, [new[slot] for slot in outputs])
+    return _without_dead(trace, [new[slot] for slot in outputs], tidy)
 
 
-def _without_dead(trace: Trace, outputs: Sequence[int]) -> _Code:
-    """Return the instructions of ``trace`` that ``outputs`` need, and the inputs."""
+def _only_marks_left_out(trace: Trace, outputs: Sequence[int]) -> _Code | None:
+    """Return the live instructions without marks; None if more may become equal, or known, so.
+
+    That cannot be where nothing but the mark reads what is marked, and that is no constant.
+    """
     code, first = trace.instructions, trace.adjoint_from
+    uses = _uses(code, outputs)
+    marked = [operands[0] for op, operands, _ in code if op in MARKS]
+    if any(uses[slot] > 1 or code[slot].op is CONSTANT for slot in marked):
+        return None
     live = _live(code, outputs)
+    kept = [needed and x[0] not in MARKS for needed, x in zip(live, code)]
+    new = list(accumulate(kept, initial=0))
+    for slot, (op, operands, _) in enumerate(code):
+        if op in MARKS:
+            new[slot] = new[operands[0]]
+    renumbered = [
+        Instruction(op, tuple([new[i] for i in operands]), number)
+        for (op, operands, number), keep in zip(code, kept)
+        if keep
+    ]
+    adjoint_of: dict[int, int] = {}
+    for slot, of in trace.adjoint_of.items():
+        if live[slot] and live[of] and code[slot].op is not INPUT:
+            adjoint_of.setdefault(new[slot], new[of])
+    return {
+        "instructions": tuple(renumbered),
+        "outputs": tuple([new[slot] for slot in outputs]),
+        "adjoint_of": adjoint_of,
+        "adjoint_from": None if first is None else new[first],
+    }
+
+
+def _without_dead(trace: Trace, outputs: Sequence[int], tidy: bool) -> _Code:
+    """Return what ``outputs`` need of ``trace``, which is all if ``tidy``, and the inputs."""
+    code, first = trace.instructions, trace.adjoint_from
+    live = [] if tidy else _live(code, outputs)
     if all(live):
         return {
             "instructions": tuple(code),
@@ -129,6 +164,17 @@ def _without_dead(trace: Trace, outputs: Sequence[int]) -> _Code:
     }
 
 
+def _uses(code: Sequence[Instruction], outputs: Iterable[int]) -> list[int]:
+    """Return how often each slot is an operand, or an output."""
+    uses = [0] * len(code)
+    for _, operands, _ in code:
+        for slot in operands:
+            uses[slot] += 1
+    for slot in outputs:
+        uses[slot] += 1
+    return uses
+
+
 def _live(code: Sequence[Instruction], outputs: Iterable[int]) -> list[bool]:
     """Return for each slot whether it is an input or needed by an output."""
     live = [op is INPUT for op, _, _ in code]
@@ -145,9 +191,15 @@ def _copied(trace: Trace, op: Op, slots: tuple[int, ...]) -> None:
     """Copy every instruction."""
 
 
-def _without_marks(trace: Trace, op: Op, slots: tuple[int, ...]) -> int:
-    """Leave out the marks that only derivatives care for."""
-    return slots[0] if op in (ARGUMENT, DETACH, SAME) else trace.emit(op, slots)
+def _without_marks(trace: Trace, op: Op, slots: tuple[int, ...]) -> int | None:
+    """Leave out the marks that only derivatives care for; then more may be known to be constant."""
+    if op in MARKS:
+        return slots[0]
+    code = trace.instructions
+    for slot in slots:
+        if code[slot][0] is CONSTANT:
+            return trace.emit(op, slots)
+    return trace.emit(op, slots) if op is SELECT else None
 
 
 def legalize(program: Program, native: Iterable[str]) -> Program:
@@ -214,12 +266,7 @@ def _symbol(trace: Trace, slot: int) -> Any:
 
 def _contracted(program: Program) -> list[Instruction]:
     """Return the instructions, the last one of each sum of products being a dot."""
-    uses = [0] * len(program.instructions)
-    for _, operands, _ in program.instructions:
-        for operand in operands:
-            uses[operand] += 1
-    for slot in program.outputs:
-        uses[slot] += 1
+    uses = _uses(program.instructions, program.outputs)
     inner = _inner_sums(program, uses)
     code = _sums_of_squares_as_dots(program.instructions, uses)
     terms_of: dict[int, list[int]] = {}

@@ -52,6 +52,8 @@ KINDS = {
 """The kinds of the operands where they are not all numbers."""
 OWN = frozenset((*CONDITIONS, ARGUMENT, DETACH, NAN_WHERE_NAN, SELECT, CONSTANT))
 """What every backend has, besides rows of the table."""
+MARKS = frozenset((ARGUMENT, DETACH, SAME))
+"""Operations that only derivatives care for: the number is that of the operand."""
 CUT = frozenset((*CONDITIONS, DETACH, INPUT, CONSTANT))
 """Operations that no derivative passes through."""
 

@@ -66,21 +66,21 @@ class Recorder(ABC):
         if op is SELECT and slots[1] == slots[2]:
             return self.same(slots[1])
         if op is ARGUMENT or op is SELECT or op in CONDITIONS:
-            return self.put(op, slots)
+            return self.append(Instruction(op, slots))
         code = self.instructions
         for slot in slots:
-            if code[slot].op is not CONSTANT:
+            if code[slot][0] is not CONSTANT:
                 break
         else:
             if slots:
                 return self.constant(as_float(op.fast(*[code[slot].number for slot in slots])))
         if op in _WITH_NEUTRAL:
             first, second = code[slots[0]], code[slots[1]]
-            if second.op is CONSTANT and (op, repr(second.number)) in _NEUTRAL:
+            if second[0] is CONSTANT and (op, repr(second.number)) in _NEUTRAL:
                 return self.same(slots[0])
-            if op is ops.mul and first.op is CONSTANT and first.number == 1.0:
+            if op is ops.mul and first[0] is CONSTANT and first.number == 1.0:
                 return self.same(slots[1])
-        return self.put(op, slots)
+        return self.append(Instruction(op, slots))
 
     def same(self, slot: int) -> int:
         """Return the slot of the same number, as another result where an adjoint needs it."""
@@ -114,8 +114,11 @@ class Recorder(ABC):
         """Record an instruction without looking whether it is known, and return its slot."""
         slot = len(self.instructions)
         self.instructions.append(instruction)
-        if instruction[0] is not ARGUMENT:  # each argument is a variable
-            self._known[_key(*instruction)] = slot
+        op, slots, number = instruction
+        if op is CONSTANT:
+            self._known[op, number.hex()] = slot
+        elif op is not ARGUMENT:  # each argument is a variable
+            self._known[op, slots] = slot
         return slot
 
 
