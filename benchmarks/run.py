@@ -1,7 +1,8 @@
-"""Print every figure of the README's section on eager speed: python benchmarks/run.py
+"""Print the figures that speed is judged by, and their targets: python benchmarks/run.py
 
-Measures the native engine and then, in a process of its own, the pure one; each beside its peers,
-in alternating rounds of one process. A ratio says how many times faster than the peer we are.
+The native engine and, in a process of its own, the pure one; then compiling, and calls. Each beside
+its peers, in alternating rounds of one process. In the eager part a ratio says how many times
+faster than the peer we are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import chain
@@ -90,6 +92,8 @@ def main() -> None:
     if NATIVE:
         print(flush=True)
         subprocess.run([sys.executable, __file__], env={**os.environ, "MICROGRADIENT_PURE": "1"})
+        for name in ("compiling.py", "calls.py"):
+            subprocess.run([sys.executable, Path(__file__).with_name(name)])
 
 
 if __name__ == "__main__":

@@ -146,25 +146,6 @@ def with_torch_tensors() -> Callable[[], list[float]]:
     return step
 
 
-def with_autograd_scalars() -> Callable[[], list[float]]:
-    import autograd
-    import autograd.numpy as np
-
-    def relu(v: Any) -> Any:
-        return np.where(v > 0, v, 0.0)
-
-    def loss(layers: Any) -> Any:
-        return loss_of(lambda x: forward(layers, x, relu), float, relu)
-
-    both = autograd.value_and_grad(loss)
-
-    def step() -> list[float]:
-        value, gradient = both(WEIGHTS)
-        return [float(value), *(float(g) for row in gradient for ws, b in row for g in (*ws, b))]
-
-    return step
-
-
 def contestants() -> dict[str, Callable[[], list[float]]]:
     """Return every step that can run here, after checking that all give the same numbers."""
     steps = {
@@ -175,8 +156,6 @@ def contestants() -> dict[str, Callable[[], list[float]]]:
     }
     if find_spec("xad"):
         steps["XAD, plain operators"] = with_xad()
-    if find_spec("autograd"):
-        steps["autograd, scalars, plain operators"] = with_autograd_scalars()
     if find_spec("torch"):
         steps["torch, 0-d tensors, plain operators"] = with_torch_scalars()
         steps["torch, tensors (for scale: vectorised)"] = with_torch_tensors()

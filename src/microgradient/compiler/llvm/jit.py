@@ -167,12 +167,17 @@ class MachineKernel:
         self._run(given_at, None, 0, 1, out_at, 0, memory, None)
         return out
 
-    def again(self, inputs: Any) -> Callable[[], object]:
-        """Return a function that runs on ``inputs``, an array of doubles, and converts nothing."""
-        out, memory = self._preset[:], (_Double * self._uniform)()
+    def again(self, inputs: Any, batch: Any = ()) -> Callable[[], object]:
+        """Return a function that runs on ``inputs`` and a batch, and converts nothing any more."""
+        given, n = array("d", inputs), len(batch)
+        stride = padded(n, self._lanes)
+        columns = columns_of(batch, self._columns, stride) if n else None
+        width = stride if self._keeps_each else 1
+        out = array("d", bytes(8 * self._outputs * width)) if n else self._preset[:]
 
         def run() -> array[float]:
-            self._run(inputs, None, 0, 1, out.buffer_info()[0], 0, memory, None)
+            places = given.buffer_info()[0], columns, stride, n or 1, out.buffer_info()[0], width
+            self._run(*places, self._scratch.uniform, self._scratch.varying)
             return out
 
         return run
