@@ -374,6 +374,15 @@ static Kernel *kernel_of(PyObject *op)
     return NULL;
 }
 
+/* has_kernel(name of an operation) */
+static PyObject *has_kernel(PyObject *module, PyObject *name)
+{
+    int found = 0;
+    for (Kernel *kernel = kernels; kernel->name != NULL && !found && PyUnicode_Check(name); kernel++)
+        found = PyUnicode_CompareWithASCIIString(name, kernel->name) == 0;
+    return PyBool_FromLong(found);
+}
+
 /* apply(op, x): the node of an operation on one operand, which has record(). */
 static PyObject *apply(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -1629,6 +1638,7 @@ static PyMethodDef functions[] = {
     {"watch", watch, METH_O, NULL}, {"add_row", add_row, METH_O, NULL},
     {"live_nodes", live_nodes, METH_NOARGS, NULL}, {"packed", packed, METH_O, NULL},
     {"constant", constant, METH_O, NULL}, FAST("new_node", new_node), FAST("apply", apply),
+    {"has_kernel", has_kernel, METH_O, NULL},
     FAST("responses", responses), FAST("computed_nodes", computed_nodes),
     FAST("gradients", gradients), FAST("dependents", dependents), FAST("holds_variable", holds_variable),
     FAST("graph_adjoints", graph_adjoints), FAST("descent", descent), FAST("momentum", momentum),

@@ -44,11 +44,21 @@ def _method(op: Op) -> Callable[[Value], Value]:
             anomaly.check_node(node)
         return node
 
-    if native.node is not None:
+    if native.node is not None and native.node.has_kernel(op.name):
         apply = native.node.apply
 
         def method(self: Value) -> Value:  # in C
             return apply(op, self)  # type: ignore[no-any-return]
+
+    elif native.node is not None:
+
+        def method(self: Value) -> Value:  # record() in C would take twice as long
+            if type(self) is not Value:
+                return self.record(op, (self,))
+            x = self._data
+            data = function(x)
+            slopes = tuple(partials_of(FLOATS, data, x)) if data == data else (nan,)
+            return new_node(data, op, (self,), slopes)
 
     method.__name__ = op.name
     method.__qualname__ = f"Value.{op.name}"  # by which pickle finds it in a module's activation
