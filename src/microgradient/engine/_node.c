@@ -140,7 +140,8 @@ static PyObject *two(double data, PyObject *op, Node *left, Node *right, double 
 
 /* --- operands ---------------------------------------------------------------------------------- */
 
-/* Whether x is a float or an int; then *number is it. (One that is too large is left to Python.) */
+/* Whether x is a float or an int; only then *number is set. (One that is too large is left to
+   Python.) */
 static inline int plain(PyObject *x, double *number)
 {
     if (PyFloat_CheckExact(x)) {
@@ -149,11 +150,13 @@ static inline int plain(PyObject *x, double *number)
     }
     if (!PyLong_CheckExact(x))
         return 0;
-    *number = PyLong_AsDouble(x);
-    if (*number != -1.0 || !PyErr_Occurred())
-        return 1;
-    PyErr_Clear();
-    return 0;
+    double given = PyLong_AsDouble(x);
+    if (given == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return 0;
+    }
+    *number = given;
+    return 1;
 }
 
 /* as_float(x): 0, or -1 with an exception. */
@@ -279,7 +282,7 @@ static PyObject *compare(PyObject *self, PyObject *other, int how)
 {
     static const char *reflected[] = {
         [Py_LT] = "__gt__", [Py_LE] = "__ge__", [Py_GT] = "__lt__", [Py_GE] = "__le__"};
-    double x = ((Node *)self)->data, y;
+    double y;
     if (is_value(other))
         y = ((Node *)other)->data;
     else if (how == Py_EQ || how == Py_NE) {
@@ -302,6 +305,7 @@ static PyObject *compare(PyObject *self, PyObject *other, int how)
         y = b->data;
         Py_DECREF((PyObject *)b);
     }
+    double x = ((Node *)self)->data; /* read last: converting the other may have changed it */
     Py_RETURN_RICHCOMPARE(x, y, how);
 }
 
@@ -941,9 +945,14 @@ static PyObject *computed_nodes(PyObject *module, PyObject *const *roots, Py_ssi
         if (walk((Node *)roots[i], mark, &order) < 0)
             goto done;
     }
+    for (Py_ssize_t i = 0; i < order.count; i++)
+        kept(order.nodes[i]); /* a new list may start the collector, and that constructors */
     list = PyList_New(order.count);
-    for (Py_ssize_t i = 0; i < order.count && list != NULL; i++)
-        PyList_SetItem(list, i, (PyObject *)kept(order.nodes[i]));
+    for (Py_ssize_t i = 0; i < order.count; i++)
+        if (list != NULL)
+            PyList_SetItem(list, i, (PyObject *)order.nodes[i]);
+        else
+            Py_DECREF((PyObject *)order.nodes[i]);
 done:
     PyMem_Free(order.nodes);
     return list;
@@ -1112,19 +1121,20 @@ static int pass_on(PyObject *found, PyObject *active, Node *parent, PyObject *ad
     return failed;
 }
 
-/* The partials of these rows are parents or numbers at hand: 1 if so, else 0; -1 if it failed. */
+/* The partials of these rows are parents or numbers at hand: 1 if so, else 0; -1 if it failed. (A
+   user can set op: then the parents may be others than those of the row.) */
 static int pass_on_directly(PyObject *found, PyObject *active, Node *node, PyObject *adjoint,
                             PyObject *ones[2])
 {
     if (node->data != node->data)
         return 0;
-    if (node->op == op_mul)
+    if (node->op == op_mul && node->kind == TWO)
         return pass_on(found, active, node->left, adjoint, (PyObject *)node->right) < 0
             || pass_on(found, active, node->right, adjoint, (PyObject *)node->left) < 0 ? -1 : 1;
-    if (node->op == op_add || node->op == op_sub)
+    if ((node->op == op_add || node->op == op_sub) && node->kind == TWO)
         return pass_on(found, active, node->left, adjoint, ones[0]) < 0
             || pass_on(found, active, node->right, adjoint, ones[node->op == op_sub]) < 0 ? -1 : 1;
-    if (node->op == kernels[0].op) /* neg */
+    if (node->op == kernels[0].op && node->kind == ONE) /* neg */
         return pass_on(found, active, node->left, adjoint, ones[1]) < 0 ? -1 : 1;
     return 0;
 }
@@ -1278,7 +1288,9 @@ static PyObject *adam(PyObject *module, PyObject *const *args, Py_ssize_t count)
 /* --- the type ------------------------------------------------------------------------------------ */
 
 static Node *dying; /* dropped nodes that wait to be freed, linked by their next */
-static int freeing;
+static int freeing; /* how many loops free them, of this thread and others, each inside the last */
+static int dropping_parents;
+enum { LOOPS = 50 };
 
 static void drop_parents(Node *node)
 {
@@ -1294,10 +1306,10 @@ static void drop_parents(Node *node)
     }
 }
 
-/* Drop what the node holds besides its number. */
+/* Drop what the node holds besides its number and parents. That may run finalizers, which may take
+   long: meanwhile, nodes that they and other threads drop are freed by loops of their own. */
 static void clear(Node *node)
 {
-    drop_parents(node);
     Py_CLEAR(node->op);
     if (node->attributed) {
         PyObject *type, *value, *traceback; /* an exception may be on its way */
@@ -1316,19 +1328,22 @@ static void dealloc(PyObject *self)
     Node *node = (Node *)self;
     node->next = dying;
     dying = node;
-    if (freeing)
+    if (dropping_parents || freeing == LOOPS)
         return; /* the loop below, which dropped it, comes to it */
-    freeing = 1;
+    freeing++;
     while (dying != NULL) {
         node = dying;
         dying = node->next;
+        dropping_parents = 1; /* no Python runs */
+        drop_parents(node);
+        dropping_parents = 0;
         clear(node);
         PyObject *type = (PyObject *)Py_TYPE((PyObject *)node);
         PyObject_Free(node);
         live--;
         Py_DECREF(type);
     }
-    freeing = 0;
+    freeing--;
 }
 
 /* Present, though never called: a type without the collector's flag would inherit it together with
@@ -1424,12 +1439,25 @@ static int set_op(PyObject *self, PyObject *op, void *unused)
     return 0;
 }
 
+/* A new tuple with room for each of *n parents. Making it may start the collector, and that the
+   constructor on this node: so they are read afterwards. */
+static PyObject *room_for_parents(Node *node, Py_ssize_t *n)
+{
+    PyObject *tuple = NULL;
+    do {
+        Py_XDECREF(tuple);
+        *n = parents_of(node);
+        tuple = PyTuple_New(*n);
+    } while (tuple != NULL && *n != parents_of(node));
+    return tuple;
+}
+
 static PyObject *get_parents(PyObject *self, void *unused)
 {
     Edge pair[2];
+    Py_ssize_t n;
+    PyObject *parents = room_for_parents((Node *)self, &n);
     const Edge *edges = edges_of((Node *)self, pair);
-    Py_ssize_t n = parents_of((Node *)self);
-    PyObject *parents = PyTuple_New(n);
     for (Py_ssize_t i = 0; parents != NULL && i < n; i++)
         PyTuple_SetItem(parents, i, (PyObject *)kept(edges[i].parent));
     return parents;
@@ -1438,9 +1466,9 @@ static PyObject *get_parents(PyObject *self, void *unused)
 static PyObject *get_partials(PyObject *self, void *unused)
 {
     Edge pair[2];
+    Py_ssize_t n;
+    PyObject *partials = room_for_parents((Node *)self, &n);
     const Edge *edges = edges_of((Node *)self, pair);
-    Py_ssize_t n = parents_of((Node *)self);
-    PyObject *partials = PyTuple_New(n);
     for (Py_ssize_t i = 0; partials != NULL && i < n; i++) {
         PyObject *partial = PyFloat_FromDouble(edges[i].partial);
         if (partial == NULL)
@@ -1544,12 +1572,13 @@ static int find(PyObject *dict, const char *name, PyObject **found)
     return 0;
 }
 
-/* value_type(base, python, rows): the type, given the class Operand, what FROM_PYTHON names, and
-   the rows by name. */
+/* value_type(base, python, rows, documents): the type, given the class Operand, what FROM_PYTHON
+   names, the rows by name, and signatures and docstrings of the methods. */
 static PyObject *value_type(PyObject *module, PyObject *args)
 {
-    PyObject *base, *python, *rows;
-    if (!PyArg_ParseTuple(args, "OO!O!", &base, &PyDict_Type, &python, &PyDict_Type, &rows))
+    PyObject *base, *python, *rows, *documents;
+    if (!PyArg_ParseTuple(args, "OO!O!O!", &base, &PyDict_Type, &python, &PyDict_Type, &rows,
+                          &PyDict_Type, &documents))
         return NULL;
     if (Value != NULL)
         return PyErr_Format(PyExc_RuntimeError, "the type exists already");
@@ -1560,6 +1589,12 @@ static PyObject *value_type(PyObject *module, PyObject *args)
     for (Kernel *kernel = kernels; kernel->name != NULL; kernel++)
         if (find(rows, kernel->name, &kernel->op) < 0)
             return NULL;
+    for (PyMethodDef *method = methods; method->ml_name != NULL; method++) {
+        PyObject *text; /* never released */
+        if (find(documents, method->ml_name, &text) < 0
+            || (method->ml_doc = PyUnicode_AsUTF8AndSize(text, NULL)) == NULL)
+            return NULL;
+    }
     if ((attributes = PyDict_New()) == NULL
         || (name_weights = PyUnicode_InternFromString("weights")) == NULL
         || (name_bias = PyUnicode_InternFromString("bias")) == NULL
@@ -1574,6 +1609,9 @@ static PyObject *value_type(PyObject *module, PyObject *args)
     Py_XINCREF(type);
     return type;
 }
+
+/* in_use(): whether an earlier import, perhaps in another interpreter, has made the type */
+static PyObject *in_use(PyObject *module, PyObject *unused) { return PyBool_FromLong(Value != NULL); }
 
 /* watch(open blocks) */
 static PyObject *watch(PyObject *module, PyObject *on)
@@ -1623,7 +1661,8 @@ static PyObject *packed(PyObject *module, PyObject *numbers)
 }
 
 static PyMethodDef row_call = {
-    "__call__", (PyCFunction)(void (*)(void))call_row, METH_FASTCALL | METH_KEYWORDS, NULL};
+    "__call__", (PyCFunction)(void (*)(void))call_row, METH_FASTCALL | METH_KEYWORDS,
+    "__call__($self, /, *arguments, **keywords)\n--\n\n"};
 
 /* row_caller(Op): the method __call__ for the class of rows. */
 static PyObject *row_caller(PyObject *module, PyObject *type)
@@ -1637,6 +1676,7 @@ static PyMethodDef functions[] = {
     {"value_type", value_type, METH_VARARGS, NULL}, {"row_caller", row_caller, METH_O, NULL},
     {"watch", watch, METH_O, NULL}, {"add_row", add_row, METH_O, NULL},
     {"live_nodes", live_nodes, METH_NOARGS, NULL}, {"packed", packed, METH_O, NULL},
+    {"in_use", in_use, METH_NOARGS, NULL},
     {"constant", constant, METH_O, NULL}, FAST("new_node", new_node), FAST("apply", apply),
     {"has_kernel", has_kernel, METH_O, NULL},
     FAST("responses", responses), FAST("computed_nodes", computed_nodes),

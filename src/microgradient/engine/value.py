@@ -541,7 +541,12 @@ def _in_c(written: type[Value]) -> type[Value]:
         "call": Op.__call__,
         "record": written.record,
     }
-    made: type[Value] = native.node.value_type(Operand, python, ops.NAMED)
+    documents = {
+        "backward": f"backward($self, /)\n--\n\n{written.backward.__doc__}",
+        "record": f"record($self, op, operands, /)\n--\n\n{written.record.__doc__}",
+    }
+    made: type[Value] = native.node.value_type(Operand, python, ops.NAMED, documents)
+    made.__name__ = "Value"  # in messages: a type made in C has the name with its module there
     for name, member in vars(written).items():
         if name not in vars(made) and not hasattr(member, "__objclass__"):  # a slot of its own
             setattr(made, name, member)
