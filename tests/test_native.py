@@ -140,6 +140,9 @@ def test_operations_of_one_operand(name):
     for x in SPECIAL + numbers:
         both(lambda package, x: getattr(package, name)(package.Value(x)), x)
         both(lambda package, x: getattr(package.Value(x), name, package.Value(x).tanh)(), x)
+        both(lambda package, x: getattr(package, name)(x), x)
+    for x in FOREIGN:
+        both(lambda package, x: getattr(package, name)(x), x)
     both(lambda package: (-package.Value(0.3), abs(package.Value(-0.3)), +package.Value(-0.0)))
 
 
@@ -152,6 +155,14 @@ def test_operators(name):
         both(lambda mg, x, y: apply(mg, name, mg.Value(x), mg.Value(y)), x, y)
         both(lambda mg, x, y: apply(mg, name, mg.Value(x), y), x, y)
         both(lambda mg, x, y: apply(mg, name, x, mg.Value(y)), x, y)
+
+
+def test_ints_are_compared_exactly():
+    for x in (2.0**53, -(2.0**53), 2.0**63, 1e300, 3.0, -0.0, math.inf, math.nan):
+        for n in (2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63, 2**63 + 1, int(1e300), 3, 0):
+            for name in ("==", "!=", "<", ">="):
+                both(lambda mg, name, x, n: apply(mg, name, mg.Value(x), n), name, x, n)
+    assert mg.Value(2.0**53) != 2**53 + 1
 
 
 @pytest.mark.parametrize("thing", FOREIGN, ids=repr)

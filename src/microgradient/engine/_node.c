@@ -286,9 +286,8 @@ static PyObject *compare(PyObject *self, PyObject *other, int how)
     if (is_value(other))
         y = ((Node *)other)->data;
     else if (how == Py_EQ || how == Py_NE) {
-        if (PyFloat_CheckExact(other))
-            y = PyFloat_AsDouble(other);
-        else {
+        /* an int is compared exactly: here if its float is, too */
+        if (!plain(other, &y) || (PyLong_CheckExact(other) && fabs(y) >= 9007199254740992.0)) {
             PyObject *equal = PyObject_CallFunctionObjArgs(py_equal, self, other, NULL);
             if (equal == NULL || equal == Py_NotImplemented || how == Py_EQ)
                 return equal;
@@ -353,6 +352,7 @@ static double sigmoid_slope(double x)
     ROW(argument, x, 1.0)
 
 #define KERNEL(name, value, slope)                                                                 \
+    static double value_##name(double x) { return value; }                                         \
     static PyObject *apply_##name(PyObject *op, Node *operand)                                     \
     {                                                                                              \
         double x = operand->data, v = value;                                                       \
@@ -364,11 +364,12 @@ KERNELS(KERNEL)
 typedef struct {
     const char *name;
     PyObject *(*apply)(PyObject *op, Node *operand);
+    double (*value)(double x);
     PyObject *op;
 } Kernel;
 
-#define ENTRY(name, value, slope) {#name, apply_##name, NULL},
-static Kernel kernels[] = {KERNELS(ENTRY){NULL, NULL, NULL}};
+#define ENTRY(name, value, slope) {#name, apply_##name, value_##name, NULL},
+static Kernel kernels[] = {KERNELS(ENTRY){NULL, NULL, NULL, NULL}};
 
 static Kernel *kernel_of(PyObject *op)
 {
@@ -750,12 +751,13 @@ static PyObject *constant(PyObject *module, PyObject *x) { return (PyObject *)as
 static PyObject *call_row(PyObject *op, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     if (names == NULL && count == 1) {
-        if (is_value(args[0])) {
-            Kernel *kernel = kernel_of(op);
-            if (kernel != NULL)
-                return kernel->apply(op, (Node *)args[0]);
-        }
-        else if (op == op_fsum) {
+        Kernel *kernel = kernel_of(op);
+        double number;
+        if (kernel != NULL && is_value(args[0]))
+            return kernel->apply(op, (Node *)args[0]);
+        if (kernel != NULL && plain(args[0], &number))
+            return PyFloat_FromDouble(kernel->value(number));
+        if (op == op_fsum) {
             Items xs;
             Py_ssize_t values = 0;
             if (items_of(args[0], &xs, &values) && values > 0 && xs.kind != SINGLE)
