@@ -1362,11 +1362,13 @@ static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 static int init(PyObject *self, PyObject *args, PyObject *keywords)
 {
     Node *node = (Node *)self;
-    if (PyTuple_Size(args) == 1 && keywords == NULL && node->op == NULL && node->kind == LEAF
-        && !node->attributed && plain(PyTuple_GetItem(args, 0), &node->data)) {
+    PyObject *label = keywords == NULL ? NULL : PyDict_GetItemString(keywords, "label");
+    if (PyTuple_Size(args) == 1 && (keywords == NULL || (label != NULL && PyDict_Size(keywords) == 1))
+        && node->op == NULL && node->kind == LEAF && !node->attributed
+        && plain(PyTuple_GetItem(args, 0), &node->data)) {
         node->grad = -0.0;
         node->reached = 0;
-        return 0;
+        return label == NULL || label == Py_None ? 0 : PyObject_SetAttrString(self, "label", label);
     }
     PyObject *all = PyTuple_New(PyTuple_Size(args) + 1), *done = NULL;
     if (all != NULL) {
