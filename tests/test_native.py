@@ -5,12 +5,14 @@
 import copy
 import gc
 import importlib
+import inspect
 import math
 import os
 import random
 import struct
 import subprocess
 import sys
+import threading
 from decimal import Decimal
 from fractions import Fraction
 from unittest import mock
@@ -138,6 +140,9 @@ def test_operations_of_one_operand(name):
     for x in SPECIAL + numbers:
         both(lambda package, x: getattr(package, name)(package.Value(x)), x)
         both(lambda package, x: getattr(package.Value(x), name, package.Value(x).tanh)(), x)
+        both(lambda package, x: getattr(package, name)(x), x)
+    for x in FOREIGN:
+        both(lambda package, x: getattr(package, name)(x), x)
     both(lambda package: (-package.Value(0.3), abs(package.Value(-0.3)), +package.Value(-0.0)))
 
 
@@ -150,6 +155,14 @@ def test_operators(name):
         both(lambda mg, x, y: apply(mg, name, mg.Value(x), mg.Value(y)), x, y)
         both(lambda mg, x, y: apply(mg, name, mg.Value(x), y), x, y)
         both(lambda mg, x, y: apply(mg, name, x, mg.Value(y)), x, y)
+
+
+def test_ints_are_compared_exactly():
+    for x in (2.0**53, -(2.0**53), 2.0**63, 1e300, 3.0, -0.0, math.inf, math.nan):
+        for n in (2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63, 2**63 + 1, int(1e300), 3, 0):
+            for name in ("==", "!=", "<", ">="):
+                both(lambda mg, name, x, n: apply(mg, name, mg.Value(x), n), name, x, n)
+    assert mg.Value(2.0**53) != 2**53 + 1
 
 
 @pytest.mark.parametrize("thing", FOREIGN, ids=repr)
@@ -397,6 +410,146 @@ def test_a_value_takes_80_bytes_and_no_collection():
     small = native.node is None or sys.maxsize < 2**32
     assert small or (sys.getsizeof(v), gc.is_tracked(v)) == (80, False)
     assert small or native.node.live_nodes() >= 3
+
+
+def test_a_refused_number_leaves_the_old_one():
+    def refused(package):
+        v = package.Value(5.0)
+        results = [outcome(setattr, v, "data", 10**400), outcome(v.__init__, -(10**400))]
+        return v, v.reached, results
+
+    both(refused)
+
+
+class Meddler(float):
+    """A number that changes a Value while it is read."""
+
+    def __new__(cls, number, v):
+        self = super().__new__(cls, number)
+        self.v = v
+        return self
+
+    def __float__(self):
+        self.v.data = 100.0
+        return float.__add__(self, 0.0)
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_operands_that_change_the_other_one(name):
+    def meddled(package, swap):
+        v = package.Value(2.0)
+        x = Meddler(50.0, v)
+        return apply(package, name, *((x, v) if swap else (v, x))), v
+
+    both(meddled, False)
+    both(meddled, True)
+
+
+@pytest.mark.parametrize("name", ["mul", "add", "sub", "neg"])
+@pytest.mark.parametrize("parents", [1, 2, 3])
+def test_an_operation_set_by_hand(name, parents):
+    def f(package):
+        def f(x):
+            y = package.fsum([x * x] * parents)
+            y.op = package.OPS[name]
+            return y
+
+        return f
+
+    both(lambda package: package.grad(package.grad(f(package)))(0.5))
+
+
+@pytest.mark.parametrize("read", ["parents", "partials", "order"])
+def test_the_collector_may_run_a_constructor_on_the_node_that_is_read(read):
+    def reset(phase, info):
+        if y.parents:
+            y.__init__(0.0)
+            kept.extend(mg.Value(7.0) for _ in range(1_000))  # in the place of what was freed
+
+    y, kept = mg.fsum([mg.Value(1.0) * k for k in range(300)]), []
+    threshold = gc.get_threshold()
+    gc.callbacks.append(reset)
+    try:
+        gc.set_threshold(1)
+        found = mg.engine.graph.computed_nodes(y) if read == "order" else getattr(y, read)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(reset)
+    assert all(type(x) in (float, mg.Value) for x in found)
+    assert sum(x if type(x) is float else x.data for x in found) >= 0
+
+
+class Waiting:
+    """A thing on a Value whose finalizer waits for another thread."""
+
+    def __init__(self, reached, done):
+        self.reached, self.done = reached, done
+
+    def __del__(self):
+        self.reached.set()
+        self.done.wait(10)
+
+
+def test_a_finalizer_that_waits_keeps_no_other_nodes():
+    def drop():
+        v = mg.Value(1.0)
+        v._attributes = {"waiting": Waiting(reached, done)}
+
+    reached, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=drop)
+    thread.start()
+    try:
+        assert reached.wait(10)
+        before = native.node.live_nodes() if native.node else 0
+        y = mg.Value(1.0)
+        for _ in range(1_000):
+            y = y + 1.0
+        del y
+        assert (native.node.live_nodes() if native.node else 0) == before
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_chain_of_operations_that_hold_older_nodes_is_freed():
+    y = mg.Value(1.0)
+    for _ in range(20_000):
+        y = mg.Op("kept", lambda m, v, x, older=y: (1.0,), lambda m, x: x * 1.0)(y)
+    before = native.node.live_nodes() if native.node else 40_000
+    del y
+    assert before - (native.node.live_nodes() if native.node else 0) > 19_000
+
+
+def test_signatures_and_docstrings():
+    for package in ENGINES:
+        assert list(inspect.signature(package.Value.backward).parameters) == ["self"]
+        assert package.Value.backward.__doc__.startswith("Add d(self)/d(leaf)")
+        assert package.Value.record.__doc__.startswith("Return the node of ``op``")
+        assert len(inspect.signature(package.tanh).parameters) == 2
+    both(lambda package: setattr(package.Value(1.0), "foo", 1))
+    both(lambda package: setattr(package.Value(1.0), "backward", 1))
+    both(lambda package: len(package.Value(1.0)))
+
+
+def test_the_package_can_be_imported_again():
+    code = """
+import sys
+import microgradient as mg
+
+old = mg.Value(2.0)
+for name in [name for name in sys.modules if name.split(".")[0] == "microgradient"]:
+    del sys.modules[name]
+import microgradient as again
+from microgradient.engine import native
+
+assert again is not mg and native.node is None
+assert again.grad(lambda x: again.tanh(x) * x)(0.5) == mg.grad(lambda x: mg.tanh(x) * x)(0.5)
+assert (old * 3).data == (again.Value(2.0) * 3).data == 6.0
+print(native.description)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert native.node is None or "serves another import" in run.stdout
 
 
 def test_a_subclass_that_slips_through_makes_no_values():

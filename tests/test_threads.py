@@ -1,6 +1,7 @@
 """Gradients in many threads at once: there is no global trace that they could disturb."""
 
 import gc
+import math
 import sys
 import threading
 
@@ -10,7 +11,8 @@ import microgradient as mg
 from microgradient import Value
 from microgradient.engine import native, sweeps
 from microgradient.engine.graph import computed_nodes
-from microgradient.engine.services.collector import collector_paused
+from microgradient.engine.services import watching
+from microgradient.engine.services.collector import without_collector
 
 THREADS, GRADIENTS = 8, 1_500
 
@@ -85,21 +87,48 @@ def test_an_anomaly_block_is_its_own_threads():
     assert len(seen) == 400
 
 
-def test_the_collector_is_on_again_after_blocks_that_overlap():
+def test_the_collector_is_on_again_after_calls_that_overlap():
     def pausing(i):
         for _ in range(20_000):
-            with collector_paused:
-                pass
+            without_collector(int)
 
     _in_threads(pausing)
     assert gc.isenabled()
+    assert without_collector(lambda: (without_collector(gc.isenabled), gc.isenabled())) == (0, 0)
     gc.disable()
     try:
-        with collector_paused, collector_paused:
-            assert not gc.isenabled()
+        assert not without_collector(gc.isenabled)
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_ctrl_c_leaves_the_collector_on_and_nothing_watched():
+    """It comes between the instructions of Python: here, as any function of a gradient begins."""
+
+    def interrupt(frame, event, argument):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+
+    before, interrupted = sys.gettrace(), 0
+    while interrupted < 1_000:
+        left = interrupted
+        sys.settrace(interrupt)
+        try:
+            without_collector(mg.grad(lambda x: mg.tanh(x) * x), 0.5)
+            with mg.detect_anomaly():
+                mg.exp(Value(1.0))
+            break
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(before)
+        assert gc.isenabled()
+        assert watching.open_blocks == 0
+        assert mg.log(Value(0.0)).data == -math.inf
+    assert 20 < interrupted < 1_000
 
 
 def test_a_sweep_within_a_collection_within_a_sweep():

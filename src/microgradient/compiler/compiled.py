@@ -21,7 +21,7 @@ from microgradient.compiler.program.program import Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
 from microgradient.engine.services.blocks import quiet
-from microgradient.engine.services.collector import collector_paused
+from microgradient.engine.services.collector import without_collector
 from microgradient.engine.services.watching import warn_user
 
 _MOST = 64  # programs kept of one function
@@ -234,7 +234,7 @@ class Compiled:
         if built is not None:
             self._used(key)
             return built
-        with self._lock, collector_paused:
+        with self._lock:
             if self._building:
                 raise refused("a function that calls its own compiled form", "call itself")
             if key in programs:  # another thread has just compiled it
@@ -242,7 +242,7 @@ class Compiled:
                 return programs[key]
             self._building = True
             try:
-                built = self._build(given)
+                built = without_collector(self._build, given)
             finally:
                 self._building = False
             self._keep(key, built)

@@ -140,7 +140,8 @@ static PyObject *two(double data, PyObject *op, Node *left, Node *right, double 
 
 /* --- operands ---------------------------------------------------------------------------------- */
 
-/* Whether x is a float or an int; then *number is it. (One that is too large is left to Python.) */
+/* Whether x is a float or an int; only then *number is set. (One that is too large is left to
+   Python.) */
 static inline int plain(PyObject *x, double *number)
 {
     if (PyFloat_CheckExact(x)) {
@@ -149,11 +150,13 @@ static inline int plain(PyObject *x, double *number)
     }
     if (!PyLong_CheckExact(x))
         return 0;
-    *number = PyLong_AsDouble(x);
-    if (*number != -1.0 || !PyErr_Occurred())
-        return 1;
-    PyErr_Clear();
-    return 0;
+    double given = PyLong_AsDouble(x);
+    if (given == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        return 0;
+    }
+    *number = given;
+    return 1;
 }
 
 /* as_float(x): 0, or -1 with an exception. */
@@ -279,13 +282,12 @@ static PyObject *compare(PyObject *self, PyObject *other, int how)
 {
     static const char *reflected[] = {
         [Py_LT] = "__gt__", [Py_LE] = "__ge__", [Py_GT] = "__lt__", [Py_GE] = "__le__"};
-    double x = ((Node *)self)->data, y;
+    double y;
     if (is_value(other))
         y = ((Node *)other)->data;
     else if (how == Py_EQ || how == Py_NE) {
-        if (PyFloat_CheckExact(other))
-            y = PyFloat_AsDouble(other);
-        else {
+        /* an int is compared exactly: here if its float is, too */
+        if (!plain(other, &y) || (PyLong_CheckExact(other) && fabs(y) >= 9007199254740992.0)) {
             PyObject *equal = PyObject_CallFunctionObjArgs(py_equal, self, other, NULL);
             if (equal == NULL || equal == Py_NotImplemented || how == Py_EQ)
                 return equal;
@@ -302,6 +304,7 @@ static PyObject *compare(PyObject *self, PyObject *other, int how)
         y = b->data;
         Py_DECREF((PyObject *)b);
     }
+    double x = ((Node *)self)->data; /* read last: converting the other may have changed it */
     Py_RETURN_RICHCOMPARE(x, y, how);
 }
 
@@ -349,6 +352,7 @@ static double sigmoid_slope(double x)
     ROW(argument, x, 1.0)
 
 #define KERNEL(name, value, slope)                                                                 \
+    static double value_##name(double x) { return value; }                                         \
     static PyObject *apply_##name(PyObject *op, Node *operand)                                     \
     {                                                                                              \
         double x = operand->data, v = value;                                                       \
@@ -360,11 +364,12 @@ KERNELS(KERNEL)
 typedef struct {
     const char *name;
     PyObject *(*apply)(PyObject *op, Node *operand);
+    double (*value)(double x);
     PyObject *op;
 } Kernel;
 
-#define ENTRY(name, value, slope) {#name, apply_##name, NULL},
-static Kernel kernels[] = {KERNELS(ENTRY){NULL, NULL, NULL}};
+#define ENTRY(name, value, slope) {#name, apply_##name, value_##name, NULL},
+static Kernel kernels[] = {KERNELS(ENTRY){NULL, NULL, NULL, NULL}};
 
 static Kernel *kernel_of(PyObject *op)
 {
@@ -372,6 +377,15 @@ static Kernel *kernel_of(PyObject *op)
         if (kernel->op == op)
             return kernel;
     return NULL;
+}
+
+/* has_kernel(name of an operation) */
+static PyObject *has_kernel(PyObject *module, PyObject *name)
+{
+    int found = 0;
+    for (Kernel *kernel = kernels; kernel->name != NULL && !found && PyUnicode_Check(name); kernel++)
+        found = PyUnicode_CompareWithASCIIString(name, kernel->name) == 0;
+    return PyBool_FromLong(found);
 }
 
 /* apply(op, x): the node of an operation on one operand, which has record(). */
@@ -737,12 +751,13 @@ static PyObject *constant(PyObject *module, PyObject *x) { return (PyObject *)as
 static PyObject *call_row(PyObject *op, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     if (names == NULL && count == 1) {
-        if (is_value(args[0])) {
-            Kernel *kernel = kernel_of(op);
-            if (kernel != NULL)
-                return kernel->apply(op, (Node *)args[0]);
-        }
-        else if (op == op_fsum) {
+        Kernel *kernel = kernel_of(op);
+        double number;
+        if (kernel != NULL && is_value(args[0]))
+            return kernel->apply(op, (Node *)args[0]);
+        if (kernel != NULL && plain(args[0], &number))
+            return PyFloat_FromDouble(kernel->value(number));
+        if (op == op_fsum) {
             Items xs;
             Py_ssize_t values = 0;
             if (items_of(args[0], &xs, &values) && values > 0 && xs.kind != SINGLE)
@@ -932,9 +947,14 @@ static PyObject *computed_nodes(PyObject *module, PyObject *const *roots, Py_ssi
         if (walk((Node *)roots[i], mark, &order) < 0)
             goto done;
     }
+    for (Py_ssize_t i = 0; i < order.count; i++)
+        kept(order.nodes[i]); /* a new list may start the collector, and that constructors */
     list = PyList_New(order.count);
-    for (Py_ssize_t i = 0; i < order.count && list != NULL; i++)
-        PyList_SetItem(list, i, (PyObject *)kept(order.nodes[i]));
+    for (Py_ssize_t i = 0; i < order.count; i++)
+        if (list != NULL)
+            PyList_SetItem(list, i, (PyObject *)order.nodes[i]);
+        else
+            Py_DECREF((PyObject *)order.nodes[i]);
 done:
     PyMem_Free(order.nodes);
     return list;
@@ -1103,19 +1123,20 @@ static int pass_on(PyObject *found, PyObject *active, Node *parent, PyObject *ad
     return failed;
 }
 
-/* The partials of these rows are parents or numbers at hand: 1 if so, else 0; -1 if it failed. */
+/* The partials of these rows are parents or numbers at hand: 1 if so, else 0; -1 if it failed. (A
+   user can set op: then the parents may be others than those of the row.) */
 static int pass_on_directly(PyObject *found, PyObject *active, Node *node, PyObject *adjoint,
                             PyObject *ones[2])
 {
     if (node->data != node->data)
         return 0;
-    if (node->op == op_mul)
+    if (node->op == op_mul && node->kind == TWO)
         return pass_on(found, active, node->left, adjoint, (PyObject *)node->right) < 0
             || pass_on(found, active, node->right, adjoint, (PyObject *)node->left) < 0 ? -1 : 1;
-    if (node->op == op_add || node->op == op_sub)
+    if ((node->op == op_add || node->op == op_sub) && node->kind == TWO)
         return pass_on(found, active, node->left, adjoint, ones[0]) < 0
             || pass_on(found, active, node->right, adjoint, ones[node->op == op_sub]) < 0 ? -1 : 1;
-    if (node->op == kernels[0].op) /* neg */
+    if (node->op == kernels[0].op && node->kind == ONE) /* neg */
         return pass_on(found, active, node->left, adjoint, ones[1]) < 0 ? -1 : 1;
     return 0;
 }
@@ -1269,7 +1290,9 @@ static PyObject *adam(PyObject *module, PyObject *const *args, Py_ssize_t count)
 /* --- the type ------------------------------------------------------------------------------------ */
 
 static Node *dying; /* dropped nodes that wait to be freed, linked by their next */
-static int freeing;
+static int freeing; /* how many loops free them, of this thread and others, each inside the last */
+static int dropping_parents;
+enum { LOOPS = 50 };
 
 static void drop_parents(Node *node)
 {
@@ -1285,10 +1308,10 @@ static void drop_parents(Node *node)
     }
 }
 
-/* Drop what the node holds besides its number. */
+/* Drop what the node holds besides its number and parents. That may run finalizers, which may take
+   long: meanwhile, nodes that they and other threads drop are freed by loops of their own. */
 static void clear(Node *node)
 {
-    drop_parents(node);
     Py_CLEAR(node->op);
     if (node->attributed) {
         PyObject *type, *value, *traceback; /* an exception may be on its way */
@@ -1307,19 +1330,22 @@ static void dealloc(PyObject *self)
     Node *node = (Node *)self;
     node->next = dying;
     dying = node;
-    if (freeing)
+    if (dropping_parents || freeing == LOOPS)
         return; /* the loop below, which dropped it, comes to it */
-    freeing = 1;
+    freeing++;
     while (dying != NULL) {
         node = dying;
         dying = node->next;
+        dropping_parents = 1; /* no Python runs */
+        drop_parents(node);
+        dropping_parents = 0;
         clear(node);
         PyObject *type = (PyObject *)Py_TYPE((PyObject *)node);
         PyObject_Free(node);
         live--;
         Py_DECREF(type);
     }
-    freeing = 0;
+    freeing--;
 }
 
 /* Present, though never called: a type without the collector's flag would inherit it together with
@@ -1336,11 +1362,13 @@ static PyObject *make(PyTypeObject *type, PyObject *args, PyObject *keywords)
 static int init(PyObject *self, PyObject *args, PyObject *keywords)
 {
     Node *node = (Node *)self;
-    if (PyTuple_Size(args) == 1 && keywords == NULL && node->op == NULL && node->kind == LEAF
-        && !node->attributed && plain(PyTuple_GetItem(args, 0), &node->data)) {
+    PyObject *label = keywords == NULL ? NULL : PyDict_GetItemString(keywords, "label");
+    if (PyTuple_Size(args) == 1 && (keywords == NULL || (label != NULL && PyDict_Size(keywords) == 1))
+        && node->op == NULL && node->kind == LEAF && !node->attributed
+        && plain(PyTuple_GetItem(args, 0), &node->data)) {
         node->grad = -0.0;
         node->reached = 0;
-        return 0;
+        return label == NULL || label == Py_None ? 0 : PyObject_SetAttrString(self, "label", label);
     }
     PyObject *all = PyTuple_New(PyTuple_Size(args) + 1), *done = NULL;
     if (all != NULL) {
@@ -1415,12 +1443,25 @@ static int set_op(PyObject *self, PyObject *op, void *unused)
     return 0;
 }
 
+/* A new tuple with room for each of *n parents. Making it may start the collector, and that the
+   constructor on this node: so they are read afterwards. */
+static PyObject *room_for_parents(Node *node, Py_ssize_t *n)
+{
+    PyObject *tuple = NULL;
+    do {
+        Py_XDECREF(tuple);
+        *n = parents_of(node);
+        tuple = PyTuple_New(*n);
+    } while (tuple != NULL && *n != parents_of(node));
+    return tuple;
+}
+
 static PyObject *get_parents(PyObject *self, void *unused)
 {
     Edge pair[2];
+    Py_ssize_t n;
+    PyObject *parents = room_for_parents((Node *)self, &n);
     const Edge *edges = edges_of((Node *)self, pair);
-    Py_ssize_t n = parents_of((Node *)self);
-    PyObject *parents = PyTuple_New(n);
     for (Py_ssize_t i = 0; parents != NULL && i < n; i++)
         PyTuple_SetItem(parents, i, (PyObject *)kept(edges[i].parent));
     return parents;
@@ -1429,9 +1470,9 @@ static PyObject *get_parents(PyObject *self, void *unused)
 static PyObject *get_partials(PyObject *self, void *unused)
 {
     Edge pair[2];
+    Py_ssize_t n;
+    PyObject *partials = room_for_parents((Node *)self, &n);
     const Edge *edges = edges_of((Node *)self, pair);
-    Py_ssize_t n = parents_of((Node *)self);
-    PyObject *partials = PyTuple_New(n);
     for (Py_ssize_t i = 0; partials != NULL && i < n; i++) {
         PyObject *partial = PyFloat_FromDouble(edges[i].partial);
         if (partial == NULL)
@@ -1535,12 +1576,13 @@ static int find(PyObject *dict, const char *name, PyObject **found)
     return 0;
 }
 
-/* value_type(base, python, rows): the type, given the class Operand, what FROM_PYTHON names, and
-   the rows by name. */
+/* value_type(base, python, rows, documents): the type, given the class Operand, what FROM_PYTHON
+   names, the rows by name, and signatures and docstrings of the methods. */
 static PyObject *value_type(PyObject *module, PyObject *args)
 {
-    PyObject *base, *python, *rows;
-    if (!PyArg_ParseTuple(args, "OO!O!", &base, &PyDict_Type, &python, &PyDict_Type, &rows))
+    PyObject *base, *python, *rows, *documents;
+    if (!PyArg_ParseTuple(args, "OO!O!O!", &base, &PyDict_Type, &python, &PyDict_Type, &rows,
+                          &PyDict_Type, &documents))
         return NULL;
     if (Value != NULL)
         return PyErr_Format(PyExc_RuntimeError, "the type exists already");
@@ -1551,6 +1593,12 @@ static PyObject *value_type(PyObject *module, PyObject *args)
     for (Kernel *kernel = kernels; kernel->name != NULL; kernel++)
         if (find(rows, kernel->name, &kernel->op) < 0)
             return NULL;
+    for (PyMethodDef *method = methods; method->ml_name != NULL; method++) {
+        PyObject *text; /* never released */
+        if (find(documents, method->ml_name, &text) < 0
+            || (method->ml_doc = PyUnicode_AsUTF8AndSize(text, NULL)) == NULL)
+            return NULL;
+    }
     if ((attributes = PyDict_New()) == NULL
         || (name_weights = PyUnicode_InternFromString("weights")) == NULL
         || (name_bias = PyUnicode_InternFromString("bias")) == NULL
@@ -1565,6 +1613,9 @@ static PyObject *value_type(PyObject *module, PyObject *args)
     Py_XINCREF(type);
     return type;
 }
+
+/* in_use(): whether an earlier import, perhaps in another interpreter, has made the type */
+static PyObject *in_use(PyObject *module, PyObject *unused) { return PyBool_FromLong(Value != NULL); }
 
 /* watch(open blocks) */
 static PyObject *watch(PyObject *module, PyObject *on)
@@ -1614,7 +1665,8 @@ static PyObject *packed(PyObject *module, PyObject *numbers)
 }
 
 static PyMethodDef row_call = {
-    "__call__", (PyCFunction)(void (*)(void))call_row, METH_FASTCALL | METH_KEYWORDS, NULL};
+    "__call__", (PyCFunction)(void (*)(void))call_row, METH_FASTCALL | METH_KEYWORDS,
+    "__call__($self, /, *arguments, **keywords)\n--\n\n"};
 
 /* row_caller(Op): the method __call__ for the class of rows. */
 static PyObject *row_caller(PyObject *module, PyObject *type)
@@ -1628,7 +1680,9 @@ static PyMethodDef functions[] = {
     {"value_type", value_type, METH_VARARGS, NULL}, {"row_caller", row_caller, METH_O, NULL},
     {"watch", watch, METH_O, NULL}, {"add_row", add_row, METH_O, NULL},
     {"live_nodes", live_nodes, METH_NOARGS, NULL}, {"packed", packed, METH_O, NULL},
+    {"in_use", in_use, METH_NOARGS, NULL},
     {"constant", constant, METH_O, NULL}, FAST("new_node", new_node), FAST("apply", apply),
+    {"has_kernel", has_kernel, METH_O, NULL},
     FAST("responses", responses), FAST("computed_nodes", computed_nodes),
     FAST("gradients", gradients), FAST("dependents", dependents), FAST("holds_variable", holds_variable),
     FAST("graph_adjoints", graph_adjoints), FAST("descent", descent), FAST("momentum", momentum),

@@ -16,11 +16,14 @@ def _loaded() -> tuple[Any, str]:
     if os.environ.get("MICROGRADIENT_PURE", "0") not in ("", "0"):
         return None, "pure Python engine (MICROGRADIENT_PURE is set)"
     try:
-        return import_module("microgradient.engine._node"), "native engine"
+        built = import_module("microgradient.engine._node")
     except ModuleNotFoundError:
         return None, "pure Python engine (the native one was not built at installation)"
     except ImportError as fault:
         return None, f"pure Python engine (the native one cannot be loaded: {fault})"
+    if built.in_use():  # its one type belongs to another import of the package
+        return None, "pure Python engine (the native one serves another import or interpreter)"
+    return built, "native engine"
 
 
 node, description = _loaded()

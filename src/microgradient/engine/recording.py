@@ -15,7 +15,7 @@ from microgradient.engine.graph import MANY, computed_nodes
 from microgradient.engine.number import as_float, shown
 from microgradient.engine.op import Operand
 from microgradient.engine.services.blocks import block_of
-from microgradient.engine.services.collector import paused_for_values
+from microgradient.engine.services.collector import making_values
 from microgradient.engine.services.trees import Tree, container_of, flatten
 from microgradient.engine.sweeps import adjoints, dependents, gradients, tangents
 from microgradient.engine.symbol import Symbol
@@ -66,8 +66,7 @@ class Recording:
             else:
                 keywords[place] = argument
         try:
-            with paused_for_values:
-                output = f(*arguments, **keywords)
+            output = making_values(f, *arguments, **keywords)
         finally:
             for x in self.inputs:
                 if type(x) is Value:

@@ -44,11 +44,21 @@ def _method(op: Op) -> Callable[[Value], Value]:
             anomaly.check_node(node)
         return node
 
-    if native.node is not None:
+    if native.node is not None and native.node.has_kernel(op.name):
         apply = native.node.apply
 
         def method(self: Value) -> Value:  # in C
             return apply(op, self)  # type: ignore[no-any-return]
+
+    elif native.node is not None:
+
+        def method(self: Value) -> Value:  # record() in C would take twice as long
+            if type(self) is not Value:
+                return self.record(op, (self,))
+            x = self._data
+            data = function(x)
+            slopes = tuple(partials_of(FLOATS, data, x)) if data == data else (nan,)
+            return new_node(data, op, (self,), slopes)
 
     method.__name__ = op.name
     method.__qualname__ = f"Value.{op.name}"  # by which pickle finds it in a module's activation
@@ -531,7 +541,12 @@ def _in_c(written: type[Value]) -> type[Value]:
         "call": Op.__call__,
         "record": written.record,
     }
-    made: type[Value] = native.node.value_type(Operand, python, ops.NAMED)
+    documents = {
+        "backward": f"backward($self, /)\n--\n\n{written.backward.__doc__}",
+        "record": f"record($self, op, operands, /)\n--\n\n{written.record.__doc__}",
+    }
+    made: type[Value] = native.node.value_type(Operand, python, ops.NAMED, documents)
+    made.__name__ = "Value"  # in messages: a type made in C has the name with its module there
     for name, member in vars(written).items():
         if name not in vars(made) and not hasattr(member, "__objclass__"):  # a slot of its own
             setattr(made, name, member)

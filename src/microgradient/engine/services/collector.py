@@ -1,40 +1,37 @@
-"""The garbage collector, paused while many objects without cycles are made."""
+"""The garbage collector, off while many objects without cycles are made."""
 
 from __future__ import annotations
 
 import gc
-from contextlib import AbstractContextManager, nullcontext
-from threading import RLock
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from microgradient.engine import native
 
+T = TypeVar("T")
 
-class _Pause:
-    """A block without the garbage collector; blocks nest, also those of different threads.
 
-    It looks for cycles among the objects that were made, the more often the more there are, and in
-    a graph finds none. The last block to end switches it on again, if the first found it on.
+def without_collector(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Return ``function(*args, **kwargs)``, called with the garbage collector off.
+
+    It looks for cycles among the objects that are made, the more often the more there are, and in
+    a graph finds none. Calls may nest, also those of different threads: who switches it off will
+    switch it on, maybe before the others have ended, which costs time alone. Why no context manager
+    that counts? Ctrl-C may come as Python enters ``__exit__``, and the collector would stay off.
     """
-
-    def __init__(self) -> None:
-        self._lock = RLock()  # a signal handler may differentiate too
-        self._open, self._enabled = 0, False
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._open == 0:
-                self._enabled = gc.isenabled()
-                gc.disable()
-            self._open += 1
-
-    def __exit__(self, *fault: object) -> None:
-        with self._lock:
-            self._open -= 1
-            if self._open == 0 and self._enabled:
-                gc.enable()
+    enabled = gc.isenabled()
+    try:
+        if enabled:
+            gc.disable()
+        return function(*args, **kwargs)
+    finally:
+        if enabled:
+            gc.enable()
 
 
-collector_paused = _Pause()
-paused_for_values: AbstractContextManager[None] = (
-    collector_paused if native.node is None else nullcontext()
-)  # Values in C are not shown to the collector
+def _called(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    return function(*args, **kwargs)
+
+
+making_values = without_collector if native.node is None else _called
+"""Call a function that makes Values: those in C are not shown to the collector."""

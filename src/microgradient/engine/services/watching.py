@@ -86,23 +86,29 @@ def current() -> Watch | None:
 
 @contextmanager
 def watched(seen: Watch) -> Iterator[None]:
-    """Record in ``seen`` the lines of the nodes made in this block."""
+    """Record in ``seen`` the lines of the nodes made in this block.
+
+    Ctrl-C may come as Python enters or leaves a function: whatever has been done then is undone.
+    """
+    global open_blocks
     if (outer := current()) is not None:
         seen.outer, seen.lines, seen.strict = outer, outer.lines, seen.strict or outer.strict
-    _current.set(seen)
-    _count(+1)
+    counted = 0
     try:
+        _current.set(seen)
+        open_blocks += 1
+        counted = 1
+        _tell()
         yield
     finally:
-        _count(-1)
         seen.ended = True
+        open_blocks -= counted
+        _tell()
         if _current.get() is seen:  # else it ends out of order, or in another context
             _current.set(seen.outer)
 
 
-def _count(change: int) -> None:
-    global open_blocks
-    open_blocks += change
+def _tell() -> None:
     for switch in switches:
         switch(open_blocks)
 

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import NamedTuple, Protocol
 
 from microgradient.engine.services.anomaly import detect_anomaly
-from microgradient.engine.services.collector import paused_for_values
+from microgradient.engine.services.collector import making_values
 from microgradient.engine.value import constant
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.objective import (
@@ -98,8 +98,7 @@ class EagerRun:
         if rng is not None:
             rng.shuffle(self.order)
         try:
-            with paused_for_values:
-                error, right = self._sweep()
+            error, right = making_values(self._sweep)
         except _Diverged as fault:
             return Sweeps([], [], fault=str(fault))
         self.keep()
