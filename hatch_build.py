@@ -23,7 +23,8 @@ class CompileEngine(BuildHookInterface):  # type: ignore[misc]
             return
         folder = Path(self.root, FOLDER)
         built = folder / ("_node.pyd" if sys.platform == "win32" else "_node.abi3.so")
-        built.unlink(missing_ok=True)
+        if version == "editable":  # a wheel names its own: what an installation uses stays
+            built.unlink(missing_ok=True)
         unwanted = os.environ.get("MICROGRADIENT_PURE", "0") not in ("", "0")
         if unwanted or sys.implementation.name != "cpython":
             return

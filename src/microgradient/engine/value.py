@@ -176,10 +176,12 @@ class Value(Operand):
         gradients of the leaves and nothing else. The chain rule sums over paths: in topological
         order, a node used twice has received both contributions before it passes anything on.
         """
-        order = computed_nodes(self)
+        order = computed_nodes(self)  # without leaves, each after its parents
         for node in order:
             node._grad = 0.0
-        self._grad += 1.0
+        self._grad += 1.0  # added, since this node may itself be a leaf
+        # For each parent and the partial by it: parent.grad += node.grad * partial. What follows is
+        # that for one parent, many and two.
         for node in reversed(order):
             adjoint, right = node._grad, node._right
             if right is None:
