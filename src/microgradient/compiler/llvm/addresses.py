@@ -1,7 +1,8 @@
 """Where a program's numbers are in memory, and the addresses of accesses.
 
 ``%p`` and ``%x`` are the uniform and the varying inputs, ``%out`` the outputs. In between, ``%t``
-holds uniform numbers, and ``%v`` those of each example of a tile.
+holds uniform numbers, and ``%v`` those of each example of a tile. The lanes of vectors hold
+neighbouring examples, or, where one example is computed alone, neighbouring numbers of it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,16 @@ class Layout:
     vector: int
     keeps_each: bool
 
+    @property
+    def alone(self) -> bool:
+        """Whether one example is computed at a time: its numbers lie side by side in memory."""
+        return self.lanes == 1
+
+    @property
+    def tile(self) -> int:
+        """How many examples a nest computes before the next one begins."""
+        return 1 if self.alone else BLOCKS * self.lanes
+
     def is_uniform(self, access: Access) -> bool:
         """Return whether all examples share these numbers."""
         buffer = access.buffer
@@ -95,7 +106,9 @@ class Addresses:
         """Return how many doubles apart neighbours are that are not uniform."""
         if access.buffer == OUTPUT:
             return "%out_stride" if self.layout.keeps_each else 1
-        return "%stride" if access.buffer == VARYING else BLOCKS * self.layout.lanes
+        if self.layout.alone:
+            return 1
+        return "%stride" if access.buffer == VARYING else self.layout.tile
 
     def load(self, access: Access, iteration: Sequence[Index], block: Index = 0) -> Vector:
         """Return the numbers of a block of examples, or a uniform number in all lanes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LINE = 64  # bytes of a cache line: a vector should not lie across two of them
@@ -38,3 +38,8 @@ def columns_of(batch: Any, count: int, stride: int) -> Any:
 def padded(count: int, lanes: int) -> int:
     """Return ``count`` rounded up to whole vectors."""
     return -(-count // lanes) * lanes
+
+
+def whole_numbers(numbers: Sequence[int]) -> Any:
+    """Return an array of i64."""
+    return (ctypes.c_int64 * len(numbers))(*numbers)

@@ -47,6 +47,9 @@ class Module:
     libraries: tuple[str, ...]
 
 
+SMALLER = Callee("llvm.smin.i64", "i64", ("i64", "i64"))
+
+
 class Builder:
     """The instructions of one function, with fresh names for values and blocks."""
 

@@ -6,10 +6,14 @@
 what                   m                           n                    k
 =====================  ==========================  ===================  ==============
 a layer                neurons                     blocks of examples   terms
-a layer, no batch      1                           blocks of neurons    terms
+a layer, one example   1                           blocks of neurons    terms
+the same               neurons                     1                    blocks of terms
 weights' gradients     neurons                     inputs               blocks of
                                                                         examples
 =====================  ==========================  ===================  ==============
+
+Of one example, the lanes are those of neurons whose weights lie side by side (backwards), or else
+those of a neuron's weights (forwards).
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, Addresses, Layout
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
-from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block
+from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block, lane_sums
 from microgradient.compiler.loops.nests import Access, Contraction, Layer
 
 _PARAMETERS = (
@@ -31,6 +35,8 @@ _PARAMETERS = (
     *(("i64", "m_count"), ("i64", "n_count"), ("i64", "k_count")),
 )
 _TILE_OF_NEURONS = (6, 4)  # and two vectors of examples
+_BLOCKS_OF_NEURONS = (8, 4, 3, 2)  # vectors of neurons at once, of one example
+_ROWS = (8, 6, 5, 4, 3, 2)  # neurons at once whose terms are in the lanes
 
 Iteration = tuple[Index, ...]
 
@@ -153,11 +159,81 @@ class _MicrokernelFunction:
         return base
 
 
+@dataclass(frozen=True)
+class RowsKernel:
+    """``out[m] = start[m] + a[m] . b``, ``high`` rows at a time, their terms in the lanes.
+
+    There are at least as many terms as lanes: where the last vector would be in part empty, it
+    begins earlier, and what was multiplied before counts as 0.
+    """
+
+    lanes: int
+    high: int
+    start: str
+
+    _PARAMETERS = (
+        *(("ptr", "a"), ("i64", "a_m"), ("ptr", "b"), ("ptr", "start"), ("i64", "start_m")),
+        *(("ptr", "out"), ("i64", "out_m"), ("i64", "m_count"), ("i64", "k_count")),
+    )
+
+    @property
+    def name(self) -> str:
+        return f"rows_{self.lanes}_{self.high}_{self.start}"
+
+    def call(self, builder: Builder, *arguments: Index) -> None:
+        types = tuple([kind for kind, _ in self._PARAMETERS])
+        builder.call(Callee(self.name, "void", types, lambda _: self._function()), *arguments)
+
+    def _function(self) -> Function:
+        builder, width = Builder(), self.lanes
+        lanes, one = Lanes(builder, width), Lanes(builder, 1)
+        parameters = ", ".join(f"{kind} %{name}" for kind, name in self._PARAMETERS)
+        sums = [lanes.allocate() for _ in range(self.high)]
+        part = builder.integer("srem", "%k_count", width)
+        whole = builder.integer("sub", "%k_count", part)
+        last = builder.integer("sub", "%k_count", width)
+        known = lanes.first(str(builder.integer("sub", width, part)))
+        is_ragged = builder.put(f"icmp sgt i64 {part}, 0")
+        with builder.loop("%m_count", 0, self.high) as m:
+            ms = [builder.integer("add", m, i) for i in range(self.high)]
+            rows = [builder.at("%a", builder.integer("mul", i, "%a_m")) for i in ms]
+            for i, sum_ in zip(ms, sums):
+                lanes.store(self._start(lanes, i), sum_)
+
+            def multiply(k: Index, masked: Masked, rows: Sequence[str] = rows) -> None:
+                y = masked(lanes.load(builder.at("%b", k)))
+                for row, sum_ in zip(rows, sums):
+                    x = masked(lanes.load(builder.at(row, k)))
+                    lanes.store(lanes.intrinsic("fmuladd", x, y, lanes.load(sum_)), sum_)
+
+            with builder.loop(whole, 0, width) as k:
+                multiply(k, lambda x: x)
+            with builder.when(is_ragged):
+                multiply(last, lambda x: known.choose(0.0, x))
+            for first in range(0, self.high, width):
+                totals = lane_sums(lanes, [lanes.load(x) for x in sums[first : first + width]])
+                for j, i in enumerate(ms[first : first + width]):
+                    out = builder.at("%out", builder.integer("mul", i, "%out_m"))
+                    one.store(totals.lane(j), out)
+        head = f"internal void @{self.name}({parameters}) noinline nounwind"
+        return builder.function(head, self.name)
+
+    def _start(self, lanes: Lanes, m: Index) -> Vector:
+        """Return what the sum begins with: the start in one lane, 0 in the others."""
+        zero = lanes.constant(0.0)
+        if self.start == "zero":
+            return zero
+        builder = lanes.builder
+        start = builder.load("double", builder.at("%start", builder.integer("mul", m, "%start_m")))
+        return lanes.vector(f"insertelement {lanes.type} {zero.name}, double {start}, i64 0")
+
+
 class LayerFunction(Addresses):
     """The function of a layer: calls of microkernels."""
 
     def __init__(self, layout: Layout, layer: Layer) -> None:
-        super().__init__(layout, layout.lanes if layer.varying else 1)
+        self._batched = layer.varying and not layout.alone
+        super().__init__(layout, layout.lanes if self._batched else 1)
         self._layer = layer
 
     def function(self, name: str, hint: str) -> Function:
@@ -165,16 +241,16 @@ class LayerFunction(Addresses):
         *outer, neurons = layer.extents or (1,)
         with self.iterations(tuple(outer)) as iteration:
             for nest in layer.contractions:
-                done = 0 if layer.varying else self._neurons_in_lanes(nest, iteration, neurons)
+                done = 0 if self._batched else self._in_lanes(nest, iteration, neurons)
                 for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
                     self._neurons(nest, (*iteration, done + first), size, high)
         return self.finished(name, hint, ARGUMENTS)
 
     def _neurons(self, nest: Contraction, first: Iteration, size: int, high: int) -> None:
         """Compute ``size`` neurons from the iteration ``first`` on, examples in the lanes."""
-        layout, varying, lanes = self.layout, self._layer.varying, self.lanes.count
+        layout, batched, lanes = self.layout, self._batched, self.lanes.count
         vectors = "a" * (not layout.is_uniform(nest.a)) + "b" * (not layout.is_uniform(nest.b))
-        Microkernel(lanes, high, 2 if varying else 1, vectors, _start(nest)).call(
+        Microkernel(lanes, high, 2 if batched else 1, vectors, _start(nest)).call(
             self.builder,
             **self._factor("a", nest.a, first, n=lanes),
             a_m=self._stride(nest.a, -2),
@@ -184,32 +260,65 @@ class LayerFunction(Addresses):
             out_m=self._stride(nest.target, -1),
             out_n=lanes,
             m_count=size,
-            n_count=self.blocks if varying else 1,
+            n_count=self.blocks if batched else 1,
             k_count=nest.extents[-1],
         )
+
+    def _in_lanes(self, nest: Contraction, outer: Iteration, neurons: int) -> int:
+        """Compute neurons of one example by vectors; return how many."""
+        lanes = self.layout.vector
+        a_m, a_k = self._stride(nest.a, -2), self._stride(nest.a, -1)
+        b_k, out_m = self._stride(nest.b, -1), self._stride(nest.target, -1)
+        if a_m == 1 and out_m in (0, 1) and not self._bias(nest, (*outer, 0)).get("bias_m"):
+            return self._neurons_in_lanes(nest, outer, neurons)
+        if a_k == b_k == 1 and nest.extents[-1] >= lanes:
+            self._terms_in_lanes(nest, outer, neurons)
+            return neurons
+        return 0
 
     def _neurons_in_lanes(self, nest: Contraction, outer: Iteration, neurons: int) -> int:
         """Compute neurons whose weights lie side by side in the lanes of vectors; return how many.
 
-        To the kernel they are examples, and the common factor is the weight of its only neuron.
+        To the kernel they are examples, and the common factor is the weight of its only neuron. A
+        last vector computes some neurons again, if nothing is added to what is there.
         """
-        lanes, first = self.layout.vector, (*outer, 0)
-        count = neurons // lanes * lanes
-        bias = self._bias(nest, first)
-        if not count or nest.a.strides[-2] != 1 or bias.get("bias_m"):
-            return 0
-        Microkernel(lanes, 1, 2, "b", _start(nest)).call(
-            self.builder,
-            **self._factor("a", nest.b, first, n=lanes),
-            **self._factor("b", nest.a, first, n=lanes),
-            **bias,
-            out=self.pointer(nest.target, first),
-            out_n=lanes,
-            m_count=1,
-            n_count=count // lanes,
-            k_count=nest.extents[-1],
-        )
-        return count
+        lanes = self.layout.vector
+        parts = [
+            (first * lanes, size, wide)
+            for first, size, wide in tiles(neurons // lanes, _BLOCKS_OF_NEURONS)
+        ]
+        done = neurons // lanes * lanes
+        if lanes < neurons and done < neurons and _start(nest) != "out":
+            parts.append((neurons - lanes, 1, 1))
+            done = neurons
+        for first, size, wide in parts:
+            place = (*outer, first)
+            Microkernel(lanes, 1, wide, "b", _start(nest)).call(
+                self.builder,
+                **self._factor("a", nest.b, place, n=lanes),
+                **self._factor("b", nest.a, place, n=lanes),
+                **self._bias(nest, place),
+                out=self.pointer(nest.target, place),
+                out_n=lanes,
+                m_count=1,
+                n_count=size,
+                k_count=nest.extents[-1],
+            )
+        return done
+
+    def _terms_in_lanes(self, nest: Contraction, outer: Iteration, neurons: int) -> None:
+        """Compute all neurons, the terms of each in the lanes."""
+        start, out_m = _start(nest), self._stride(nest.target, -1)
+        for first, size, high in tiles(neurons, _ROWS):
+            place = (*outer, first)
+            out, bias = self.pointer(nest.target, place), self._bias(nest, place)
+            begin, begin_m = (out, out_m) if start == "out" else (bias.get("bias", "null"), 0)
+            RowsKernel(self.layout.vector, high, start).call(
+                self.builder,
+                *(self.pointer(nest.a, (*place, 0)), self._stride(nest.a, -2)),
+                *(self.pointer(nest.b, (*place, 0)), begin, bias.get("bias_m", begin_m)),
+                *(out, out_m, size, nest.extents[-1]),
+            )
 
     def _factor(self, name: str, access: Access, first: Iteration, n: int) -> dict[str, Index]:
         address = self.pointer(access, (*first, 0))

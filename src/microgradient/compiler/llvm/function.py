@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.addresses import BLOCKS, Layout, layout_of
+from microgradient.compiler.llvm.addresses import Layout, layout_of
 from microgradient.compiler.llvm.buffers import padded
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Module, module_of
 from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunction
@@ -30,7 +30,6 @@ _PARAMETERS = (
     *("ptr %t", "ptr %v"),
 )
 _FEW = 200  # nests and their statements: up to so many, the functions of nests are inlined
-_TYPES = tuple([parameter.split()[0] for parameter in _PARAMETERS])
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,41 @@ class ProgramFunction:
     tables: tuple[str, ...]
     uniform: int
     varying: int
+    parameters: tuple[str, ...] = _PARAMETERS
 
     @property
     def callee(self) -> Callee:
-        return Callee(self.name, "void", _TYPES)
+        types = tuple([parameter.split()[0] for parameter in self.parameters])
+        return Callee(self.name, "void", types)
+
+
+class Tables:
+    """The tables of constants of a program's nests; ``texts`` define them."""
+
+    def __init__(self, program: str) -> None:
+        self._program, self.texts = program, list[str]()
+
+    def __call__(self, items: Sequence[str], kind: str) -> str:
+        full = f"@{self._program}_table{len(self.texts)}"
+        body = ", ".join(f"{kind} {item}" for item in items)
+        text = f"{full} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]"
+        self.texts.append(text)
+        return full
+
+
+def nest_function(
+    layout: Layout,
+    nest: Nest | Layer,
+    tables: Tables,
+    name: str,
+    hint: str,
+    *,
+    accumulate: bool = False,
+) -> Function:
+    """Return the function of a nest that does not sum over a batch."""
+    if isinstance(nest, Layer):
+        return LayerFunction(layout, nest).function(name, hint)
+    return NestFunction(layout, nest, tables, accumulate).function(name, hint)
 
 
 def lowered(
@@ -64,44 +94,36 @@ def lowered(
 ) -> ProgramFunction:
     """Return ``program`` as a function that computes ``lanes`` examples at a time.
 
-    ``vector`` is how many neighbouring numbers one instruction works on where there is no batch;
+    With one lane, a function of a batch computes one example, and its numbers are neighbours.
+    ``vector`` is how many neighbouring numbers one instruction works on then, or without a batch;
     ``accumulate`` adds outputs of each example to what is there; ``whole`` promises that the number
     of examples is always a multiple of the lanes; ``often`` says that it will be called so often
     that compiling may take long; ``preset`` that outputs which are constants are there already.
     """
-    if _repeats_little(program, often):
+    if repeats_little(program, often=often):
         return _tabled(program, lanes, name, accumulate)
     program = optimized(program, NATIVE)
     schedule, batched = scheduled(program, preset=preset), bool(program.varying)
     layout = layout_of(schedule, lanes, vector, batched and program.reduce is None)
-    tables: list[str] = []
-
-    def table(items: Sequence[str], kind: str) -> str:
-        full = f"@{name}_table{len(tables)}"
-        body = ", ".join(f"{kind} {item}" for item in items)
-        tables.append(f"{full} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]")
-        return full
-
+    tables = Tables(name)
     nests = [*schedule.nests, *schedule.outputs]
     statements = sum(len(nest.statements) for nest in nests if isinstance(nest, Nest))
     hint = "alwaysinline" if len(nests) + statements <= _FEW else "noinline"
     parts = []
     for k, nest in enumerate(nests):
         full, is_output = f"{name}_nest{k}", k >= len(schedule.nests)
-        if isinstance(nest, Layer):
-            parts.append(LayerFunction(layout, nest).function(full, hint))
-        elif isinstance(nest, Contraction):
+        if isinstance(nest, Contraction):
             parts.append(GradientFunction(layout, nest, whole).function(full, hint))
-        elif is_output and program.reduce:
+        elif isinstance(nest, Nest) and is_output and program.reduce:
             parts.append(SumFunction(layout, nest, whole).function(full, hint))
         else:
-            parts.append(NestFunction(layout, nest, table, accumulate).function(full, hint))
+            parts.append(nest_function(layout, nest, tables, full, hint, accumulate=accumulate))
     run = _run(layout, name, batched, schedule)
-    sizes = layout.uniform, layout.varying * BLOCKS * lanes
-    return ProgramFunction(name, (*parts, run), tuple(tables), *sizes)
+    sizes = layout.uniform, layout.varying * layout.tile
+    return ProgramFunction(name, (*parts, run), tuple(tables.texts), *sizes)
 
 
-def _repeats_little(program: Program, often: bool) -> bool:
+def repeats_little(program: Program, *, often: bool) -> bool:
     """Return whether a table pays: LLVM takes some 3 ms a statement, and gains a factor of 2 to 4.
 
     For a batch, or if it is called often, loops are worth more time.
@@ -138,8 +160,10 @@ def _run(layout: Layout, name: str, batched: bool, schedule: Schedule) -> Functi
                 builder.do(f"call void @{name}_nest{k}({arguments}{more})")
 
     call(False, "%x", "%out", "1")
-    if batched:
-        tile = BLOCKS * layout.lanes
+    if batched and layout.alone:
+        call(True, "%x", "%out", "1")
+    elif batched:
+        tile = layout.tile
         some = builder.put("icmp sgt i64 %n, 0")
         with builder.when(some), builder.loop("%n", 0, tile) as first:
             left = builder.put(f"sub i64 %n, {first}")

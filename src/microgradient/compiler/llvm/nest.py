@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, Addresses, Layout
-from microgradient.compiler.llvm.builder import Function, Index, number
+from microgradient.compiler.llvm.builder import SMALLER, Function, Index, number
 from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
-from microgradient.compiler.llvm.lanes import Mask, Vector
+from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 from microgradient.compiler.llvm.vector_math import fma
 from microgradient.compiler.loops.nests import (
     OUTPUT,
@@ -36,20 +36,62 @@ class NestFunction(Addresses):
         self._nest, self._table, self._accumulate = nest, table, accumulate
         self._iteration: tuple[Index, ...] = ()
         self._block: Index = 0
+        self._inner: int | None = None  # the loop whose iterations are in the lanes
         self._computed: list[Vector | Mask] = []
         self._loaded: dict[Operand, Vector | Mask] = {}
 
     def function(self, name: str, hint: str) -> Function:
-        with self.iterations(self._nest.extents) as self._iteration:
-            if self._nest.varying:
-                with self.builder.loop(self.blocks) as block:
-                    self._block = self._times(block, self.layout.lanes)
+        if self._is_contiguous():
+            self._iterations_in_lanes()
+        else:
+            with self.iterations(self._nest.extents) as self._iteration:
+                if self._nest.varying and not self.layout.alone:
+                    with self.builder.loop(self.blocks) as block:
+                        self._block = self._times(block, self.layout.lanes)
+                        self._statements()
+                else:
                     self._statements()
-            else:
-                self._statements()
         writes = self._nest.statements[0].target.buffer == OUTPUT
         arguments = OUTPUT_ARGUMENTS if writes else ARGUMENTS
         return self.finished(name, hint, arguments)
+
+    def _is_contiguous(self) -> bool:
+        """Return whether vectors can run along the inner loop: it reads and writes neighbours."""
+        nest, width = self._nest, self.layout.vector
+        if nest.varying and not self.layout.alone:
+            return False
+        if not nest.extents or nest.extents[-1] < width:
+            return False
+        for statement in nest.statements:
+            if self._accumulate and statement.target.buffer == OUTPUT:
+                return False  # what is computed again would be added again
+            accesses: list[Operand] = [statement.target]
+            if statement.target.strides[-1] != 1 or self.distance(statement.target, 1) != 1:
+                return False
+            accesses += [x.access if isinstance(x, Series) else x for x in statement.operands]
+            if any(isinstance(x, Gather) for x in accesses):
+                return False
+            if any(isinstance(x, Access) and x.strides[-1] not in (0, 1) for x in accesses):
+                return False
+        return True
+
+    def _iterations_in_lanes(self) -> None:
+        """Do neighbouring iterations at a time; a last vector computes some of them again."""
+        *outer, size = self._nest.extents
+        width, builder = self.layout.vector, self.builder
+        self.lanes = Lanes(builder, width)
+        self._inner = len(outer)
+        with self.iterations(tuple(outer)) as iteration, builder.loop(size, 0, width) as i:
+            first = i if size % width == 0 else builder.call(SMALLER, i, size - width)
+            self._iteration = (*iteration, first)
+            self._statements()
+
+    def load(self, access: Access, iteration: Sequence[Index], block: Index = 0) -> Vector:
+        if self._inner is None:
+            return super().load(access, iteration, block)
+        pointer = self.pointer(access, iteration, block)
+        along = access.strides[self._inner] == 1
+        return self.lanes.load(pointer) if along else self.lanes.load_all(pointer)
 
     def _statements(self) -> None:
         for statement in self._nest.statements:
@@ -87,11 +129,15 @@ class NestFunction(Addresses):
         texts = [number(x) for x in literals.numbers]
         if len(set(texts)) == 1:
             return self.lanes.constant(literals.numbers[0])
-        return self.lanes.splat(self._entry(texts, "double"))
+        entry = self._entry(texts, "double")
+        if self._inner is not None:
+            return self.lanes.load(entry)
+        return self.lanes.splat(self.builder.load("double", entry))
 
     def _load(self, operand: Operand) -> Vector | Mask:
         if isinstance(operand, Gather):
-            place = self._entry([str(place) for place in operand.places], "i64")
+            entry = self._entry([str(place) for place in operand.places], "i64")
+            place = self.builder.load("i64", entry)
             loaded = self.load(Access(operand.buffer, 0, (1,)), (place,), self._block)
         else:
             assert isinstance(operand, Access)
@@ -100,13 +146,12 @@ class NestFunction(Addresses):
         return loaded.compare("une", 0.0) if is_condition else loaded
 
     def _entry(self, texts: Sequence[str], kind: str) -> str:
-        """Return the entry for this iteration of a table with one for each iteration."""
+        """Return where this iteration's entry is in a table with one for each iteration."""
         flat: Index = 0
         for extent, counter in zip(self._nest.extents, self._iteration):
             flat = self._add(self._times(flat, extent), counter)
         table = self._table(texts, kind)
-        pointer = self.builder.put(f"getelementptr inbounds {kind}, ptr {table}, i64 {flat}")
-        return self.builder.load(kind, pointer)
+        return self.builder.put(f"getelementptr inbounds {kind}, ptr {table}, i64 {flat}")
 
     def _dot(self, series: Sequence[Series], bias: Sequence[Operand]) -> Vector:
         """Return the sum of many products, in a loop: as ``instructions.dot`` adds few."""

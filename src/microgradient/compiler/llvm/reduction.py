@@ -98,14 +98,24 @@ def each_block(
 
 
 def add_lanes(lanes: Lanes, xs: Sequence[Vector], outs: Sequence[str], *, contiguous: bool) -> None:
-    """Add the sum of the lanes of each of ``xs`` to what is at its address in ``outs``.
-
-    Neighbours are woven together first, so that an addition sums lanes of two at a time.
-    """
+    """Add the sum of the lanes of each of ``xs`` to what is at its address in ``outs``."""
     if lanes.count == 1:
         for x, out in zip(xs, outs):
             add(x, out)
         return
+    sums = lane_sums(lanes, xs)
+    if contiguous:
+        add(_taken(sums, range(len(xs))), outs[0])
+        return
+    for k, out in enumerate(outs):
+        add(sums.lane(k), out)
+
+
+def lane_sums(lanes: Lanes, xs: Sequence[Vector]) -> Vector:
+    """Return the sum of the lanes of each of ``xs``, not more than lanes, one beside the other.
+
+    Neighbours are woven together first, so that an addition sums lanes of two at a time.
+    """
     count, width = len(xs), 1
     zero = Vector(lanes, "zeroinitializer")
     woven = [*xs, *[zero] * ((1 << (count - 1).bit_length()) - count)]
@@ -116,11 +126,7 @@ def add_lanes(lanes: Lanes, xs: Sequence[Vector], outs: Sequence[str], *, contig
     while sums.lanes.count > width:
         half = sums.lanes.count // 2
         sums = _taken(sums, range(half)) + _taken(sums, range(half, 2 * half))
-    if contiguous:
-        add(_taken(sums, range(count)), outs[0])
-        return
-    for k, out in enumerate(outs):
-        add(sums.lane(k), out)
+    return sums
 
 
 def add(x: Vector, out: str) -> None:

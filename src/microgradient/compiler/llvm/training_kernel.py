@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
-from microgradient.compiler.llvm.function import lowered, memory_places, module_with
+from microgradient.compiler.llvm.buffers import columns_of, doubles, padded, whole_numbers
+from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.jit import Code, vector_width
+from microgradient.compiler.llvm.presentation import presentation
+from microgradient.compiler.llvm.shuffle import is_known, set_words, words_of
 from microgradient.compiler.llvm.training_loop import (
     ACTIVE,
     FREE,
@@ -17,8 +20,10 @@ from microgradient.compiler.llvm.training_loop import (
     LEARNED,
     NOT_FINITE,
     PARAMETERS,
+    Parts,
     TrainingLoop,
 )
+from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
 
 WIDTH = 32  # replicas side by side: enough independent work to fill a processor's pipelines
@@ -39,18 +44,36 @@ class TrainingCode:
     ) -> None:
         self.width, self.batch = width, batch
         self.parameters, self.columns = len(gradient.outputs) - 2, len(update.varying)
-        size, single = vector_width(), width == 1
-        whole = not single or (batch % size == 0 and patterns % size == 0)
-        over = size if not single or batch >= _FEW else 1
-        slope = lowered(gradient, over, "gradient", accumulate=not single, whole=whole, often=True)
-        over = size if width * self.parameters >= _FEW else 1
-        move = lowered(update, over, "update", whole=not single, often=True)
-        numbers = len(gradient.inputs) - self.parameters
-        loop = TrainingLoop(slope, move, self.parameters, self.columns, numbers, width)
-        self._code = Code(module_with([slope, move], loop.function()))
+        self.numbers = len(gradient.inputs) - self.parameters
+        self.alone = width == 1 and batch < _FEW
+        parts = self._parts(gradient, update, patterns)
+        loop = TrainingLoop(parts, self.parameters, self.columns, width)
+        self._code = Code(module_with(parts.programs, loop.function()))
         types = [parameter.split()[0] for parameter in PARAMETERS.split(", ")]
         self.train = self._code.function("train", types, ctypes.c_int64)
-        self.memory = memory_places(slope, move)[-1]
+        self.memory = parts.memory
+
+    def _parts(self, gradient: Program, update: Program, patterns: int) -> Parts:
+        size, single = vector_width(), self.width == 1
+        if self.alone and self.batch == 1:
+            at_once = presentation(gradient, update, size)
+            if at_once is not None:
+                right = gradient.outputs[-1]
+                watched = gradient.instructions[right].op is not CONSTANT
+                look = replace(gradient, outputs=(right,), adjoint_of={}, adjoint_from=None)
+                confirm = lowered(look, 1, "confirm", vector=size, often=True) if watched else None
+                return Parts(None, None, at_once, confirm, self.numbers, True)
+        whole = not single or (self.batch % size == 0 and patterns % size == 0)
+        slope = lowered(
+            gradient,
+            *(1 if self.alone else size, "gradient"),
+            vector=size,
+            accumulate=not single,
+            whole=whole,
+            often=True,
+        )
+        move = lowered(update, size, "update", whole=not single, often=True)
+        return Parts(slope, move, None, None, self.numbers, self.alone)
 
 
 class Networks:
@@ -65,13 +88,30 @@ class Networks:
         self.flags[:] = [ACTIVE if code.width == 1 else FREE] * len(self.flags)
 
     def present(self, patterns: Sequence[Sequence[float]]) -> None:
-        """Set the patterns, in the order in which they are presented."""
+        """Set the patterns, in the order in which they are presented until that is changed."""
         self._count, self._stride = len(patterns), padded(len(patterns), GROUP)
-        if self.code.width == 1:
-            self._patterns = columns_of(list(patterns), len(patterns[0]), self._stride)
+        self._order = whole_numbers([*range(self._count), *[0] * (self._stride - self._count)])
+        self._patterns, self._rows, self._columns, self._reordered = patterns, None, None, False
+        if self.code.width == 1 and not self.code.alone:
+            self._columns = columns_of(list(patterns), len(patterns[0]), self._stride)
         else:
-            flat = [x for pattern in patterns for x in pattern]
-            self._patterns = doubles(len(flat), flat)
+            self._make_rows()
+
+    def _make_rows(self) -> None:
+        flat = [x for pattern in self._patterns for x in pattern]
+        self._rows = doubles(len(flat), flat)
+
+    @property
+    def order(self) -> list[int]:
+        """In which order the patterns were presented last."""
+        return list(self._order[: self._count])
+
+    def reorder(self, order: Sequence[int]) -> None:
+        """Set the order in which the patterns are presented from now on."""
+        self._order[: self._count] = order
+        if self._columns is not None and self._rows is None:
+            self._make_rows()
+        self._reordered = True
 
     def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
         """Set the weights (0) or the optimizer's k-th memory of one network."""
@@ -86,19 +126,25 @@ class Networks:
         return slice(start + lane, start + self.code.parameters * self.code.width, self.code.width)
 
     def sweep(
-        self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool, keep: bool
+        self,
+        sweeps: int,
+        settings: Sequence[Sequence[float]],
+        watch: bool,
+        keep: bool,
+        generator: Any = None,
     ) -> tuple[int, Any]:
         """Do at most ``sweeps``; return how many, and the errors and right patterns.
 
         ``settings`` are the optimizer's for each update, or one for all. ``watch`` looks whether a
         network meets the criterion; ``keep`` keeps the history of all sweeps, not only of the last.
+        The words of a ``generator`` (see ``shuffle``) shuffle the order before each sweep.
         """
         flat = [x for one in settings for x in one]
         size = 2 * self.code.width
         history = doubles(size * (sweeps if keep else 1))
         done = self.code.train(
-            *(self._state, self._column, self._patterns, self._stride, self._count),
-            *(self.code.batch, doubles(len(flat), flat)),
+            *(self._state, self._column, self._rows, self._order, generator, int(self._reordered)),
+            *(self._columns, self._stride, self._count, self.code.batch, doubles(len(flat), flat)),
             *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
             *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
         )
@@ -124,10 +170,31 @@ class NetworkTrainer(Networks):
     def __init__(self, gradient: Program, update: Program, batch: int, patterns: int) -> None:
         super().__init__(TrainingCode(gradient, update, 1, batch, patterns))
 
-    def train(self, sweeps: int, settings: Sequence[Sequence[float]], watch: bool) -> Progress:
-        """Do at most ``sweeps``; ``settings`` are those of each update, or one for all."""
+    def train(
+        self,
+        sweeps: int,
+        settings: Sequence[Sequence[float]],
+        watch: bool,
+        rng: random.Random | None = None,
+    ) -> Progress:
+        """Do at most ``sweeps``; ``settings`` are those of each update, or one for all.
+
+        ``rng`` shuffles the patterns before each sweep, as its ``shuffle`` does; if it may do that
+        in a way of its own, one sweep is done.
+        """
         self.flags[:] = [ACTIVE] * GROUP
-        done, history = self.sweep(sweeps, settings, watch, True)
+        words = None
+        if rng is not None:
+            order = self.order
+            if is_known(rng):
+                words = words_of(rng)
+            else:
+                sweeps = 1
+                rng.shuffle(order)
+            self.reorder(order)
+        done, history = self.sweep(sweeps, settings, watch, True, words)
+        if rng is not None and words is not None:
+            set_words(rng, words)
         flags = set(self.flags)
         errors, right = list(history[0 : 2 * done : 2]), list(history[1 : 2 * done : 2])
         broken = NOT_FINITE in flags

@@ -1,52 +1,87 @@
 """Training as one LLVM function: sweep after sweep of gradient, update and criterion.
 
-It trains ``width`` networks side by side: one, whose patterns fill the lanes, or many replicas, one
-in each lane. The state has a column for the weights, one for each memory of the optimizer, and one
-for the gradient, each with ``width`` numbers for a weight; the errors and the numbers of right
-patterns, ``width`` of each, follow the gradient. ``@train`` returns after the first sweep in which
-a network ends, with the number of sweeps done; ``%flags`` then says how it ended. ``%snapshot`` is
-the state before that sweep.
+It trains ``width`` networks side by side: one, whose patterns fill the lanes, or, with few patterns
+between two updates, the numbers of one pattern; or many replicas, one in each lane. The state has a
+column for the weights, one for each memory of the optimizer, and one for the gradient, each with
+``width`` numbers for a weight; the errors and the numbers of right patterns, ``width`` of each,
+follow the gradient. ``@train`` returns after the first sweep in which a network ends, with the
+number of sweeps done; ``%flags`` then says how it ended. ``%snapshot`` is the state before that
+sweep.
 """
 
 from __future__ import annotations
 
-from microgradient.compiler.llvm.builder import Builder, Callee, Function
+from dataclasses import dataclass
+
+from microgradient.compiler.llvm.builder import SMALLER, Builder, Callee, Function
 from microgradient.compiler.llvm.function import ProgramFunction, memory_places
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
+from microgradient.compiler.llvm.shuffle import SHUFFLE
 
 FREE, ACTIVE, LEARNED, NOT_FINITE = 0.0, 1.0, 2.0, 3.0
 """What ``%flags`` says of a network."""
 GROUP = 8  # networks, or weights of a single one, that are looked at together
 
 PARAMETERS = (
-    "ptr %state, i64 %column, ptr %patterns, i64 %stride, i64 %n, i64 %batch, ptr %settings, "
-    "i64 %step, i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
+    "ptr %state, i64 %column, ptr %rows, ptr %order, ptr %generator, i64 %reordered, "
+    "ptr %columns, i64 %stride, i64 %n, i64 %batch, ptr %settings, i64 %step, "
+    " i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
     "ptr %snapshot, ptr %memory"
 )
 _CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
 _COPY = Callee("llvm.memcpy.p0.p0.i64", "void", ("ptr", "ptr", "i64", "i1"))
-_SMALLER = Callee("llvm.smin.i64", "i64", ("i64", "i64"))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The functions that a training loop calls, and the sizes that it is for.
+
+    ``gradient`` and ``update`` are the programs; where weights change after every pattern,
+    ``presentation`` may do both at once, and ``confirm`` then counts a right pattern. A pattern has
+    ``numbers`` numbers. ``alone`` says that the gradient is that of one pattern at a time.
+    """
+
+    gradient: ProgramFunction | None
+    update: ProgramFunction | None
+    presentation: ProgramFunction | None
+    confirm: ProgramFunction | None
+    numbers: int
+    alone: bool
+
+    @property
+    def programs(self) -> list[ProgramFunction]:
+        parts = (self.gradient, self.update, self.presentation, self.confirm)
+        return [part for part in parts if part is not None]
+
+    @property
+    def memory(self) -> int:
+        """How many doubles all of them need to work in."""
+        return memory_places(*self.programs)[-1]
 
 
 class TrainingLoop:
-    """The function ``@train``; a pattern has ``numbers`` numbers, the state ``columns`` columns."""
+    """The function ``@train``; the state has ``columns`` columns.
+
+    Patterns are rows, presented in an ``%order``, which ``%generator`` shuffles before each sweep,
+    if there is one. Those of a batch are presented from columns, which are filled in that order
+    first if they are ``%reordered``.
+    """
 
     def __init__(
         self,
-        gradient: ProgramFunction,
-        update: ProgramFunction,
+        parts: Parts,
         parameters: int,
         columns: int,
-        numbers: int,
         width: int,
     ) -> None:
         self.builder = builder = Builder()
         self.lanes = Lanes(builder, GROUP)
-        self.gradient, self.update = gradient, update
-        self.numbers, self.width, self.weights = numbers, width, parameters * width
+        self.parts, self.width, self.weights = parts, width, parameters * width
         self.groups = max(width, GROUP)
-        memories = [builder.at("%memory", place) for place in memory_places(gradient, update)]
-        self.gradient_memory, self.update_memory = memories[0:2], memories[2:4]
+        places = [builder.at("%memory", place) for place in memory_places(*parts.programs)]
+        self.memories = {
+            part.name: places[i : i + 2] for part, i in zip(parts.programs, range(0, 99, 2))
+        }
         self.before_gradient = builder.integer("mul", "%column", columns - 1)
         self.slopes = builder.at("%state", self.before_gradient)
         self.errors = builder.at(self.slopes, self.weights)
@@ -56,7 +91,14 @@ class TrainingLoop:
     def function(self) -> Function:
         builder = self.builder
         builder.store("ptr", "%settings", self.settings)
+        has_generator = builder.put("icmp ne ptr %generator, null")
+        reordered = builder.put("trunc i64 %reordered to i1")
         with builder.loop("%sweeps") as sweep:
+            with builder.when(has_generator):
+                builder.call(SHUFFLE, "%order", "%n", "%generator")
+            if self.width == 1 and not self.parts.alone:
+                with builder.when(reordered):
+                    self._fill_columns()
             builder.call(_COPY, "%snapshot", "%state", self._bytes(self.before_gradient), "false")
             self._clear(self.errors, 2 * self.width)
             self._present_all()
@@ -75,32 +117,66 @@ class TrainingLoop:
     def _present_all(self) -> None:
         """Present every pattern once, with an update after each batch."""
         builder = self.builder
+        if self.parts.presentation is not None:
+            with builder.loop("%n") as i:
+                settings = builder.load("ptr", self.settings)
+                self._call(
+                    self.parts.presentation,
+                    *("%state", self._row(i), None, self.errors, "%column", settings),
+                )
+                builder.store("ptr", builder.at(settings, "%step"), self.settings)
+            return
+        assert self.parts.update is not None
         with builder.loop("%n", 0, "%batch") as first:
             left = builder.integer("sub", "%n", first)
             self._clear(self.slopes, self.weights)
-            self._present(first, builder.call(_SMALLER, left, "%batch"))
+            self._present(first, builder.call(SMALLER, left, "%batch"))
             settings = builder.load("ptr", self.settings)
-            builder.call(
-                self.update.callee,
-                *(settings, "%state", "%column", self.weights, "%state", "%column"),
-                *self.update_memory,
+            self._call(
+                self.parts.update,
+                *(settings, "%state", "%column", self.weights, "%state", "%column", None),
             )
             builder.store("ptr", builder.at(settings, "%step"), self.settings)
 
     def _present(self, first: str, count: str) -> None:
         """Add the gradient and error of some patterns, and how many are right, to the state."""
-        builder, width = self.builder, self.width
-        if width == 1:
-            patterns = builder.at("%patterns", first)
-            self._gradient("%state", patterns, "%stride", count, self.slopes, 1)
+        builder, width, gradient = self.builder, self.width, self.parts.gradient
+        if gradient is None:
+            return
+        if width == 1 and not self.parts.alone:
+            patterns = builder.at("%columns", first)
+            self._call(gradient, "%state", patterns, "%stride", count, self.slopes, 1, None)
             return
         with builder.loop(count) as i:
-            place = builder.integer("mul", builder.integer("add", first, i), self.numbers)
-            pattern = builder.at("%patterns", place)
-            self._gradient(pattern, "%state", width, width, self.slopes, width)
+            pattern = self._row(builder.integer("add", first, i))
+            if width == 1:
+                self._call(gradient, "%state", pattern, 1, 1, self.slopes, 1, None)
+            else:
+                self._call(gradient, pattern, "%state", width, width, self.slopes, width, None)
 
-    def _gradient(self, *arguments: str | int) -> None:
-        self.builder.call(self.gradient.callee, *arguments, *self.gradient_memory)
+    def _call(self, part: ProgramFunction, *arguments: str | int | None) -> None:
+        """Call a part; None stands for its two memories."""
+        memories: list[str | int] = list(self.memories[part.name])
+        given = [x for y in arguments for x in (memories if y is None else [y])]
+        self.builder.call(part.callee, *given)
+
+    def _row(self, i: str | int) -> str:
+        """Return the address of the pattern that is presented as number ``i``."""
+        builder = self.builder
+        which = builder.load("i64", builder.at("%order", i))
+        return builder.at("%rows", builder.integer("mul", which, self.parts.numbers))
+
+    def _fill_columns(self) -> None:
+        """Copy the rows in their order to the columns, a cache line of a column at a time."""
+        builder = self.builder
+        with builder.loop("%n", 0, GROUP) as first:  # the order goes on up to a whole group
+            places = [builder.integer("add", first, i) for i in range(GROUP)]
+            rows = [self._row(place) for place in places]
+            with builder.loop(self.parts.numbers) as k:
+                column = builder.at("%columns", builder.integer("mul", k, "%stride"))
+                for place, row in zip(places, rows):
+                    number = builder.load("double", builder.at(row, k))
+                    builder.store("double", number, builder.at(column, place))
 
     def _check_finite(self) -> None:
         """Mark networks that are not finite, and note whether in one all patterns were right.
@@ -142,7 +218,11 @@ class TrainingLoop:
             before.append(builder.allocate(lanes.bits))
             builder.store(lanes.bits, self._all_right(group).name, before[-1])
         self._clear(self.rights, self.width)
-        self._present("0", "%n")
+        if self.parts.confirm is not None:
+            with builder.loop("%n") as i:
+                self._call(self.parts.confirm, "%state", self._row(i), 1, 1, self.rights, 1, None)
+        else:
+            self._present("0", "%n")
         for group, memory in zip(range(0, self.groups, GROUP), before):
             learned = Mask(lanes, builder.load(lanes.bits, memory)) & self._all_right(group)
             self._note(self.ended, self._mark(group, learned, LEARNED) & learned)

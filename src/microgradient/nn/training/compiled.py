@@ -35,10 +35,6 @@ class MachineRun:
         optimizer, kernel = self.eager.optimizer, self._kernel
         self.eager.keep()
         vars(optimizer).update(changes)
-        if rng is not None:
-            most = 1
-            rng.shuffle(self.eager.order)
-            kernel.present([self._patterns[i] for i in self.eager.order])
         most = min(most, self._most)
         kernel.set_column(0, self.eager.weights)
         for k, name in enumerate(optimizer.memories, 1):
@@ -46,7 +42,9 @@ class MachineRun:
         begun, updates = optimizer.steps, 1 if optimizer.steady else most * self.eager.updates
         settings = [optimizer.settings(step) for step in range(begun, begun + updates)]
         start = time.perf_counter()
-        progress = kernel.train(most, settings, watch)
+        progress = kernel.train(most, settings, watch, rng)
+        if rng is not None:
+            self.eager.order[:] = kernel.order
         self._pace(time.perf_counter() - start, most)
         done = len(progress.errors) - progress.broken
         if done:
