@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 import threading
 from array import array
 from collections import OrderedDict
@@ -23,6 +22,7 @@ from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
 from microgradient.engine.services.blocks import quiet
 from microgradient.engine.services.collector import without_collector
+from microgradient.engine.services.origins import named, picklable
 from microgradient.engine.services.watching import warn_user
 
 _MOST = 64  # programs kept of one function
@@ -206,13 +206,9 @@ class Compiled:
         return self._again()(copy.deepcopy(self._function, memo))
 
     def __reduce__(self) -> Any:
-        name = getattr(self._function, "__qualname__", "")
-        found: Any = sys.modules.get(getattr(self._function, "__module__", None) or "")
-        for part in name.split("."):
-            found = getattr(found, part, None)
-        if found is self:  # a decorated function: its name is that of its compiled form
-            return name
-        return self._again(), (self._function,)
+        if named(self._function) is self:  # it is decorated: its name is that of its compiled form
+            return self._function.__qualname__
+        return self._again(), (picklable(self._function),)
 
     def _again(self) -> Callable[[Callable[..., Any]], Compiled]:
         """Return ``compile`` with the settings of this one."""
