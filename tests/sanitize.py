@@ -1,8 +1,9 @@
-"""Run the engine's C part under the compiler's sanitizers: python tests/sanitize.py (Linux, GCC).
+"""Run what is in C under the compiler's sanitizers: python tests/sanitize.py (Linux, GCC).
 
-It builds _node.c with AddressSanitizer (memory freed, overrun) and UndefinedBehaviorSanitizer in a
-copy of the package, runs the tests of the engine with it, and then repeats a program with every
-single allocation failing in turn: each must end in an exception, and leave no node behind.
+It builds _node.c and _call.c with AddressSanitizer (memory freed, overrun) and
+UndefinedBehaviorSanitizer in a copy of the package, runs the tests of the engine and of calls with
+them, and then repeats a program with every single allocation failing in turn: each must end in an
+exception, and leave no node behind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TESTS = ["native", "value", "state_machine", "leaks", "anomaly", "attributes", "deep", "threads"]
+TESTS = [
+    "native",
+    "value",
+    "state_machine",
+    "leaks",
+    "anomaly",
+    "attributes",
+    "deep",
+    "threads",
+    "call_memory",
+]
 FLAGS = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 
 WITHOUT_MEMORY = """
@@ -64,12 +75,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "src", "microgradient")
         shutil.copytree(ROOT / "src" / "microgradient", source)
-        library = source / "engine" / "_node.abi3.so"
-        library.unlink(missing_ok=True)
         include = f"-I{sysconfig.get_path('include')}"
         compiler = ["gcc", "-shared", "-fPIC", "-std=c11", "-ffp-contract=off", include, *FLAGS]
-        c_file = source / "engine" / "_node.c"
-        subprocess.run([*compiler, str(c_file), "-o", str(library), "-lm"], check=True)
+        for c_file in (source / "engine" / "_node.c", source / "compiler" / "llvm" / "_call.c"):
+            library = c_file.with_suffix(".abi3.so")
+            library.unlink(missing_ok=True)
+            subprocess.run([*compiler, str(c_file), "-o", str(library), "-lm"], check=True)
         runtimes = [
             subprocess.run(
                 ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import math
 import pickle
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import threading
 import warnings
 from collections import OrderedDict, defaultdict, namedtuple
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -352,6 +355,52 @@ def test_compiled_functions_are_copied_and_pickled_by_their_function():
     assert copy.deepcopy([summed])[0](2.0, [1.0, 2.0], 3) == 18.0
     with pytest.raises(Exception, match="lambda"):
         pickle.dumps(summed)
+
+
+def energy(xs):
+    return mg.fsum([x**3 for x in xs])
+
+
+@functools.wraps(mg.grad(energy), assigned=())
+def wrapped(xs):
+    return xs
+
+
+value_and_gradient = mg.compile(mg.value_and_grad(energy))
+TWINS = {
+    "grad": mg.grad(energy),
+    "value_and_grad": mg.value_and_grad(energy, has_aux=False),
+    "jacobian of a gradient": mg.jacobian(mg.grad(energy)),
+    "jacfwd": mg.jacfwd(mg.grad(energy)),
+    "jacrev": mg.jacrev(mg.grad(energy, argnums=(0,))),
+    "hessian": mg.hessian(energy),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_compiled_derivatives_are_pickled_by_what_they_are_of(name):
+    compiled = mg.compile(TWINS[name], backend="python")
+    twin = pickle.loads(pickle.dumps(compiled))
+    assert twin is not compiled
+    assert twin([1.0, 2.0]) == compiled([1.0, 2.0]) == TWINS[name]([1.0, 2.0])
+
+
+def test_higher_derivatives_and_those_of_lambdas():
+    third = pickle.loads(pickle.dumps(mg.compile(mg.derivative(source, 3))))
+    assert third(2.0) == 6.0
+    with pytest.raises(Exception, match="lambda"):
+        pickle.dumps(mg.compile(mg.grad(lambda x: x * x)))
+    assert pickle.loads(pickle.dumps(mg.compile(wrapped)))([1.0]) == [1.0]  # no derivative
+
+
+def test_compiled_functions_work_in_other_processes():
+    xs = [np.array([1.0, 2.0]), np.array([3.0, 4.0])]
+    here = [value_and_gradient(x) for x in xs]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = list(pool.map(value_and_gradient, xs))
+        assert list(pool.map(decorated, [3.0, 4.0])) == [9.0, 16.0]
+        assert pool.submit(Line(2.0).at, 5.0).result() == 10.0
+    assert repr(there) == repr(here)
 
 
 def test_a_model_with_a_compiled_activation_is_copied():

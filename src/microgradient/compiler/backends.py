@@ -16,13 +16,17 @@ BACKENDS = ("auto", "llvm", "python")
 _NOT_INSTALLED = "llvmlite is not installed (pip install 'microgradient[fast]')"
 
 
+Doubles = Any
+"""Memory that holds doubles one after the other: bytes, an ``array.array``, an array of NumPy."""
+
+
 class Kernel(Protocol):
     """A program that can run."""
 
-    def run(self, inputs: Sequence[float]) -> array[float]:
+    def run(self, inputs: Doubles) -> array[float]:
         """Return the outputs for ``inputs``, doubles."""
 
-    def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
+    def run_batch(self, inputs: Doubles, batch: Any) -> Any:
         """Return the sums of the outputs over a batch of the varying inputs, or those of each."""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-import sys
 import threading
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial, update_wrapper
@@ -22,6 +22,7 @@ from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
 from microgradient.engine.services.blocks import quiet
 from microgradient.engine.services.collector import without_collector
+from microgradient.engine.services.origins import named, picklable
 from microgradient.engine.services.watching import warn_user
 
 _MOST = 64  # programs kept of one function
@@ -129,6 +130,7 @@ class Compiled:
         self._lock = threading.RLock()
         self._building = False
         self._programs: OrderedDict[Hashable, _Built] = OrderedDict()
+        self._latest: _Built | None = None
         self._hits = self._misses = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -137,7 +139,7 @@ class Compiled:
                 key, numbers = self._arguments.plain(args)
                 built = self._programs.get(key)
                 if built is not None:
-                    self._used(key)
+                    self._used(key, built)
                     return built.results.one(built.kernel.run(numbers))
             given = self._arguments.given(args, kwargs)
         except SymbolGiven:  # within another compilation
@@ -188,6 +190,7 @@ class Compiled:
         """Forget all programs: the next call compiles anew, whatever ``f`` closes over by then."""
         with self._lock:
             self._programs.clear()
+            self._latest = None
             self._hits = self._misses = 0
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
@@ -203,13 +206,9 @@ class Compiled:
         return self._again()(copy.deepcopy(self._function, memo))
 
     def __reduce__(self) -> Any:
-        name = getattr(self._function, "__qualname__", "")
-        found: Any = sys.modules.get(getattr(self._function, "__module__", None) or "")
-        for part in name.split("."):
-            found = getattr(found, part, None)
-        if found is self:  # a decorated function: its name is that of its compiled form
-            return name
-        return self._again(), (self._function,)
+        if named(self._function) is self:  # it is decorated: its name is that of its compiled form
+            return self._function.__qualname__
+        return self._again(), (picklable(self._function),)
 
     def _again(self) -> Callable[[Callable[..., Any]], Compiled]:
         """Return ``compile`` with the settings of this one."""
@@ -232,7 +231,7 @@ class Compiled:
         programs, key = self._programs, given.key
         built = programs.get(key)
         if built is not None:
-            self._used(key)
+            self._used(key, built)
             return built
         with self._lock:
             if self._building:
@@ -248,9 +247,12 @@ class Compiled:
             self._keep(key, built)
         return built
 
-    def _used(self, key: Hashable) -> None:
+    def _used(self, key: Hashable, built: _Built) -> None:
         """Count a hit; the program that was used longest ago is the first to go."""
         self._hits += 1
+        if built is self._latest:  # nearly always
+            return
+        self._latest = built
         try:
             self._programs.move_to_end(key)
         except KeyError:  # another thread has just dropped it
@@ -267,7 +269,7 @@ class Compiled:
             )
         while len(self._programs) >= _MOST:
             self._programs.popitem(last=False)
-        self._programs[key] = built
+        self._programs[key] = self._latest = built
 
     def _build(self, given: Given) -> _Built:
         roles = self._arguments
@@ -294,10 +296,11 @@ class Compiled:
             return [[0.0] * len(built.program.outputs)] * given.replicas.size
         uniform = [a for a in built.arguments if a.role != "replicas"]
         of_batch = [a.role == "batch" for a in uniform for _ in a.names]
+        shared_numbers = array("d", bytes(given.uniform))
         total: list[list[float]] | None = None
         for example in given.batch.lists():
-            own, shared = iter(example), iter(given.uniform)
-            inputs = [next(own if batched else shared) for batched in of_batch]
+            own, shared = iter(example), iter(shared_numbers)
+            inputs = array("d", [next(own if batched else shared) for batched in of_batch])
             outputs = kernel.run_batch(inputs, replicas)
             if total is None:
                 total = [list(numbers) for numbers in outputs]

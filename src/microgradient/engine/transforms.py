@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar, overload
 from microgradient.engine.number import shown
 from microgradient.engine.op import Operand
 from microgradient.engine.recording import ArgNums, Recording, number
+from microgradient.engine.services.origins import made_by
 from microgradient.engine.services.trees import Tree, matching_leaves, tree_map
 
 S = TypeVar("S")  # a number, a Value, or a tree of them
@@ -86,6 +87,7 @@ def grad(f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False) -> 
     """
     both = _value_and_grad("grad", f, argnums, has_aux)
 
+    @made_by(grad, f, argnums, has_aux)
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, gradients = both(*args, **kwargs)
@@ -107,7 +109,8 @@ def value_and_grad(
 
     With ``has_aux`` it computes ``((number, anything), gradient)``.
     """
-    return _value_and_grad("value_and_grad", f, argnums, has_aux)
+    both = _value_and_grad("value_and_grad", f, argnums, has_aux)
+    return made_by(value_and_grad, f, argnums, has_aux)(both)
 
 
 def _value_and_grad(
@@ -150,7 +153,7 @@ def derivative(f: Callable[[Any], Any], order: int = 1, has_aux: bool = False) -
     result = f
     for _ in range(order):
         result = slope(result)
-    return result
+    return made_by(derivative, f, order, has_aux)(result) if order else f
 
 
 def vjp(f: Callable[..., Any], *primals: Tree, has_aux: bool = False) -> tuple[Any, ...]:
@@ -226,21 +229,24 @@ def jacobian(
     an array by an array is one array, which has the shapes of both. Uses forward mode (``jacfwd``)
     if there are fewer inputs than outputs, else reverse mode (``jacrev``).
     """
-    return _jacobian("jacobian", f, argnums, has_aux, _cheaper)
+    derivatives = _jacobian("jacobian", f, argnums, has_aux, _cheaper)
+    return made_by(jacobian, f, argnums, has_aux)(derivatives)
 
 
 def jacfwd(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """Return :func:`jacobian` in forward mode: one sweep for each input."""
-    return _jacobian("jacfwd", f, argnums, has_aux, _by_columns)
+    derivatives = _jacobian("jacfwd", f, argnums, has_aux, _by_columns)
+    return made_by(jacfwd, f, argnums, has_aux)(derivatives)
 
 
 def jacrev(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """Return :func:`jacobian` in reverse mode: one sweep for each output."""
-    return _jacobian("jacrev", f, argnums, has_aux, _by_rows)
+    derivatives = _jacobian("jacrev", f, argnums, has_aux, _by_rows)
+    return made_by(jacrev, f, argnums, has_aux)(derivatives)
 
 
 def _jacobian(
@@ -290,7 +296,8 @@ def hessian(
     in general the result has the structure of ``jacobian(grad(f))``.
     """
     _check_function("hessian", f)
-    return _jacobian("hessian", grad(f, argnums, has_aux), argnums, has_aux, _cheaper)
+    second = _jacobian("hessian", grad(f, argnums, has_aux), argnums, has_aux, _cheaper)
+    return made_by(hessian, f, argnums, has_aux)(second)
 
 
 def hvp(

@@ -5,12 +5,21 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
-from microgradient.compiler.calling.batches import Batch, batch_of, first_example, joined
-from microgradient.compiler.calling.structures import Structures, static_key
+from microgradient.compiler.backends import Doubles
+from microgradient.compiler.calling.batches import (
+    Batch,
+    batch_of,
+    first_example,
+    is_plain_array,
+    joined,
+)
+from microgradient.compiler.calling.structures import NUMBER, Structures, in_place, static_key
 from microgradient.compiler.program.errors import CompileError
-from microgradient.engine.number import shown
+from microgradient.engine.number import packed, shown
 from microgradient.engine.recording import parameters_of
 
 Place = int | str
@@ -28,7 +37,7 @@ class Given(NamedTuple):
 
     arguments: dict[Place, Any]
     key: Key
-    uniform: array[float]
+    uniform: Doubles
     batch: Batch | None
     replicas: Batch | None
 
@@ -94,7 +103,7 @@ class Arguments:
             return place
         return self.parameters[place] if place < len(self.parameters) else f"argument {place}"
 
-    def given(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Given:
+    def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Given:
         """Return the arguments of a call by place, with their structure and numbers."""
         found: dict[Place, Any] = dict(enumerate(args))
         if not (kwargs or self.has_roles):
@@ -107,14 +116,20 @@ class Arguments:
         for place in self._roles:
             if place not in found:
                 raise CompileError(f"there is no argument {self._name(place)!r} in this call")
-        uniform = array("d")
+        roles = [self._role(place, x) for place, x in found.items()]
+        alone = roles.count("uniform") == 1
+        uniform: Doubles = array("d")
         key: list[Hashable] = []
         batches: dict[str, list[Batch]] = {"batch": [], "replicas": []}
         try:
-            for place, x in found.items():
-                role = self._role(place, x)
+            for (place, x), role in zip(found.items(), roles):
+                structure: Hashable
                 if role == "uniform":
-                    structure = self._structures.flattened(x, uniform)
+                    structure = in_place(x) if alone else None
+                    if structure is not None:
+                        uniform = x
+                    else:
+                        structure = self._structures.flattened(x, uniform)
                 elif role == "static":
                     structure = static_key(x)
                 else:
@@ -126,8 +141,18 @@ class Arguments:
         batch, replicas = joined(batches["batch"]), joined(batches["replicas"])
         return Given(found, (tuple(found), tuple(key)), uniform, batch, replicas)
 
-    def plain(self, args: Sequence[Any]) -> tuple[Key, array[float]]:
-        """Return key and numbers of a call with uniform arguments alone, all by position."""
+    def plain(self, args: tuple[Any, ...]) -> tuple[Key, Doubles]:
+        """Return key and numbers of a call with uniform arguments alone, all by position.
+
+        The numbers of one array of doubles are the array itself.
+        """
+        doubles = packed(args)
+        if doubles is not None:
+            return _numbers(len(args)), doubles
+        if len(args) == 1:
+            structure = in_place(args[0])
+            if structure is not None:
+                return (_ONE, (structure,)), args[0]
         numbers, flattened = array("d"), self._structures.flattened
         try:
             if len(args) == 1:
@@ -139,8 +164,14 @@ class Arguments:
 
     def _batch(self, place: Place, x: Any, role: str) -> tuple[Hashable, Batch]:
         """Return the structure of one example, and all examples."""
+        structure: Hashable
         if isinstance(x, (list, tuple)) and not x and place in self._examples:
             structure, width = self._examples[place]  # of no example: those of the last call
+        elif is_plain_array(x) and x.size:
+            shape = x.shape[1:]
+            structure = (type(x), shape, ()) if shape else NUMBER
+            width = prod(shape)
+            self._examples[place] = structure, width
         else:
             numbers = array("d")
             first = first_example(x, role)
@@ -204,6 +235,12 @@ class Arguments:
             if argument.role == role
             for i in range(argument.first, argument.first + len(argument.names))
         )
+
+
+@lru_cache
+def _numbers(count: int) -> Key:
+    """Return the key of a call with so many floats."""
+    return tuple(range(count)), (NUMBER,) * count
 
 
 def _endless() -> CompileError:

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
-from microgradient.compiler.calling.batches import is_array, is_plain_array
+from microgradient.compiler.calling.batches import is_array, is_doubles, is_plain_array
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import as_float, packed
 from microgradient.engine.services.blocks import Block, block_of
@@ -83,6 +83,9 @@ class Structures:
         if is_plain_array(tree):
             numbers.frombytes(tree.astype("d", copy=False).tobytes())
             return kind, tree.shape, ()
+        if kind is array and tree.typecode == "d":
+            numbers.extend(tree)
+            return kind, (len(tree),), ()
         container = container_of(tree)
         if container is not None:
             keys = self._keys(container)
@@ -119,6 +122,15 @@ class Structures:
                 yield from self.names(container.parts[key], form.format(path, key))
         elif is_number(tree):
             yield path
+
+
+def in_place(tree: Any) -> Hashable | None:
+    """Return the structure of an array whose memory is its numbers, as doubles; else None."""
+    if is_doubles(tree):
+        return type(tree), tree.shape, ()
+    if type(tree) is array and tree.typecode == "d":
+        return array, (len(tree),), ()
+    return None
 
 
 def _block(tree: Any) -> Block | None:

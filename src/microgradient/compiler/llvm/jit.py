@@ -13,8 +13,10 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from microgradient import __version__
-from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
+from microgradient.compiler.backends import Doubles
+from microgradient.compiler.llvm.buffers import Memories, columns_of, padded
 from microgradient.compiler.llvm.builder import Module
+from microgradient.compiler.llvm.calls import function_at
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
 from microgradient.compiler.llvm.object_cache import key_of, load, store
@@ -141,14 +143,6 @@ def _address(name: str) -> int:
     return int(ctypes.cast(_callback(name), ctypes.c_void_p).value or 0)
 
 
-class _Scratch(threading.local):
-    """Memory to work in: each thread has its own, and keeps it from call to call."""
-
-    def __init__(self, uniform: int, varying: int) -> None:
-        self._memories = doubles(uniform), doubles(varying)
-        self.uniform, self.varying = map(ctypes.addressof, self._memories)
-
-
 class MachineKernel:
     """A program as machine code; any number of threads may run it at once."""
 
@@ -158,20 +152,22 @@ class MachineKernel:
         single, code = not program.varying, program.instructions
         function = lowered(program, self._lanes, vector=vector_width(), preset=single)
         self._code = Code(module_with([function]))
-        self._run = self._code.function("run", function.callee.parameters)
+        self._run = function_at(self._code.address("run"), function.callee.parameters)
         self._columns = len(program.varying)
-        self._uniform = function.uniform
-        self._scratch = _Scratch(function.uniform, function.varying)
+        self._memories = Memories(function.uniform, function.varying)
+        self._needs_memory = function.uniform > 0
         constants = [code[i].number if code[i].op is CONSTANT else 0.0 for i in program.outputs]
-        self._preset = array("d", constants if single else ())
+        self._preset = array("d", constants if single else [0.0] * self._outputs)
 
-    def run(self, inputs: Sequence[float]) -> array[float]:
+    def run(self, inputs: Doubles) -> array[float]:
         """Return the outputs for ``inputs``."""
-        given = inputs if type(inputs) is array else array("d", inputs)
         out = self._preset[:]
-        memory = self._scratch.uniform if self._uniform else None
-        (given_at, _), (out_at, _) = given.buffer_info(), out.buffer_info()
-        self._run(given_at, None, 0, 1, out_at, 0, memory, None)
+        if self._needs_memory:
+            memory = self._memories.taken()
+            self._run(inputs, None, 0, 1, out, 0, memory.uniform, None)
+            self._memories.put_back(memory)
+        else:
+            self._run(inputs, None, 0, 1, out, 0, None, None)
         return out
 
     def again(self, inputs: Any, batch: Any = ()) -> Callable[[], object]:
@@ -179,31 +175,28 @@ class MachineKernel:
         given, n = array("d", inputs), len(batch)
         stride = padded(n, self._lanes)
         columns = columns_of(batch, self._columns, stride) if n else None
-        width = stride if self._keeps_each else 1
-        out = array("d", bytes(8 * self._outputs * width)) if n else self._preset[:]
+        out, width = self._room(stride) if n else (self._preset[:], 1)
+        memory = self._memories.taken()
+        places = given, columns, stride, n or 1, out, width
 
         def run() -> array[float]:
-            places = given.buffer_info()[0], columns, stride, n or 1, out.buffer_info()[0], width
-            self._run(*places, self._scratch.uniform, self._scratch.varying)
+            self._run(*places, memory.uniform, memory.varying)
             return out
 
         return run
 
-    def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
+    def run_batch(self, inputs: Doubles, batch: Any) -> Any:
         """Return the sums of the outputs over ``batch``, or a sequence of those of each.
 
         A batch is a list, an array or a view of rows; for an array, so is what is kept of each.
         """
         n = len(batch)
         stride = padded(n, self._lanes)
-        columns = columns_of(batch, self._columns, stride)
-        width = stride if self._keeps_each else 1
-        out = array("d", bytes(8 * self._outputs * width))
-        given = inputs if type(inputs) is array else array("d", inputs)
-        self._run(
-            *(given.buffer_info()[0], columns, stride, n, out.buffer_info()[0], width),
-            *(self._scratch.uniform, self._scratch.varying),
-        )
+        out, width = self._room(stride)
+        memory = self._memories.taken()
+        columns = memory.columns(batch, self._columns, stride)
+        self._run(inputs, columns, stride, n, out, width, memory.uniform, memory.varying)
+        self._memories.put_back(memory)
         if not self._keeps_each:
             return out
         if not hasattr(batch, "dtype"):
@@ -211,3 +204,9 @@ class MachineKernel:
         import numpy
 
         return numpy.frombuffer(out).reshape(self._outputs, stride)[:, :n].T
+
+    def _room(self, stride: int) -> tuple[array[float], int]:
+        """Return room for the outputs over a batch, and for how many examples it keeps each."""
+        if self._keeps_each:
+            return array("d", [0.0]) * (self._outputs * stride), stride
+        return self._preset[:], 1

@@ -144,10 +144,15 @@ class PythonKernel:
     def __init__(self, program: Program) -> None:
         self._function = python_function(python_source(program))
 
-    def run(self, inputs: Sequence[float]) -> array[float]:
-        """Return the outputs for ``inputs``."""
-        return array("d", self._function(inputs))
+    def run(self, inputs: Any) -> array[float]:
+        """Return the outputs for ``inputs``, floats or memory of doubles."""
+        return array("d", self._function(_floats(inputs)))
 
-    def run_batch(self, inputs: Sequence[float], batch: Any) -> Any:
+    def run_batch(self, inputs: Any, batch: Any) -> Any:
         """Return the sums of the outputs over ``batch``, or a sequence of those of each."""
-        return self._function(inputs, batch if isinstance(batch, list) else batch.tolist())
+        rows = batch if isinstance(batch, list) else batch.tolist()
+        return self._function(_floats(inputs), rows)
+
+
+def _floats(inputs: Any) -> Sequence[float]:
+    return inputs if isinstance(inputs, (list, array)) else array("d", bytes(inputs))

@@ -32,14 +32,20 @@ class Block(NamedTuple):
     build: Callable[[Sequence[Any]], Any]
     labels: tuple[Hashable, ...] = ()
 
-    def of_doubles(self, numbers: array[float]) -> Any:
-        """Return an array of this kind with these numbers, in whose memory it may lie."""
+    def view(self, first: int, last: int) -> Callable[[array[float]], Any]:
+        """Return a function that makes an array of this kind of some of an array's numbers.
+
+        It may lie in the memory of the array that is given.
+        """
         if isinstance(self.source, array):
-            return numbers
+            return lambda doubles: doubles[first:last]
         numpy = _loaded("numpy")
-        if self.shape and isinstance(self.source, numpy.ndarray):
-            return numpy.frombuffer(numbers).reshape(self.shape)
-        return self.build(numbers.tolist())
+        if first == last or not (self.shape and isinstance(self.source, numpy.ndarray)):
+            return lambda doubles: self.build(doubles[first:last].tolist())
+        of_memory, kind, start, shape = numpy.frombuffer, numpy.dtype("d"), 8 * first, self.shape
+        if len(shape) == 1:
+            return lambda doubles: of_memory(doubles, kind, last - first, start)
+        return lambda doubles: of_memory(doubles, kind, last - first, start).reshape(shape)
 
     def nested(self) -> Any:
         """Return the numbers as nested lists."""
