@@ -12,6 +12,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from microgradient import __version__
 from microgradient.compiler.llvm.buffers import columns_of, doubles, padded
 from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.function import lowered, module_with
@@ -26,7 +27,7 @@ _PYTHON_OWN = frozenset(  # where the engine does not call C's; C's gamma is log
     ("cbrt", "lgamma", "digamma", "polygamma", "gamma", "erfinv", "sinc", "sinc_derivative", "mod")
 )
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile
-_RECIPE = "1"  # of how text becomes object code: another one, and kept code is no longer found
+_RECIPE = "1"  # of how text becomes object code: change it with what is below, between releases
 _lock = threading.RLock()  # LLVM compiles one module at a time
 _Double = ctypes.c_double
 
@@ -46,7 +47,7 @@ class Code:
             effort = 2 if len(module.text) < _LARGE else 0
             target = _target(effort)
             cpu = target.triple, llvm.get_host_cpu_name(), _features()
-            key = key_of(module.text, str(effort), *cpu, llvmlite.__version__, _RECIPE)
+            key = key_of(module.text, str(effort), *cpu, *_makers())
             code = load(key)
             if code is None:
                 code = _compiled(module, target)
@@ -65,6 +66,12 @@ class Code:
     def address(self, name: str) -> int:
         """Return where the function ``@name`` is."""
         return int(self._engine.get_function_address(name))
+
+
+def _makers() -> tuple[str, ...]:
+    """Return what makes object code of text: any other version, and kept code is not found."""
+    llvm_version = ".".join(map(str, llvm.llvm_version_info))
+    return llvmlite.__version__, llvm_version, __version__, _RECIPE
 
 
 @lru_cache
