@@ -1,6 +1,8 @@
 """The arrows between the parts, as data, held against the imports in the source."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import microgradient
@@ -111,6 +113,23 @@ def test_no_module_replaces_an_export_of_its_package():
                     for alias in node.names:
                         replaced = f"{name}.{alias.asname or alias.name}"
                         assert replaced not in known or node.module == name, replaced
+
+
+def test_views_are_exported_but_imported_when_asked_for():
+    views = {}
+    for node in ast.walk(ast.parse((ROOT / "__init__.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("microgradient.view."):
+            views |= {alias.name: node.module for alias in node.names}
+    assert views == microgradient._VIEWS
+    assert views.keys() <= {*microgradient.__all__} & {*dir(microgradient)}
+    code = (
+        "import sys, microgradient as mg\n"
+        "assert not any(name.startswith('microgradient.view') for name in sys.modules)\n"
+        "from microgradient import *\n"
+        "assert draw is mg.draw and live is mg.live and sin is mg.sin and nn is mg.nn\n"
+        "assert all(callable(getattr(mg, name)) for name in mg._VIEWS)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_circle_is_found(tmp_path):
