@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -26,9 +27,11 @@ from microgradient.compiler.llvm.training_loop import (
 from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
 
-WIDTH = 32  # replicas side by side: enough independent work to fill a processor's pipelines
+WIDTH = 16  # replicas side by side: enough to fill a processor's pipelines, few to wait for
 _FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
-_SWEEPS = 2000  # of all replicas in one call: a moment's work for a small network
+_LARGE = 512  # weights, from which on a network is faster alone than in a lane beside others
+_BATCH_FILLS_LANES = 5  # times fewer weights make a network large if its patterns fill the lanes
+_SECONDS = 0.05  # a moment: how long a call into machine code may take
 
 
 class TrainingCode:
@@ -74,6 +77,18 @@ class TrainingCode:
         )
         move = lowered(update, size, "update", whole=not single, often=True)
         return Parts(slope, move, None, None, self.numbers, self.alone)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
+
+    weights: list[float]
+    memories: list[list[float]]
+    sweeps: int
+    stopped: str
+    error: float
+    right: int
 
 
 class Networks:
@@ -150,6 +165,13 @@ class Networks:
         )
         return done, history
 
+    def ended(self, lane: int, flag: float, sweeps: int, last: Any) -> Ended:
+        """Return how one network ended, by its flag and by errors and rights of its last sweep."""
+        stopped = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}[flag]
+        error, right = last[lane], last[self.code.width + lane]
+        weights, *memories = (self.column(k, lane) for k in range(self.code.columns - 1))
+        return Ended(weights, memories, sweeps, stopped, error, round(right))
+
 
 class Progress(NamedTuple):
     """The result of some sweeps: error and right patterns of each, and why they ended.
@@ -201,42 +223,129 @@ class NetworkTrainer(Networks):
         return Progress(errors, right, LEARNED in flags and not broken, broken)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
+class Pace:
+    """How many sweeps to do in one call, after which Python handles Ctrl-C and shows progress."""
 
-    weights: list[float]
-    memories: list[list[float]]
-    sweeps: int
-    stopped: str
-    error: float
-    right: int
+    def __init__(self) -> None:
+        self.sweeps = 1
+
+    def note(self, sweeps: int, seconds: float) -> None:
+        """Choose a moment's worth, at most ten times as many as before."""
+        wanted = int(sweeps * _SECONDS / max(seconds, 1e-9))
+        self.sweeps = max(1, min(wanted, 10 * self.sweeps, 1_000_000))
 
 
-class ReplicaLanes(Networks):
-    """Replicas trained side by side, a lane each; where one has ended, the next one starts."""
+Take = Callable[[], tuple[int, Sequence[Sequence[float]]] | None]
+"""Returns a replica's number, and its weights and memories; None after the last one."""
+
+Give = Callable[[int, Ended], None]
+"""Takes back the result of the replica with a number."""
+
+Settings = Callable[[int, int], Sequence[Sequence[float]]]
+"""``settings(first, sweeps)`` are those of the updates from sweep ``first`` on, or one for all."""
+
+
+class Replicas:
+    """Replicas of a network that any number of threads train; results do not depend on it.
+
+    Small ones train side by side, each in a lane; large ones, whose own numbers fill the lanes, one
+    after the other in each thread, as do those whose patterns ``rng`` shuffles: each begins with
+    its state. ``watch`` ends a replica when it meets the criterion.
+    """
 
     def __init__(
-        self, code: TrainingCode, patterns: Sequence[Sequence[float]], sweeps: int
+        self,
+        gradient: Program,
+        update: Program,
+        batch: int,
+        patterns: Sequence[Sequence[float]],
+        *,
+        count: int,
+        watch: bool,
+        rng: random.Random | None = None,
+    ) -> None:
+        weights = len(gradient.outputs) - 2
+        large = weights * (_BATCH_FILLS_LANES if batch >= _FEW else 1) >= _LARGE
+        width = 1 if large or rng is not None else min(WIDTH, padded(count, GROUP))
+        if width > 1:
+            gradient = gradient.over(range(weights), None)
+        self._code = TrainingCode(gradient, update, width, batch, len(patterns))
+        self._patterns, self._watch, self._rng = patterns, watch, rng
+
+    def train(self, sweeps: int, take: Take, give: Give, settings: Settings, steady: bool) -> None:
+        """Train what ``take`` hands out for at most ``sweeps``, in this thread.
+
+        ``steady`` says that all updates have the same settings.
+        """
+        if self._code.width == 1:
+            one = _ReplicaAlone(self._code, self._patterns, sweeps, self._watch)
+            one.train(take, give, settings, self._rng)
+        else:
+            lanes = _ReplicaLanes(self._code, self._patterns, sweeps, self._watch)
+            lanes.train(take, give, settings, refill=steady)
+
+
+class _ReplicaAlone(Networks):
+    """Replicas trained one after the other."""
+
+    def __init__(
+        self,
+        code: TrainingCode,
+        patterns: Sequence[Sequence[float]],
+        sweeps: int,
+        watch: bool,
     ) -> None:
         super().__init__(code)
         self.present(patterns)
-        self._most = sweeps
+        self._most, self._watch, self._pace = sweeps, watch, Pace()
+
+    def train(self, take: Take, give: Give, settings: Settings, rng: random.Random | None) -> None:
+        first_order = self.order
+        while (replica := take()) is not None:
+            number, columns = replica
+            for k, numbers in enumerate(columns):
+                self.set_column(k, numbers)
+            self.flags[:] = [ACTIVE] * GROUP
+            words = None
+            if rng is not None:
+                self.reorder(first_order)
+                words = words_of(rng)
+            give(number, self._trained(settings, words))
+
+    def _trained(self, settings: Settings, words: Any) -> Ended:
+        done = 0
+        while True:
+            left = min(self._most - done, self._pace.sweeps)
+            start = time.perf_counter()
+            some, last = self.sweep(left, settings(done, left), self._watch, False, words)
+            self._pace.note(some, time.perf_counter() - start)
+            done += some
+            flags = set(self.flags)
+            flag = next((x for x in (NOT_FINITE, LEARNED) if x in flags), ACTIVE)
+            if flag != ACTIVE or done >= self._most:
+                return self.ended(0, flag, done, last)
+
+
+class _ReplicaLanes(Networks):
+    """Replicas trained side by side, a lane each; where one has ended, the next one starts."""
+
+    def __init__(
+        self,
+        code: TrainingCode,
+        patterns: Sequence[Sequence[float]],
+        sweeps: int,
+        watch: bool,
+    ) -> None:
+        super().__init__(code)
+        self.present(patterns)
+        self._most, self._watch, self._pace = sweeps, watch, Pace()
         self._replicas = [-1] * code.width
         self._sweeps = [0] * code.width
 
-    def train(
-        self,
-        take: Callable[[], tuple[int, Sequence[Sequence[float]]] | None],
-        give: Callable[[int, Ended], None],
-        settings: Callable[[int, int], Sequence[Sequence[float]]],
-        refill: bool,
-    ) -> None:
+    def train(self, take: Take, give: Give, settings: Settings, refill: bool) -> None:
         """Train what ``take`` hands out, and hand the results to ``give``.
 
-        ``take`` returns a replica's number, its weights, and its memories, or None at the end.
-        ``settings(first, sweeps)`` are those of the updates from sweep ``first`` on; where they
-        change, ``refill`` must be False: then all lanes start, and end, together.
+        Where settings change, ``refill`` must be False: then all lanes start, and end, together.
         """
         width = self.code.width
         while True:
@@ -249,12 +358,17 @@ class ReplicaLanes(Networks):
                     return
                 self._sweeps = [0] * width  # all have ended together: the next ones
                 continue
-            left = min(min(self._most - self._sweeps[lane] for lane in active), _SWEEPS)
-            done, last = self.sweep(left, settings(self._sweeps[active[0]], left), True, False)
+            left = min(self._most - self._sweeps[lane] for lane in active)
+            left = min(left, self._pace.sweeps)
+            begun = self._sweeps[active[0]]
+            start = time.perf_counter()
+            done, last = self.sweep(left, settings(begun, left), self._watch, False)
+            self._pace.note(done, time.perf_counter() - start)
             for lane in active:
                 self._sweeps[lane] += done
-                if self.flags[lane] != ACTIVE or self._sweeps[lane] >= self._most:
-                    give(self._replicas[lane], self._ended(lane, last))
+                flag = self.flags[lane]
+                if flag != ACTIVE or self._sweeps[lane] >= self._most:
+                    give(self._replicas[lane], self.ended(lane, flag, self._sweeps[lane], last))
                     self.flags[lane] = FREE
                     if refill:
                         self._sweeps[lane] = 0
@@ -266,10 +380,3 @@ class ReplicaLanes(Networks):
         for k, numbers in enumerate(columns):
             self.set_column(k, numbers, lane)
         self.flags[lane] = ACTIVE
-
-    def _ended(self, lane: int, last: Any) -> Ended:
-        names = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}
-        error, right = last[lane], last[self.code.width + lane]
-        stopped = names[self.flags[lane]]
-        weights, *memories = (self.column(k, lane) for k in range(self.code.columns - 1))
-        return Ended(weights, memories, self._sweeps[lane], stopped, error, round(right))
