@@ -99,6 +99,9 @@ class Networks:
         self._column = padded((code.parameters + 2) * code.width, GROUP)
         self._state, self._snapshot = (doubles(self._column * code.columns) for _ in range(2))
         self._memory = doubles(code.memory)
+        self._last = doubles(2 * code.width)
+        self._settings: Sequence[Sequence[float]] = ()
+        self._numbers = doubles(0)
         self.flags = doubles(max(code.width, GROUP))
         self.flags[:] = [ACTIVE if code.width == 1 else FREE] * len(self.flags)
 
@@ -154,12 +157,14 @@ class Networks:
         network meets the criterion; ``keep`` keeps the history of all sweeps, not only of the last.
         The words of a ``generator`` (see ``shuffle``) shuffle the order before each sweep.
         """
-        flat = [x for one in settings for x in one]
+        if settings is not self._settings:
+            flat = [x for one in settings for x in one]
+            self._settings, self._numbers = settings, doubles(len(flat), flat)
         size = 2 * self.code.width
-        history = doubles(size * (sweeps if keep else 1))
+        history = doubles(size * sweeps) if keep else self._last
         done = self.code.train(
             *(self._state, self._column, self._rows, self._order, generator, int(self._reordered)),
-            *(self._columns, self._stride, self._count, self.code.batch, doubles(len(flat), flat)),
+            *(self._columns, self._stride, self._count, self.code.batch, self._numbers),
             *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
             *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
         )
@@ -349,10 +354,11 @@ class _ReplicaLanes(Networks):
         """
         width = self.code.width
         while True:
-            for lane in range(width):
-                if self.flags[lane] == FREE and (refill or not any(self._sweeps)):
-                    self._start(lane, take())
-            active = [lane for lane in range(width) if self.flags[lane] == ACTIVE]
+            if refill or not any(self._sweeps):
+                for lane in range(width):
+                    if self.flags[lane] == FREE and not self._start(lane, take()):
+                        break
+            active = [lane for lane, flag in enumerate(self.flags) if flag == ACTIVE]
             if not active:
                 if not any(self._sweeps):
                     return
@@ -364,19 +370,22 @@ class _ReplicaLanes(Networks):
             start = time.perf_counter()
             done, last = self.sweep(left, settings(begun, left), self._watch, False)
             self._pace.note(done, time.perf_counter() - start)
+            flags = self.flags[:]
             for lane in active:
                 self._sweeps[lane] += done
-                flag = self.flags[lane]
+                flag = flags[lane]
                 if flag != ACTIVE or self._sweeps[lane] >= self._most:
                     give(self._replicas[lane], self.ended(lane, flag, self._sweeps[lane], last))
                     self.flags[lane] = FREE
                     if refill:
                         self._sweeps[lane] = 0
 
-    def _start(self, lane: int, replica: tuple[int, Sequence[Sequence[float]]] | None) -> None:
+    def _start(self, lane: int, replica: tuple[int, Sequence[Sequence[float]]] | None) -> bool:
+        """Put a replica into a lane; return whether there was one."""
         if replica is None:
-            return
+            return False
         self._replicas[lane], columns = replica
         for k, numbers in enumerate(columns):
             self.set_column(k, numbers, lane)
         self.flags[lane] = ACTIVE
+        return True

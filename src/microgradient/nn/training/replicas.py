@@ -234,6 +234,7 @@ class _Queue(Generic[ReplicaModel]):
             rng=plan.shuffler(),
         )
         self._steady = not self._changes and optimizers[0].steady
+        self._constant = [optimizers[0].settings(optimizers[0].steps)] if self._steady else []
         self._results = results
         self._first = copy.copy(optimizers[0])  # with its settings as they were
         self._lock = threading.Lock()
@@ -284,10 +285,10 @@ class _Queue(Generic[ReplicaModel]):
         """Return the optimizer's settings for each update of these sweeps, or one for all."""
         if self._stopped:
             raise KeyboardInterrupt
+        if self._steady:
+            return self._constant
         optimizer = copy.copy(self._first)
         begun = optimizer.steps
-        if self._steady:
-            return [optimizer.settings(begun)]
         for sweep in sorted(self._changes):
             if sweep < first:
                 vars(optimizer).update(self._changes[sweep])
