@@ -36,7 +36,7 @@ _PARAMETERS = (
 )
 _TILE_OF_NEURONS = (6, 4)  # and two vectors: as many sums as there are registers for
 _TERMS = 256  # of a neuron at a time
-_MANY_NEURONS = 12  # of a layer, from which on it pays to turn what it reads
+_MANY_NEURONS = 6  # of a layer, from which on it pays to turn what it reads
 _TURNED = 64  # inputs at a time
 _BLOCKS_OF_NEURONS = (8, 4, 3, 2)  # vectors of neurons at once, of one example
 _ROWS = (8, 6, 5, 4, 3, 2)  # neurons at once whose terms are in the lanes

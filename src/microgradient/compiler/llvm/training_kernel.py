@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from microgradient.compiler.llvm.addresses import BLOCKS
 from microgradient.compiler.llvm.buffers import columns_of, doubles, padded, whole_numbers
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.jit import Code, vector_width
@@ -29,8 +30,8 @@ from microgradient.compiler.program.program import Program
 
 WIDTH = 16  # replicas side by side: enough to fill a processor's pipelines, few to wait for
 _FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
-_LARGE = 512  # weights, from which on a network is faster alone than in a lane beside others
-_BATCH_FILLS_LANES = 5  # times fewer weights make a network large if its patterns fill the lanes
+_LARGE = 256  # weights, from which on a network is faster alone than in a lane beside others
+_BATCH_FILLS_LANES = 4  # times fewer weights make a network large if its patterns fill the lanes
 _SECONDS = 0.05  # a moment: how long a call into machine code may take
 
 
@@ -65,18 +66,19 @@ class TrainingCode:
                 watched = gradient.instructions[right].op is not CONSTANT
                 look = replace(gradient, outputs=(right,), adjoint_of={}, adjoint_from=None)
                 confirm = lowered(look, 1, "confirm", vector=size, often=True) if watched else None
-                return Parts(None, None, at_once, confirm, self.numbers, True)
+                return Parts(None, None, at_once, confirm, self.numbers, 1)
         whole = not single or (self.batch % size == 0 and patterns % size == 0)
+        lanes = 1 if self.alone else size
         slope = lowered(
             gradient,
-            *(1 if self.alone else size, "gradient"),
+            *(lanes, "gradient"),
             vector=size,
             accumulate=not single,
             whole=whole,
             often=True,
         )
         move = lowered(update, size, "update", whole=not single, often=True)
-        return Parts(slope, move, None, None, self.numbers, self.alone)
+        return Parts(slope, move, None, None, self.numbers, lanes)
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,10 @@ class Networks:
     def present(self, patterns: Sequence[Sequence[float]]) -> None:
         """Set the patterns, in the order in which they are presented until that is changed."""
         self._count, self._stride = len(patterns), padded(len(patterns), GROUP)
-        self._order = whole_numbers([*range(self._count), *[0] * (self._stride - self._count)])
-        self._patterns, self._rows, self._columns, self._reordered = patterns, None, None, False
+        ahead = self._stride + GROUP - self._count  # the loop looks so far beyond the last one
+        self._order = whole_numbers([*range(self._count), *[0] * ahead])
+        self._patterns, self._reordered = patterns, False
+        self._rows = self._columns = self._tile = None
         if self.code.width == 1 and not self.code.alone:
             self._columns = columns_of(list(patterns), len(patterns[0]), self._stride)
         else:
@@ -129,6 +133,7 @@ class Networks:
         self._order[: self._count] = order
         if self._columns is not None and self._rows is None:
             self._make_rows()
+            self._tile = doubles(self.code.numbers * BLOCKS * vector_width() + GROUP)
         self._reordered = True
 
     def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
@@ -164,7 +169,7 @@ class Networks:
         history = doubles(size * sweeps) if keep else self._last
         done = self.code.train(
             *(self._state, self._column, self._rows, self._order, generator, int(self._reordered)),
-            *(self._columns, self._stride, self._count, self.code.batch, self._numbers),
+            *(self._tile, self._columns, self._stride, self._count, self.code.batch, self._numbers),
             *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
             *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
         )
