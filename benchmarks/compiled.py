@@ -122,7 +122,7 @@ def warm() -> dict[str, float]:
     return seconds
 
 
-def cold() -> dict[str, float]:
+def cold(peers: Sequence[str] = tuple(family.PEERS), rounds: int = 5) -> dict[str, float]:
     problem = family.problem()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.json"
@@ -133,13 +133,14 @@ def cold() -> dict[str, float]:
             command = [sys.executable, script, name, str(file)]
             return lambda: subprocess.run(command, check=True, capture_output=True)
 
-        names = ["microgradient", *(name for name in family.PEERS if find_spec(name))]
-        seconds = medians({name: process(name) for name in names}, rounds=5)
+        names = ["microgradient", *(name for name in peers if find_spec(name))]
+        seconds = medians({name: process(name) for name in names}, rounds)
     show("The same, a process from its start to trained", seconds, "microgradient")
     return seconds
 
 
-def restarts() -> dict[str, float]:
+def restart_trainers() -> dict[str, Callable[[], Any]]:
+    """Return ours and our peers' trainings, which have been compared."""
     weights = xor_peers.initial()
     cases = [((float(a), float(b)), [target]) for a, b, target in xor_peers.CASES]
 
@@ -172,10 +173,13 @@ def restarts() -> dict[str, float]:
     expected = trainers["numpy"]()
     for name, trainer in trainers.items():
         xor_peers.check(trainer(), expected, name)
+    return trainers
+
+
+def restarts() -> None:
     title = "XOR 2-2-1, 1,000 restarts of up to 30,000 sweeps"
-    seconds = medians(trainers, rounds=3)
+    seconds = medians(restart_trainers(), rounds=3)
     show(title, seconds, "microgradient, two threads")
-    return seconds
 
 
 def _repeated(kernel: Any, inputs: Sequence[float]) -> Callable[[], object]:

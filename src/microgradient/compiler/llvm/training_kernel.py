@@ -31,7 +31,8 @@ from microgradient.compiler.program.program import Program
 WIDTH = 16  # replicas side by side: enough to fill a processor's pipelines, few to wait for
 _FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
 _LARGE = 256  # weights, from which on a network is faster alone than in a lane beside others
-_BATCH_FILLS_LANES = 4  # times fewer weights make a network large if its patterns fill the lanes
+_LARGE_BATCH = 512  # weights times patterns of a batch, up to _FULL, which fill the lanes then
+_FULL = 16
 _SECONDS = 0.05  # a moment: how long a call into machine code may take
 
 
@@ -275,7 +276,8 @@ class Replicas:
         rng: random.Random | None = None,
     ) -> None:
         weights = len(gradient.outputs) - 2
-        large = weights * (_BATCH_FILLS_LANES if batch >= _FEW else 1) >= _LARGE
+        filled = batch >= _FEW and weights * min(batch, _FULL) >= _LARGE_BATCH
+        large = weights >= _LARGE or filled
         width = 1 if large or rng is not None else min(WIDTH, padded(count, GROUP))
         if width > 1:
             gradient = gradient.over(range(weights), None)
