@@ -105,7 +105,7 @@ def multiply_add_limit(count: int) -> Callable[[], object]:
     return lambda: (code, function(turns, out))
 
 
-def warm() -> None:
+def warm() -> dict[str, float]:
     problem = family.problem()
     trainers: dict[str, Callable[[], Any]] = {"microgradient": by_microgradient(problem)}
     for name, peer in family.PEERS.items():
@@ -119,9 +119,10 @@ def warm() -> None:
     limit = {"limit": multiply_add_limit(MULTIPLY_ADDS * problem.sweeps)}
     seconds = medians({**trainers, **limit}, rounds=9)
     show("Family trees, 104 cases, 1,500 sweeps, warm", seconds, "microgradient")
+    return seconds
 
 
-def cold() -> None:
+def cold(peers: Sequence[str] = tuple(family.PEERS), rounds: int = 5) -> dict[str, float]:
     problem = family.problem()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.json"
@@ -132,12 +133,14 @@ def cold() -> None:
             command = [sys.executable, script, name, str(file)]
             return lambda: subprocess.run(command, check=True, capture_output=True)
 
-        names = ["microgradient", *(name for name in family.PEERS if find_spec(name))]
-        seconds = medians({name: process(name) for name in names}, rounds=5)
+        names = ["microgradient", *(name for name in peers if find_spec(name))]
+        seconds = medians({name: process(name) for name in names}, rounds)
     show("The same, a process from its start to trained", seconds, "microgradient")
+    return seconds
 
 
-def restarts() -> None:
+def restart_trainers() -> dict[str, Callable[[], Any]]:
+    """Return ours and our peers' trainings, which have been compared."""
     weights = xor_peers.initial()
     cases = [((float(a), float(b)), [target]) for a, b, target in xor_peers.CASES]
 
@@ -170,8 +173,13 @@ def restarts() -> None:
     expected = trainers["numpy"]()
     for name, trainer in trainers.items():
         xor_peers.check(trainer(), expected, name)
+    return trainers
+
+
+def restarts() -> None:
     title = "XOR 2-2-1, 1,000 restarts of up to 30,000 sweeps"
-    show(title, medians(trainers, rounds=3), "microgradient, two threads")
+    seconds = medians(restart_trainers(), rounds=3)
+    show(title, seconds, "microgradient, two threads")
 
 
 def _repeated(kernel: Any, inputs: Sequence[float]) -> Callable[[], object]:
@@ -274,7 +282,7 @@ def _micrograd_sweep(problem: family.Problem) -> Callable[[], list[float]]:
     return sweep
 
 
-SECTIONS = {
+SECTIONS: dict[str, Callable[[], object]] = {
     "warm": warm,
     "cold": cold,
     "restarts": restarts,

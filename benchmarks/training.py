@@ -1,7 +1,8 @@
 """How fast training is, beside NumPy, JAX and PyTorch: python benchmarks/training.py [SECTION ...]
 
-Sections: nets, shuffle, replicas, restarts, family, cold. One process, alternating rounds, medians;
-each target is printed with what was seen. Peers that are not installed are left out. The nets have
+Sections: nets, shuffle, family, cold (on one core), replicas, restarts (on two). A process each,
+alternating rounds, medians; each target is printed with what was seen. Peers that are not installed
+are left out. The nets have
 tanh units and the cross-entropy of ten classes; the patterns are random, as many as the digits that
 come with scikit-learn: what they show does not matter to speed.
 """
@@ -10,7 +11,10 @@ from __future__ import annotations
 
 import os
 import platform
+import random
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -26,7 +30,7 @@ import compiled
 from contest import medians, show
 from microgradient import nn
 from microgradient.compiler.llvm.jit import vector_width
-from microgradient.compiler.llvm.training_kernel import NetworkTrainer
+from microgradient.compiler.llvm.training_kernel import NetworkTrainer, Replicas
 from microgradient.nn.training.objective import Objective
 from microgradient.nn.training.programs import training_programs
 
@@ -81,7 +85,7 @@ class Task:
 # --- ours and the peers: each returns a run from the same weights, and its last weights -----------
 
 
-def by_microgradient(task: Task) -> Trainer:
+def by_microgradient(task: Task, *, shuffled: bool = False) -> Trainer:
     model = nn.MLP(task.sizes[0], list(task.sizes[1:]), "tanh", rng=0)
     inputs, targets = task.data()
     optimizer = nn.GradientDescent(model.parameters(), task.rate)
@@ -90,10 +94,11 @@ def by_microgradient(task: Task) -> Trainer:
     kernel = NetworkTrainer(programs.gradient, programs.update, task.batch, task.patterns)
     kernel.present(programs.patterns)
     start = np.concatenate([layer.ravel() for layer in task.layers()]).tolist()
+    rng = random.Random(0) if shuffled else None
 
     def train() -> Any:
         kernel.set_column(0, start)
-        kernel.train(task.sweeps, [(task.rate,)], False)
+        kernel.train(task.sweeps, [(task.rate,)], False, rng)
         return kernel.column(0)
 
     return train
@@ -243,11 +248,11 @@ def agreeing(trainers: dict[str, Trainer]) -> None:
 # --- sections -----------------------------------------------------------------------------------
 
 NETS = {  # the share of the multiply-add limit, times NumPy, times JAX
-    Task((64, 16, 10), 1797, sweeps=10): (0, 1, 1),
-    Task((64, 64, 10), 1797, sweeps=5): (0, 1, 1),
-    Task((64, 128, 64, 10), 1797, sweeps=2): (0, 1, 1),
-    Task((784, 128, 10), 1797): (0, 1, 1),
-    Task((64, 64, 10), 32, sweeps=2): (0, 1, 1),
+    Task((64, 16, 10), 1797, sweeps=5): (0, 1, 0),
+    Task((64, 64, 10), 1797, sweeps=2): (0, 1, 0),
+    Task((64, 128, 64, 10), 1797): (0, 1, 0),
+    Task((784, 128, 10), 1797): (0, 1, 0),
+    Task((64, 64, 10), 32): (0, 1, 1),
     Task((64, 128, 64, 10), 32): (0, 1, 1),
     Task((64, 64, 10), 1): (0.15, 1, 1),
     Task((64, 128, 64, 10), 1): (0, 1, 1),
@@ -255,31 +260,166 @@ NETS = {  # the share of the multiply-add limit, times NumPy, times JAX
 
 
 def nets() -> None:
-    for task, (share, numpy, jax) in NETS.items():
+    for task, (share, *ratios) in NETS.items():
         trainers: dict[str, Trainer] = {"microgradient": by_microgradient(task)}
         for name, peer in PEERS.items():
-            if find_spec(name) and not (name == "torch" and task.batch == 1):
+            if find_spec(name) and (name != "torch" or task.batch == task.patterns):
                 trainers[name] = peer(task)
         agreeing(trainers)
         limit = compiled.multiply_add_limit(task.multiply_adds)
         seconds = medians({**trainers, "limit": limit}, rounds=5)
         show(f"{task.name}, {task.sweeps} of {task.patterns} patterns", seconds, "microgradient")
         ours = seconds["microgradient"]
-        for name, wanted in (("numpy", numpy), ("jax", jax)):
-            if name in seconds:
-                judge(f"over ours: {name}", seconds[name] / ours, wanted)
+        for name, wanted in zip(("numpy", "jax"), ratios):
+            if name in seconds and wanted:
+                judge(f"{name} over ours", seconds[name] / ours, wanted)
         if share:
             judge("share of the multiply-add limit", seconds["limit"] / ours, share)
 
 
-SECTIONS: dict[str, Callable[[], None]] = {"nets": nets}
+def shuffle() -> None:
+    print("\nShuffled before each sweep, over the patterns' own order")
+    for task in (
+        Task((64, 64, 10), 1, sweeps=4),
+        Task((64, 64, 10), 32, sweeps=8),
+        Task((64, 64, 10), 1797, sweeps=8),
+        Task((784, 128, 10), 1797, sweeps=2),
+    ):
+        runs = {"plain": by_microgradient(task), "shuffled": by_microgradient(task, shuffled=True)}
+        seconds = medians(runs, rounds=7)
+        judge(task.name, seconds["shuffled"] / seconds["plain"], 1.1, most=True)
+
+
+REPLICAS, NOT_SLOWER = 16, 0.9  # which leaves room for noise where both run the same code
+
+
+def replicas() -> None:
+    """Print what replicas gain beside each other, and by a second worker."""
+    title = f"{REPLICAS} replicas, each 64 patterns, with one worker: one after the other over ours"
+    print(f"\n{title}")
+    for task in (
+        Task((8, 3, 8), 1, 64, 1000),
+        Task((8, 3, 8), 64, 64, 1000),
+        Task((10, 20, 4), 1, 64, 300),
+        Task((24, 30, 6), 1, 64, 100),
+        Task((24, 30, 6), 64, 64, 200),
+        Task((64, 64, 10), 1, 64, 20),
+        Task((64, 64, 10), 64, 64, 40),
+    ):
+        alone, together = _replicas(task, None), _replicas(task, 1)
+        seconds = medians({"alone": alone, "together": together}, rounds=7)
+        judge(task.name, seconds["alone"] / seconds["together"], NOT_SLOWER)
+    print("\nOne worker over two, and the same of threads that do nothing but multiply-adds")
+    limit = compiled.multiply_add_limit(400_000_000)
+    for task in (Task((8, 3, 8), 1, 64, 2000), Task((64, 64, 10), 1, 64, 100)):
+        contestants: dict[str, Trainer] = {
+            "limit, one": lambda: _in_threads(limit, 1),
+            "limit, two": lambda: _in_threads(limit, 2),
+            "one": _replicas(task, 1, 64),
+            "two": _replicas(task, 2, 64),
+        }
+        seconds = medians(contestants, rounds=5)
+        machine = 2 * seconds["limit, one"] / seconds["limit, two"]
+        judge(f"{task.name} (machine: {machine:.2f})", seconds["one"] / seconds["two"], 1.8)
+
+
+def _replicas(task: Task, workers: int | None, count: int = REPLICAS) -> Callable[[], None]:
+    """Return the training of replicas by workers; None is one after the other, compiled once."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(task.patterns, task.sizes[0])).tolist()
+    patterns = list(zip(inputs, rng.random((task.patterns, task.sizes[-1])).tolist()))
+    model = nn.MLP(task.sizes[0], list(task.sizes[1:]), "tanh", rng=0)
+    optimizer = nn.GradientDescent(model.parameters(), task.rate)
+    objective = Objective(model, nn.half_squared_error, None)
+    programs = training_programs(objective, optimizer, patterns)
+    weights, settings = [p.data for p in optimizer.parameters], [(task.rate,)]
+    if workers is None:
+        kernel = NetworkTrainer(programs.gradient, programs.update, task.batch, task.patterns)
+        kernel.present(programs.patterns)
+
+        def one_by_one() -> None:
+            for _ in range(count):
+                kernel.set_column(0, weights)
+                kernel.train(task.sweeps, settings, False)
+                kernel.column(0)
+
+        return one_by_one
+    parts = programs.gradient, programs.update, task.batch, programs.patterns
+    together = Replicas(*parts, count=count, watch=False)
+
+    def train() -> None:
+        queue = iter(range(count))
+        lock = threading.Lock()
+
+        def take() -> tuple[int, list[list[float]]] | None:
+            with lock:
+                i = next(queue, None)
+            return None if i is None else (i, [weights])
+
+        def work() -> None:
+            together.train(task.sweeps, take, lambda *_: None, lambda *_: settings, steady=True)
+
+        _in_threads(work, workers)
+
+    return train
+
+
+def _in_threads(work: Callable[[], object], count: int) -> None:
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def restarts() -> None:
+    slow = ("numpy", "jax, vmap and fori_loop")
+    trainers = {k: f for k, f in compiled.restart_trainers().items() if k not in slow}
+    seconds = medians(trainers, rounds=5)
+    ours = seconds["microgradient, two threads"]
+    show("XOR 2-2-1, 1,000 restarts of up to 30,000 sweeps", seconds, "microgradient, two threads")
+    judge("one thread over two", seconds["microgradient, one thread"] / ours, 1.8)
+    if jax := seconds.get("jax, in chunks without the stopped"):
+        judge("JAX that drops the stopped over ours", jax / ours, 2)
+
+
+def family() -> None:
+    warm = compiled.warm()
+    ours = warm["microgradient"]
+    for name, wanted in (("numpy", 5), ("jax", 3), ("torch", 20)):
+        if name in warm:
+            judge(f"warm: {name} over ours", warm[name] / ours, wanted)
+    judge("warm: ours over the multiply-add limit", ours / warm["limit"], 3.5, most=True)
+
+
+def cold() -> None:
+    seconds = compiled.cold(["numpy"])
+    over = seconds["microgradient"] / seconds["numpy"]
+    judge("from process start to trained: ours over numpy", over, 2, most=True)
+
+
+SECTIONS: dict[str, Callable[[], None]] = {
+    "nets": nets,
+    "shuffle": shuffle,
+    "family": family,
+    "cold": cold,
+    "replicas": replicas,
+    "restarts": restarts,
+}
+ON_ONE_CORE = ("nets", "shuffle", "family", "cold")
 
 
 def main() -> None:
-    machine = f"{platform.machine()}, {vector_width()} lanes"
-    print(f"Python {platform.python_version()}, {machine}, medians")
-    for name in sys.argv[1:] or SECTIONS:
+    if len(sys.argv) == 2:
+        name = sys.argv[1]
+        if name in ON_ONE_CORE and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # peers' threads inherit it
         SECTIONS[name]()
+        return
+    machine = f"{platform.machine()}, {vector_width()} lanes"
+    print(f"Python {platform.python_version()}, {machine}, medians", flush=True)
+    for name in sys.argv[1:] or SECTIONS:  # each in a process: threads of one disturb no other
+        subprocess.run([sys.executable, __file__, name], check=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import microgradient as mg
 from microgradient import CompileError, nn
 from microgradient.check import strategies
 from microgradient.nn.training import loop as training
+from microgradient.nn.training.objective import Objective
+from microgradient.nn.training.programs import training_programs
 from microgradient.rumelhart1986 import EXPERIMENTS, run
 
 XOR = [([a, b], [0.9 if a != b else 0.1]) for a in (0.0, 1.0) for b in (0.0, 1.0)]
@@ -799,3 +801,27 @@ def test_a_replica_whose_gradient_is_too_large_diverges():
         large = [model([1.0]).data > 0 for model in [nn.MLP(1, [1], rng=s) for s in range(3)]]
         assert [r.stopped == "diverged" for r in ended] == large
         assert set(large) == {True, False}
+
+
+@pytest.mark.parametrize("count", [5, 64, 70, 131])  # patterns: of a part of a tile, and of several
+@pytest.mark.parametrize("sizes", [(150, [14, 3]), (300, [13, 2]), (67, [31, 12])], ids=str)
+def test_layers_that_read_more_than_fits_the_cache(sizes, count):
+    rng = random.Random(0)
+    patterns = [
+        ([rng.gauss(0, 1) for _ in range(sizes[0])], [rng.random() for _ in range(sizes[1][-1])])
+        for _ in range(count)
+    ]
+    objective = Objective(model(sizes=sizes), nn.half_squared_error, None)
+    optimizer = nn.GradientDescent(objective.model.parameters(), 0.01)
+    programs = training_programs(objective, optimizer, patterns)
+    each = [objective.evaluated(pattern, optimizer.parameters) for pattern in patterns]
+    expected = [math.fsum(xs) for xs in zip(*each)]
+    from microgradient.compiler.llvm.training_kernel import NetworkTrainer
+
+    kernel = NetworkTrainer(programs.gradient, programs.update, count, count)
+    kernel.present(programs.patterns)
+    weights = [parameter.data for parameter in optimizer.parameters]
+    kernel.set_column(0, weights)
+    kernel.train(1, [(1.0,)], False)
+    slopes = [before - after for before, after in zip(weights, kernel.column(0))]
+    assert slopes == pytest.approx(expected[:-2], rel=1e-9, abs=1e-12)

@@ -34,7 +34,10 @@ _PARAMETERS = (
     *(("ptr noalias", "out"), ("i64", "out_m"), ("i64", "out_n")),
     *(("i64", "m_count"), ("i64", "n_count"), ("i64", "k_count")),
 )
-_TILE_OF_NEURONS = (6, 4)  # and two vectors of examples
+_TILE_OF_NEURONS = (6, 4)  # and two vectors: as many sums as there are registers for
+_TERMS = 256  # of a neuron at a time
+_MANY_NEURONS = 6  # of a layer, from which on it pays to turn what it reads
+_TURNED = 64  # inputs at a time
 _BLOCKS_OF_NEURONS = (8, 4, 3, 2)  # vectors of neurons at once, of one example
 _ROWS = (8, 6, 5, 4, 3, 2)  # neurons at once whose terms are in the lanes
 
@@ -241,9 +244,10 @@ class LayerFunction(Addresses):
         *outer, neurons = layer.extents or (1,)
         with self.iterations(tuple(outer)) as iteration:
             for nest in layer.contractions:
-                done = 0 if self._batched else self._in_lanes(nest, iteration, neurons)
-                for first, size, high in tiles(neurons - done, _TILE_OF_NEURONS):
-                    self._neurons(nest, (*iteration, done + first), size, high)
+                for part in _stretches(nest) if self._batched else (nest,):
+                    done = 0 if self._batched else self._in_lanes(part, iteration, neurons)
+                    for first, size, high in _tiles_of_neurons(neurons - done):
+                        self._neurons(part, (*iteration, done + first), size, high)
         return self.finished(name, hint, ARGUMENTS)
 
     def _neurons(self, nest: Contraction, first: Iteration, size: int, high: int) -> None:
@@ -337,6 +341,23 @@ class LayerFunction(Addresses):
         return self.distance(access, access.strides[loop])
 
 
+def _stretches(nest: Contraction) -> Iterator[Contraction]:
+    """Yield a contraction of many terms in parts of equal size: its weights then stay in cache."""
+    *outer, terms = nest.extents
+    size = -(-terms // -(-terms // _TERMS))
+    for first in range(0, terms, size):
+        yield Contraction(
+            (*outer, min(size, terms - first)),
+            *(_moved(nest.a, first), _moved(nest.b, first)),
+            *(nest.target if first else nest.start, nest.target),
+        )
+
+
+def _moved(access: Access, terms: int) -> Access:
+    """Return the access that begins some terms further on."""
+    return access._replace(first=access.first + terms * access.strides[-1])
+
+
 def _start(nest: Contraction) -> str:
     return "zero" if nest.start is None else "out" if nest.start == nest.target else "bias"
 
@@ -351,8 +372,10 @@ class GradientFunction(Addresses):
     def function(self, name: str, hint: str) -> Function:
         nest, lanes = self._nest, self.layout.lanes
         a, b, out = nest.a, nest.b, nest.target
+        done = self._inputs_in_lanes() if scratch_of(self.layout, nest) else 0
         for i, m_count, high in tiles(nest.extents[0], (4, 3, 2)):
-            for j, n_count, wide in tiles(nest.extents[1], (4, 6, 3, 2)):
+            for j, n_count, wide in tiles(nest.extents[1] - done, (4, 6, 3, 2)):
+                j += done
                 Microkernel(lanes, high, wide, "ab", "zero", True, self._whole).call(
                     self.builder,
                     a=self.pointer(a, (i, j)),
@@ -369,6 +392,85 @@ class GradientFunction(Addresses):
                     k_count="%examples",
                 )
         return self.finished(name, hint, OUTPUT_ARGUMENTS)
+
+    def _inputs_in_lanes(self) -> int:
+        """Add the slopes of as many weights of each neuron as fill vectors; return how many.
+
+        What the layer read is turned first, some inputs of all examples at a time: an example after
+        the other, its inputs side by side.
+        """
+        lanes = self.layout.lanes
+        count = self._nest.extents[1] // lanes * lanes
+        rest = count % _TURNED
+        if count > rest:
+            with self.builder.loop(count - rest, 0, _TURNED) as first:
+                self._turned_inputs(first, _TURNED)
+        if rest:
+            self._turned_inputs(count - rest, rest)
+        return count
+
+    def _turned_inputs(self, first: Index, count: int) -> None:
+        nest, lanes = self._nest, self.lanes
+        scratch = self.builder.at("%v", self.layout.varying * self.layout.tile)
+        with self.builder.loop(self.blocks) as block, self.builder.loop(count, 0, lanes.count) as n:
+            place = self._times(block, lanes.count)
+            inputs = [self._add(first, self._add(n, i)) for i in range(lanes.count)]
+            columns = [self.load(nest.b, (0, n_i), place) for n_i in inputs]
+            for k, row in enumerate(turned(lanes, columns)):
+                start = self._times(self._add(place, k), count)
+                lanes.store(row, self.builder.at(scratch, self._add(start, n)))
+        for i, m_count, high in _tiles_of_neurons(nest.extents[0]):
+            Microkernel(lanes.count, high, 2, "b", "out").call(
+                self.builder,
+                a=self.pointer(nest.a, (i, 0)),
+                a_m=self.distance(nest.a, nest.a.strides[0]),
+                a_k=1,
+                b=scratch,
+                b_n=lanes.count,
+                b_k=count,
+                out=self.pointer(nest.target, (i, first)),
+                out_m=nest.target.strides[0],
+                out_n=lanes.count,
+                m_count=m_count,
+                n_count=count // lanes.count,
+                k_count="%examples",
+            )
+
+
+def scratch_of(layout: Layout, nest: Contraction) -> int:
+    """Return how many doubles of memory the gradient needs for what it turns; 0 if it does not."""
+    neurons, inputs = nest.extents
+    pays = neurons >= _MANY_NEURONS and inputs >= layout.lanes > 1
+    if not pays or nest.target.strides[1] != 1 or layout.is_uniform(nest.b):
+        return 0
+    return min(inputs, _TURNED) * layout.tile
+
+
+def turned(lanes: Lanes, rows: Sequence[Vector]) -> list[Vector]:
+    """Return the columns of a square of as many vectors as lanes."""
+    found, width = list(rows), 1
+    while width < lanes.count:
+        for i in range(lanes.count):
+            if i & width:
+                continue
+            x, y = found[i], found[i + width]
+            low = [k - width + lanes.count if k & width else k for k in range(lanes.count)]
+            high = [k + lanes.count if k & width else k + width for k in range(lanes.count)]
+            found[i], found[i + width] = lanes.shuffled(x, y, low), lanes.shuffled(x, y, high)
+        width *= 2
+    return found
+
+
+def _tiles_of_neurons(count: int) -> Iterator[tuple[int, int, int]]:
+    """Yield ``count`` cut into as many large tiles as leave whole small ones, else by ``tiles``."""
+    large, small = _TILE_OF_NEURONS
+    for whole in range(count // large * large, 0, -large):
+        if (count - whole) % small == 0:
+            yield 0, whole, large
+            if whole < count:
+                yield whole, count - whole, small
+            return
+    yield from tiles(count, _TILE_OF_NEURONS)
 
 
 def tiles(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int, int]]:

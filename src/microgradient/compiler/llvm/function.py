@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from microgradient.compiler.llvm.addresses import Layout, layout_of
 from microgradient.compiler.llvm.buffers import padded
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Module, module_of
-from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunction
+from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunction, scratch_of
 from microgradient.compiler.llvm.instructions import NATIVE
 from microgradient.compiler.llvm.nest import NestFunction
 from microgradient.compiler.llvm.reduction import SumFunction
@@ -119,7 +119,9 @@ def lowered(
         else:
             parts.append(nest_function(layout, nest, tables, full, hint, accumulate=accumulate))
     run = _run(layout, name, batched, schedule)
-    sizes = layout.uniform, layout.varying * layout.tile
+    products = [nest for nest in schedule.outputs if isinstance(nest, Contraction)]
+    scratch = max([scratch_of(layout, nest) for nest in products], default=0)
+    sizes = layout.uniform, layout.varying * layout.tile + scratch
     return ProgramFunction(name, (*parts, run), tuple(tables.texts), *sizes)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from microgradient.compiler.llvm.addresses import BLOCKS
 from microgradient.compiler.llvm.buffers import columns_of, doubles, padded, whole_numbers
 from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.jit import Code, vector_width
@@ -26,9 +28,12 @@ from microgradient.compiler.llvm.training_loop import (
 from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
 
-WIDTH = 32  # replicas side by side: enough independent work to fill a processor's pipelines
+WIDTH = 16  # replicas side by side: enough to fill a processor's pipelines, few to wait for
 _FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
-_SWEEPS = 2000  # of all replicas in one call: a moment's work for a small network
+_LARGE = 256  # weights, from which on a network is faster alone than in a lane beside others
+_LARGE_BATCH = 512  # weights times patterns of a batch, up to _FULL, which fill the lanes then
+_FULL = 16
+_SECONDS = 0.05  # a moment: how long a call into machine code may take
 
 
 class TrainingCode:
@@ -62,18 +67,31 @@ class TrainingCode:
                 watched = gradient.instructions[right].op is not CONSTANT
                 look = replace(gradient, outputs=(right,), adjoint_of={}, adjoint_from=None)
                 confirm = lowered(look, 1, "confirm", vector=size, often=True) if watched else None
-                return Parts(None, None, at_once, confirm, self.numbers, True)
+                return Parts(None, None, at_once, confirm, self.numbers, 1)
         whole = not single or (self.batch % size == 0 and patterns % size == 0)
+        lanes = 1 if self.alone else size
         slope = lowered(
             gradient,
-            *(1 if self.alone else size, "gradient"),
+            *(lanes, "gradient"),
             vector=size,
             accumulate=not single,
             whole=whole,
             often=True,
         )
         move = lowered(update, size, "update", whole=not single, often=True)
-        return Parts(slope, move, None, None, self.numbers, self.alone)
+        return Parts(slope, move, None, None, self.numbers, lanes)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
+
+    weights: list[float]
+    memories: list[list[float]]
+    sweeps: int
+    stopped: str
+    error: float
+    right: int
 
 
 class Networks:
@@ -84,14 +102,19 @@ class Networks:
         self._column = padded((code.parameters + 2) * code.width, GROUP)
         self._state, self._snapshot = (doubles(self._column * code.columns) for _ in range(2))
         self._memory = doubles(code.memory)
+        self._last = doubles(2 * code.width)
+        self._settings: Sequence[Sequence[float]] = ()
+        self._numbers = doubles(0)
         self.flags = doubles(max(code.width, GROUP))
         self.flags[:] = [ACTIVE if code.width == 1 else FREE] * len(self.flags)
 
     def present(self, patterns: Sequence[Sequence[float]]) -> None:
         """Set the patterns, in the order in which they are presented until that is changed."""
         self._count, self._stride = len(patterns), padded(len(patterns), GROUP)
-        self._order = whole_numbers([*range(self._count), *[0] * (self._stride - self._count)])
-        self._patterns, self._rows, self._columns, self._reordered = patterns, None, None, False
+        ahead = self._stride + GROUP - self._count  # the loop looks so far beyond the last one
+        self._order = whole_numbers([*range(self._count), *[0] * ahead])
+        self._patterns, self._reordered = patterns, False
+        self._rows = self._columns = self._tile = None
         if self.code.width == 1 and not self.code.alone:
             self._columns = columns_of(list(patterns), len(patterns[0]), self._stride)
         else:
@@ -111,6 +134,7 @@ class Networks:
         self._order[: self._count] = order
         if self._columns is not None and self._rows is None:
             self._make_rows()
+            self._tile = doubles(self.code.numbers * BLOCKS * vector_width() + GROUP)
         self._reordered = True
 
     def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
@@ -139,16 +163,25 @@ class Networks:
         network meets the criterion; ``keep`` keeps the history of all sweeps, not only of the last.
         The words of a ``generator`` (see ``shuffle``) shuffle the order before each sweep.
         """
-        flat = [x for one in settings for x in one]
+        if settings is not self._settings:
+            flat = [x for one in settings for x in one]
+            self._settings, self._numbers = settings, doubles(len(flat), flat)
         size = 2 * self.code.width
-        history = doubles(size * (sweeps if keep else 1))
+        history = doubles(size * sweeps) if keep else self._last
         done = self.code.train(
             *(self._state, self._column, self._rows, self._order, generator, int(self._reordered)),
-            *(self._columns, self._stride, self._count, self.code.batch, doubles(len(flat), flat)),
+            *(self._tile, self._columns, self._stride, self._count, self.code.batch, self._numbers),
             *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
             *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
         )
         return done, history
+
+    def ended(self, lane: int, flag: float, sweeps: int, last: Any) -> Ended:
+        """Return how one network ended, by its flag and by errors and rights of its last sweep."""
+        stopped = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}[flag]
+        error, right = last[lane], last[self.code.width + lane]
+        weights, *memories = (self.column(k, lane) for k in range(self.code.columns - 1))
+        return Ended(weights, memories, sweeps, stopped, error, round(right))
 
 
 class Progress(NamedTuple):
@@ -201,75 +234,165 @@ class NetworkTrainer(Networks):
         return Progress(errors, right, LEARNED in flags and not broken, broken)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
+class Pace:
+    """How many sweeps to do in one call, after which Python handles Ctrl-C and shows progress."""
 
-    weights: list[float]
-    memories: list[list[float]]
-    sweeps: int
-    stopped: str
-    error: float
-    right: int
+    def __init__(self) -> None:
+        self.sweeps = 1
+
+    def note(self, sweeps: int, seconds: float) -> None:
+        """Choose a moment's worth, at most ten times as many as before."""
+        wanted = int(sweeps * _SECONDS / max(seconds, 1e-9))
+        self.sweeps = max(1, min(wanted, 10 * self.sweeps, 1_000_000))
 
 
-class ReplicaLanes(Networks):
-    """Replicas trained side by side, a lane each; where one has ended, the next one starts."""
+Take = Callable[[], tuple[int, Sequence[Sequence[float]]] | None]
+"""Returns a replica's number, and its weights and memories; None after the last one."""
+
+Give = Callable[[int, Ended], None]
+"""Takes back the result of the replica with a number."""
+
+Settings = Callable[[int, int], Sequence[Sequence[float]]]
+"""``settings(first, sweeps)`` are those of the updates from sweep ``first`` on, or one for all."""
+
+
+class Replicas:
+    """Replicas of a network that any number of threads train; results do not depend on it.
+
+    Small ones train side by side, each in a lane; large ones, whose own numbers fill the lanes, one
+    after the other in each thread, as do those whose patterns ``rng`` shuffles: each begins with
+    its state. ``watch`` ends a replica when it meets the criterion.
+    """
 
     def __init__(
-        self, code: TrainingCode, patterns: Sequence[Sequence[float]], sweeps: int
+        self,
+        gradient: Program,
+        update: Program,
+        batch: int,
+        patterns: Sequence[Sequence[float]],
+        *,
+        count: int,
+        watch: bool,
+        rng: random.Random | None = None,
+    ) -> None:
+        weights = len(gradient.outputs) - 2
+        filled = batch >= _FEW and weights * min(batch, _FULL) >= _LARGE_BATCH
+        large = weights >= _LARGE or filled
+        width = 1 if large or rng is not None else min(WIDTH, padded(count, GROUP))
+        if width > 1:
+            gradient = gradient.over(range(weights), None)
+        self._code = TrainingCode(gradient, update, width, batch, len(patterns))
+        self._patterns, self._watch, self._rng = patterns, watch, rng
+
+    def train(self, sweeps: int, take: Take, give: Give, settings: Settings, steady: bool) -> None:
+        """Train what ``take`` hands out for at most ``sweeps``, in this thread.
+
+        ``steady`` says that all updates have the same settings.
+        """
+        if self._code.width == 1:
+            one = _ReplicaAlone(self._code, self._patterns, sweeps, self._watch)
+            one.train(take, give, settings, self._rng)
+        else:
+            lanes = _ReplicaLanes(self._code, self._patterns, sweeps, self._watch)
+            lanes.train(take, give, settings, refill=steady)
+
+
+class _ReplicaAlone(Networks):
+    """Replicas trained one after the other."""
+
+    def __init__(
+        self,
+        code: TrainingCode,
+        patterns: Sequence[Sequence[float]],
+        sweeps: int,
+        watch: bool,
     ) -> None:
         super().__init__(code)
         self.present(patterns)
-        self._most = sweeps
+        self._most, self._watch, self._pace = sweeps, watch, Pace()
+
+    def train(self, take: Take, give: Give, settings: Settings, rng: random.Random | None) -> None:
+        first_order = self.order
+        while (replica := take()) is not None:
+            number, columns = replica
+            for k, numbers in enumerate(columns):
+                self.set_column(k, numbers)
+            self.flags[:] = [ACTIVE] * GROUP
+            words = None
+            if rng is not None:
+                self.reorder(first_order)
+                words = words_of(rng)
+            give(number, self._trained(settings, words))
+
+    def _trained(self, settings: Settings, words: Any) -> Ended:
+        done = 0
+        while True:
+            left = min(self._most - done, self._pace.sweeps)
+            start = time.perf_counter()
+            some, last = self.sweep(left, settings(done, left), self._watch, False, words)
+            self._pace.note(some, time.perf_counter() - start)
+            done += some
+            flags = set(self.flags)
+            flag = next((x for x in (NOT_FINITE, LEARNED) if x in flags), ACTIVE)
+            if flag != ACTIVE or done >= self._most:
+                return self.ended(0, flag, done, last)
+
+
+class _ReplicaLanes(Networks):
+    """Replicas trained side by side, a lane each; where one has ended, the next one starts."""
+
+    def __init__(
+        self,
+        code: TrainingCode,
+        patterns: Sequence[Sequence[float]],
+        sweeps: int,
+        watch: bool,
+    ) -> None:
+        super().__init__(code)
+        self.present(patterns)
+        self._most, self._watch, self._pace = sweeps, watch, Pace()
         self._replicas = [-1] * code.width
         self._sweeps = [0] * code.width
 
-    def train(
-        self,
-        take: Callable[[], tuple[int, Sequence[Sequence[float]]] | None],
-        give: Callable[[int, Ended], None],
-        settings: Callable[[int, int], Sequence[Sequence[float]]],
-        refill: bool,
-    ) -> None:
+    def train(self, take: Take, give: Give, settings: Settings, refill: bool) -> None:
         """Train what ``take`` hands out, and hand the results to ``give``.
 
-        ``take`` returns a replica's number, its weights, and its memories, or None at the end.
-        ``settings(first, sweeps)`` are those of the updates from sweep ``first`` on; where they
-        change, ``refill`` must be False: then all lanes start, and end, together.
+        Where settings change, ``refill`` must be False: then all lanes start, and end, together.
         """
         width = self.code.width
         while True:
-            for lane in range(width):
-                if self.flags[lane] == FREE and (refill or not any(self._sweeps)):
-                    self._start(lane, take())
-            active = [lane for lane in range(width) if self.flags[lane] == ACTIVE]
+            if refill or not any(self._sweeps):
+                for lane in range(width):
+                    if self.flags[lane] == FREE and not self._start(lane, take()):
+                        break
+            active = [lane for lane, flag in enumerate(self.flags) if flag == ACTIVE]
             if not active:
                 if not any(self._sweeps):
                     return
                 self._sweeps = [0] * width  # all have ended together: the next ones
                 continue
-            left = min(min(self._most - self._sweeps[lane] for lane in active), _SWEEPS)
-            done, last = self.sweep(left, settings(self._sweeps[active[0]], left), True, False)
+            left = min(self._most - self._sweeps[lane] for lane in active)
+            left = min(left, self._pace.sweeps)
+            begun = self._sweeps[active[0]]
+            start = time.perf_counter()
+            done, last = self.sweep(left, settings(begun, left), self._watch, False)
+            self._pace.note(done, time.perf_counter() - start)
+            flags = self.flags[:]
             for lane in active:
                 self._sweeps[lane] += done
-                if self.flags[lane] != ACTIVE or self._sweeps[lane] >= self._most:
-                    give(self._replicas[lane], self._ended(lane, last))
+                flag = flags[lane]
+                if flag != ACTIVE or self._sweeps[lane] >= self._most:
+                    give(self._replicas[lane], self.ended(lane, flag, self._sweeps[lane], last))
                     self.flags[lane] = FREE
                     if refill:
                         self._sweeps[lane] = 0
 
-    def _start(self, lane: int, replica: tuple[int, Sequence[Sequence[float]]] | None) -> None:
+    def _start(self, lane: int, replica: tuple[int, Sequence[Sequence[float]]] | None) -> bool:
+        """Put a replica into a lane; return whether there was one."""
         if replica is None:
-            return
+            return False
         self._replicas[lane], columns = replica
         for k, numbers in enumerate(columns):
             self.set_column(k, numbers, lane)
         self.flags[lane] = ACTIVE
-
-    def _ended(self, lane: int, last: Any) -> Ended:
-        names = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}
-        error, right = last[lane], last[self.code.width + lane]
-        stopped = names[self.flags[lane]]
-        weights, *memories = (self.column(k, lane) for k in range(self.code.columns - 1))
-        return Ended(weights, memories, self._sweeps[lane], stopped, error, round(right))
+        return True

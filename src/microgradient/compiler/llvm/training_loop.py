@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.builder import SMALLER, Builder, Callee, Function
+from microgradient.compiler.llvm.addresses import BLOCKS
+from microgradient.compiler.llvm.builder import SMALLER, Builder, Callee, Function, Index
 from microgradient.compiler.llvm.function import ProgramFunction, memory_places
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 from microgradient.compiler.llvm.shuffle import SHUFFLE
@@ -24,11 +25,12 @@ GROUP = 8  # networks, or weights of a single one, that are looked at together
 
 PARAMETERS = (
     "ptr %state, i64 %column, ptr %rows, ptr %order, ptr %generator, i64 %reordered, "
-    "ptr %columns, i64 %stride, i64 %n, i64 %batch, ptr %settings, i64 %step, "
+    "ptr %tile, ptr %columns, i64 %stride, i64 %n, i64 %batch, ptr %settings, i64 %step, "
     " i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
     "ptr %snapshot, ptr %memory"
 )
 _CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
+_PREFETCH = Callee("llvm.prefetch.p0", "void", ("ptr", "i32", "i32", "i32"))
 _COPY = Callee("llvm.memcpy.p0.p0.i64", "void", ("ptr", "ptr", "i64", "i1"))
 
 
@@ -38,7 +40,7 @@ class Parts:
 
     ``gradient`` and ``update`` are the programs; where weights change after every pattern,
     ``presentation`` may do both at once, and ``confirm`` then counts a right pattern. A pattern has
-    ``numbers`` numbers. ``alone`` says that the gradient is that of one pattern at a time.
+    ``numbers`` numbers. The gradient takes ``lanes`` patterns, or weights, at once.
     """
 
     gradient: ProgramFunction | None
@@ -46,7 +48,12 @@ class Parts:
     presentation: ProgramFunction | None
     confirm: ProgramFunction | None
     numbers: int
-    alone: bool
+    lanes: int
+
+    @property
+    def alone(self) -> bool:
+        """Whether the gradient is that of one pattern at a time."""
+        return self.lanes == 1
 
     @property
     def programs(self) -> list[ProgramFunction]:
@@ -63,8 +70,8 @@ class TrainingLoop:
     """The function ``@train``; the state has ``columns`` columns.
 
     Patterns are rows, presented in an ``%order``, which ``%generator`` shuffles before each sweep,
-    if there is one. Those of a batch are presented from columns, which are filled in that order
-    first if they are ``%reordered``.
+    if there is one. Those of a batch are presented from ``%columns``; if they are ``%reordered``,
+    some at a time are copied to the columns ``%tile`` first.
     """
 
     def __init__(
@@ -92,13 +99,9 @@ class TrainingLoop:
         builder = self.builder
         builder.store("ptr", "%settings", self.settings)
         has_generator = builder.put("icmp ne ptr %generator, null")
-        reordered = builder.put("trunc i64 %reordered to i1")
         with builder.loop("%sweeps") as sweep:
             with builder.when(has_generator):
                 builder.call(SHUFFLE, "%order", "%n", "%generator")
-            if self.width == 1 and not self.parts.alone:
-                with builder.when(reordered):
-                    self._fill_columns()
             builder.call(_COPY, "%snapshot", "%state", self._bytes(self.before_gradient), "false")
             self._clear(self.errors, 2 * self.width)
             self._present_all()
@@ -119,6 +122,7 @@ class TrainingLoop:
         builder = self.builder
         if self.parts.presentation is not None:
             with builder.loop("%n") as i:
+                self._fetch(self._row(builder.integer("add", i, 1)))
                 settings = builder.load("ptr", self.settings)
                 self._call(
                     self.parts.presentation,
@@ -144,8 +148,11 @@ class TrainingLoop:
         if gradient is None:
             return
         if width == 1 and not self.parts.alone:
-            patterns = builder.at("%columns", first)
-            self._call(gradient, "%state", patterns, "%stride", count, self.slopes, 1, None)
+            with builder.when(builder.put("icmp eq i64 %reordered, 0")):
+                patterns = builder.at("%columns", first)
+                self._call(gradient, "%state", patterns, "%stride", count, self.slopes, 1, None)
+            with builder.when(builder.put("icmp ne i64 %reordered, 0")):
+                self._present_tiles(gradient, first, count)
             return
         with builder.loop(count) as i:
             pattern = self._row(builder.integer("add", first, i))
@@ -153,6 +160,15 @@ class TrainingLoop:
                 self._call(gradient, "%state", pattern, 1, 1, self.slopes, 1, None)
             else:
                 self._call(gradient, pattern, "%state", width, width, self.slopes, width, None)
+
+    def _present_tiles(self, gradient: ProgramFunction, first: str, count: str) -> None:
+        """Present patterns in their order, as many at a time as the gradient takes at once."""
+        builder, size = self.builder, BLOCKS * self.parts.lanes
+        with builder.loop(count, 0, size) as i:
+            start = builder.integer("add", first, i)
+            some = builder.call(SMALLER, builder.integer("sub", count, i), size)
+            self._fill_tile(start, some, size)
+            self._call(gradient, "%state", "%tile", size, some, self.slopes, 1, None)
 
     def _call(self, part: ProgramFunction, *arguments: str | int | None) -> None:
         """Call a part; None stands for its two memories."""
@@ -166,17 +182,27 @@ class TrainingLoop:
         which = builder.load("i64", builder.at("%order", i))
         return builder.at("%rows", builder.integer("mul", which, self.parts.numbers))
 
-    def _fill_columns(self) -> None:
-        """Copy the rows in their order to the columns, a cache line of a column at a time."""
+    def _fetch(self, row: str) -> None:
+        """Have the processor load a pattern that is presented soon: no order tells it which."""
+        builder, line = self.builder, 8
+        with builder.loop(self.parts.numbers, 0, line) as k:
+            builder.call(_PREFETCH, builder.at(row, k), 0, 3, 1)
+
+    def _fill_tile(self, start: Index, count: Index, size: int) -> None:
+        """Copy rows in their order to the columns, a cache line of a column at a time."""
         builder = self.builder
-        with builder.loop("%n", 0, GROUP) as first:  # the order goes on up to a whole group
-            places = [builder.integer("add", first, i) for i in range(GROUP)]
-            rows = [self._row(place) for place in places]
+        with builder.loop(count, 0, GROUP) as first:  # the order goes on beyond a group in part
+            rows = []
+            for i in range(GROUP):
+                place = builder.integer("add", start, builder.integer("add", first, i))
+                self._fetch(self._row(builder.integer("add", place, GROUP)))
+                rows.append(self._row(place))
             with builder.loop(self.parts.numbers) as k:
-                column = builder.at("%columns", builder.integer("mul", k, "%stride"))
-                for place, row in zip(places, rows):
+                line = builder.at("%tile", builder.integer("mul", k, size))
+                line = builder.at(line, first)
+                for i, row in enumerate(rows):
                     number = builder.load("double", builder.at(row, k))
-                    builder.store("double", number, builder.at(column, place))
+                    builder.store("double", number, builder.at(line, i))
 
     def _check_finite(self) -> None:
         """Mark networks that are not finite, and note whether in one all patterns were right.

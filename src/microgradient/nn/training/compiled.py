@@ -11,7 +11,6 @@ from microgradient.compiler.python.source import PythonKernel
 from microgradient.nn.training.eager import EagerRun, Sweeps
 from microgradient.nn.training.programs import TrainingPrograms
 
-_SECONDS = 0.05  # how long compiled sweeps run before Python handles Ctrl-C and shows progress
 _FAULT = "the loss, a weight or a memory of the optimizer is not finite"
 
 
@@ -19,14 +18,14 @@ class MachineRun:
     """A run whose sweeps are one call into machine code; ``eager`` keeps and restores its state."""
 
     def __init__(self, eager: EagerRun, programs: TrainingPrograms) -> None:
-        from microgradient.compiler.llvm.training_kernel import NetworkTrainer  # imports llvmlite
+        from microgradient.compiler.llvm.training_kernel import NetworkTrainer, Pace  # llvmlite
 
         self.eager, self._patterns = eager, programs.patterns
         self._kernel = NetworkTrainer(
             programs.gradient, programs.update, eager.batch_size, len(self._patterns)
         )
         self._kernel.present(self._patterns)
-        self._most = 1
+        self._pace = Pace()
 
     def advance(
         self, changes: Mapping[str, float], rng: random.Random | None, most: int, watch: bool
@@ -35,7 +34,7 @@ class MachineRun:
         optimizer, kernel = self.eager.optimizer, self._kernel
         self.eager.keep()
         vars(optimizer).update(changes)
-        most = min(most, self._most)
+        most = min(most, self._pace.sweeps)
         kernel.set_column(0, self.eager.weights)
         for k, name in enumerate(optimizer.memories, 1):
             kernel.set_column(k, getattr(optimizer, name))
@@ -45,7 +44,7 @@ class MachineRun:
         progress = kernel.train(most, settings, watch, rng)
         if rng is not None:
             self.eager.order[:] = kernel.order
-        self._pace(time.perf_counter() - start, most)
+        self._pace.note(len(progress.errors), time.perf_counter() - start)
         done = len(progress.errors) - progress.broken
         if done:
             optimizer.steps = begun + done * self.eager.updates
@@ -56,11 +55,6 @@ class MachineRun:
             progress.met,
             _FAULT if progress.broken else None,
         )
-
-    def _pace(self, seconds: float, sweeps: int) -> None:
-        """Choose how many sweeps to do next time: a moment's worth, at most ten times as many."""
-        wanted = int(sweeps * _SECONDS / max(seconds, 1e-9))
-        self._most = max(1, min(wanted, 10 * sweeps, 1_000_000))
 
     def _take(self, *, before: bool) -> None:
         """Copy weights and memories from the kernel, as after or ``before`` its last sweep."""

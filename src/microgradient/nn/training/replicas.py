@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,13 +68,14 @@ def train_replicas(
 
     The models have one architecture and different weights. ``optimizer`` makes an optimizer for a
     list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``. In machine code,
-    the models train side by side in the lanes of vector registers, in ``workers`` threads (one for
-    each processor); as soon as one has ended, the next takes its place. With ``shuffle``, with
-    ``stop_when_met=False`` and with other backends, they train one after another, and Ctrl-C ends
-    the replica that is training and all that follow; in machine code, replicas that have not ended
-    keep the weights that they began with. As in ``train``, a second Ctrl-C within two seconds
-    raises KeyboardInterrupt. ``backend`` and the other keywords are those of ``train``. In machine
-    code, raises ValueError for models of different architectures.
+    the models train in ``workers`` threads (one for each processor), small ones side by side in
+    the lanes of vector registers; as soon as one has ended, the next takes its place. A model's
+    result is the same to the last digit whatever trains beside it. With a generator to ``shuffle``
+    and with other backends, they train one after another, and Ctrl-C ends the replica that is
+    training and all that follow; in machine code, replicas that have not ended keep the weights
+    that they began with. As in ``train``, a second Ctrl-C within two seconds raises
+    KeyboardInterrupt. ``backend`` and the other keywords are those of ``train``. In machine code,
+    raises ValueError for models of different architectures.
     """
     replicas, patterns = list(models), checked_patterns(patterns)
     check_backend(backend, BACKENDS)
@@ -88,15 +90,16 @@ def train_replicas(
         return []
     plan.batch_size(len(patterns))  # raises ValueError without patterns
     ended: list[Replica[ReplicaModel] | None] = [None] * len(replicas)
-    side_by_side = plan.shuffle is None and plan.stop_when_met and backend in ("auto", "llvm")
+    apart = not isinstance(plan.shuffle, random.Random)  # which each would leave to the next one
     stopped = "sweeps"
     try:
-        optimizers = [optimizer(model.parameters()) for model in replicas]
+        parameters = [model.parameters() for model in replicas]
+        optimizers = [optimizer(list(own)) for own in parameters]
         queue = None
-        if side_by_side and has_llvm(backend):
+        if apart and backend in ("auto", "llvm") and has_llvm(backend):
             try:
                 numbers = without_arrays(patterns)
-                programs = _shared_programs(replicas, optimizers, loss, plan, numbers)
+                programs = _shared_programs(replicas, parameters, optimizers, loss, plan, numbers)
             except Exception:
                 if backend == "llvm":
                     raise
@@ -134,6 +137,7 @@ def _train_alone(
 
 def _shared_programs(
     models: Sequence[ParametrizedModel],
+    parameters: Sequence[Sequence[Value]],
     optimizers: Sequence[Optimizer],
     loss: Loss,
     plan: TrainingPlan,
@@ -142,23 +146,22 @@ def _shared_programs(
     """Return the programs that serve all of ``models``; CompileError if they differ."""
     first = optimizers[0]
     programs = training_programs(Objective(models[0], loss, plan.criterion), first, patterns)
-    structure, names = _structure(models[0]), list(models[0].named_parameters())
+    structure = _structure(models[0], {})
     settings = _settings_of(first)
     seen: set[Value] = set()
     order: list[int | None] = []
-    for i, (model, optimizer) in enumerate(zip(models, optimizers)):
-        parameters = model.parameters()
-        if list(model.named_parameters()) != names or _structure(model) != structure:
+    for i, (model, own, optimizer) in enumerate(zip(models, parameters, optimizers)):
+        if len(own) != len(parameters[0]) or _structure(model, {}) != structure:
             raise ValueError(
                 f"replicas must be of one architecture: model {i} is {model!r}, the first one "
                 f"{models[0]!r}"
             )
-        place = {parameter: k for k, parameter in enumerate(parameters)}
+        place = {parameter: k for k, parameter in enumerate(own)}
         order = order or [place.get(parameter) for parameter in optimizer.parameters]
         if (
             set(order) != set(place.values())
             or [place.get(parameter) for parameter in optimizer.parameters] != order
-            or not seen.isdisjoint(parameters)
+            or not seen.isdisjoint(own)
         ):
             raise CompileError(
                 f"replica {i} does not train all of its parameters in the order of the first one, "
@@ -166,7 +169,7 @@ def _shared_programs(
             )
         if type(optimizer) is not type(first) or _settings_of(optimizer) != settings:
             raise CompileError("replicas must have one optimizer with the same settings")
-        seen.update(parameters)
+        seen.update(own)
         objective = Objective(model, loss, plan.criterion)
         is_sample = i in (1, len(models) - 1)
         if is_sample and not programs.holds_for(
@@ -176,16 +179,22 @@ def _shared_programs(
     return programs
 
 
-def _structure(thing: Any) -> Any:
-    """Return what a model is made of besides its numbers: types, settings, functions."""
-    if type(thing) is Value:
-        return Value
+def _structure(thing: Any, known: dict[Value, int]) -> Any:
+    """Return what a model is made of besides its numbers: types, settings, functions.
+
+    Values are numbered, so that it tells which are one and the same.
+    """
+    kind = type(thing)
+    if kind is Value:
+        return Value, known.setdefault(thing, len(known)), bool(thing.parents), thing.op
+    if kind is float or kind is int or kind is str:
+        return thing
     if isinstance(thing, Module):
-        return type(thing), _structure(vars(thing))
+        return kind, _structure(vars(thing), known)
     if isinstance(thing, Mapping):
-        return [(key, _structure(part)) for key, part in thing.items()]
+        return [(key, _structure(part, known)) for key, part in thing.items()]
     if isinstance(thing, (list, tuple)):
-        return [_structure(part) for part in thing]
+        return [_structure(part, known) for part in thing]
     return thing
 
 
@@ -212,16 +221,20 @@ class _Queue(Generic[ReplicaModel]):
         plan: TrainingPlan,
         results: list[Replica[ReplicaModel] | None],
     ) -> None:
-        from microgradient.compiler.llvm.training_kernel import WIDTH, TrainingCode  # llvmlite
+        from microgradient.compiler.llvm.training_kernel import Replicas  # imports llvmlite
 
         count = len(programs.patterns)
-        self._models, self._optimizers, self._patterns = models, optimizers, programs.patterns
+        self._models, self._optimizers = models, optimizers
         self._changes, self._sweeps = plan.changes(optimizers[0]), plan.sweeps
         self._updates = plan.updates(count)
-        weights = range(len(programs.gradient.outputs) - 2)
-        gradient = programs.gradient.over(weights, None)
-        self._code = TrainingCode(gradient, programs.update, WIDTH, plan.batch_size(count), count)
+        self._replicas = Replicas(
+            *(programs.gradient, programs.update, plan.batch_size(count), programs.patterns),
+            count=len(models),
+            watch=plan.criterion is not None and plan.stop_when_met,
+            rng=plan.shuffler(),
+        )
         self._steady = not self._changes and optimizers[0].steady
+        self._constant = [optimizers[0].settings(optimizers[0].steps)] if self._steady else []
         self._results = results
         self._first = copy.copy(optimizers[0])  # with its settings as they were
         self._lock = threading.Lock()
@@ -241,10 +254,7 @@ class _Queue(Generic[ReplicaModel]):
                 self._stopped = True  # after an exception or Ctrl-C, the other threads end soon
 
     def _work(self) -> None:
-        from microgradient.compiler.llvm.training_kernel import ReplicaLanes
-
-        lanes = ReplicaLanes(self._code, self._patterns, self._sweeps)
-        lanes.train(self._take, self._give, self._settings, refill=self._steady)
+        self._replicas.train(self._sweeps, self._take, self._give, self._settings, self._steady)
 
     def _take(self) -> tuple[int, list[list[float]]] | None:
         """Return the next replica, its number, weights and memories; None after the last one."""
@@ -275,10 +285,10 @@ class _Queue(Generic[ReplicaModel]):
         """Return the optimizer's settings for each update of these sweeps, or one for all."""
         if self._stopped:
             raise KeyboardInterrupt
+        if self._steady:
+            return self._constant
         optimizer = copy.copy(self._first)
         begun = optimizer.steps
-        if self._steady:
-            return [optimizer.settings(begun)]
         for sweep in sorted(self._changes):
             if sweep < first:
                 vars(optimizer).update(self._changes[sweep])
