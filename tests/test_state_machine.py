@@ -8,6 +8,7 @@ import copy
 import gc
 import math
 import pickle
+from array import array
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -169,7 +170,8 @@ class Graphs(RuleBasedStateMachine):
         variables = trace.inputs()
         results = [a.node, *reverse(trace, variables, [(a.node, 1.0)])]
         program = program_of(trace, [trace.slot(x) for x in results], ["?"] * len(leaves))
-        value, *gradient = kernel_of(program, backend).run([k.node.data for k in leaves])
+        numbers = array("d", [k.node.data for k in leaves])
+        value, *gradient = kernel_of(program, backend).run(numbers)
         assert math.isclose(value, a.node.data, rel_tol=1e-12, abs_tol=1e-12)
         for k, slope in zip(leaves, gradient, strict=True):
             d, size = a.derivatives[k]

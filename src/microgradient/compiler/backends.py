@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-from microgradient.compiler.program.program import Program
+from microgradient.compiler.program.program import Doubles, Program
 from microgradient.compiler.python.source import PythonKernel, python_source
 from microgradient.engine.number import shown
 from microgradient.engine.services.watching import warn_user
 
 BACKENDS = ("auto", "llvm", "python")
 _NOT_INSTALLED = "llvmlite is not installed (pip install 'microgradient[fast]')"
-
-
-Doubles = Any
-"""Memory that holds doubles one after the other: bytes, an ``array.array``, an array of NumPy."""
 
 
 class Kernel(Protocol):

@@ -17,7 +17,7 @@ from microgradient.engine.op import Operand
 from microgradient.engine.services.blocks import block_of
 from microgradient.engine.services.collector import making_values
 from microgradient.engine.services.trees import Tree, container_of, flatten
-from microgradient.engine.sweeps import adjoints, dependents, gradients, tangents
+from microgradient.engine.sweeps import adjoints, dependents, gradients, sparse_tangents, tangents
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value, constant
 
@@ -125,6 +125,23 @@ class Recording:
         return [
             self._lifted(tangent.get(y, 0.0) if type(y) is Value else 0.0) for y in self.outputs
         ]
+
+    def sparse_rows(self) -> list[dict[int, Any]]:
+        """Return for each number of the output its derivatives by the inputs it depends on."""
+        if self._symbol is not None:
+            return self._symbol.sparse_tangents(self.inputs, self.outputs)
+        found = sparse_tangents(self._order, self.inputs)
+        return [found.get(y, {}) if type(y) is Value else {} for y in self.outputs]
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether numbers are not known yet."""
+        return self._symbol is not None
+
+    @property
+    def maps_vectors(self) -> bool:
+        """Whether argument and output are each a list or a one-dimensional array."""
+        return self._argument.is_vector and self._structure.is_vector
 
     def like_inputs(self, numbers: Sequence[Any]) -> Tree:
         """Return ``numbers``, one for each input, in the structure of the arguments."""

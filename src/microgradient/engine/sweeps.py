@@ -123,6 +123,28 @@ def tangents(
     return result
 
 
+def sparse_tangents(
+    order: Sequence[Value], inputs: Sequence[Value]
+) -> dict[Value, dict[int, float]]:
+    """Return the derivatives of every node by those of ``inputs``, by number, it depends on.
+
+    All directions in one forward sweep: a node has no entry for an input that it does not depend
+    on. So the sweep takes as many operations as there are such pairs. Source: Griewank and Walther,
+    Evaluating Derivatives, section 7.1 (dynamic approaches).
+    """
+    result: dict[Value, dict[int, float]] = {}
+    for i, x in enumerate(inputs):
+        result[x] = {i: 1.0}
+    for node in order:
+        terms: dict[int, list[float]] = {}
+        for parent, partial in zip(node.parents, node.partials):
+            for i, tangent in result.get(parent, {}).items():
+                terms.setdefault(i, []).append(tangent * partial)
+        if terms and node not in result:
+            result[node] = {i: xs[0] if len(xs) == 1 else fsum(xs) for i, xs in terms.items()}
+    return result
+
+
 def local_derivatives(node: Value, as_graph: bool) -> Sequence[float | Value]:
     """Return the partials of ``node`` as stored, or recomputed as functions of its parents."""
     if not as_graph:

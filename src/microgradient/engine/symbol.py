@@ -35,6 +35,12 @@ class Symbol(Operand):
         """Return the tangent of each result, given those of ``inputs``."""
         raise NotImplementedError
 
+    def sparse_tangents(
+        self, inputs: Sequence[Any], results: Sequence[Any]
+    ) -> list[dict[int, Any]]:
+        """Return the derivatives of each result by those of ``inputs`` that it depends on."""
+        raise NotImplementedError
+
 
 class Undecided:
     """A comparison of symbols: it can choose between two operands, but is not a bool yet."""

@@ -15,7 +15,7 @@ position or the name of the argument to differentiate by, or a sequence of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Protocol, TypeVar, overload
 
 from microgradient.engine.number import shown
@@ -23,6 +23,7 @@ from microgradient.engine.op import Operand
 from microgradient.engine.recording import ArgNums, Recording, number
 from microgradient.engine.services.origins import made_by
 from microgradient.engine.services.trees import Tree, matching_leaves, tree_map
+from microgradient.engine.sparse import sparse_jacobian
 
 S = TypeVar("S")  # a number, a Value, or a tree of them
 T = TypeVar("T", bound=Operand)
@@ -217,10 +218,10 @@ def _linearized(
 def jacobian(f: Callable[..., list[Any]]) -> RowsOfDerivatives: ...
 @overload
 def jacobian(
-    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, sparse: bool = False
 ) -> Callable[..., Any]: ...
 def jacobian(
-    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, sparse: bool = False
 ) -> Callable[..., Any]:
     """Return a function that computes the derivatives of every output of ``f`` by every input.
 
@@ -228,16 +229,21 @@ def jacobian(
     number, as in JAX: for lists, ``jacobian(f)(x)[i][j]`` is d f(x)[i] / d x[j]. The derivative of
     an array by an array is one array, which has the shapes of both. Uses forward mode (``jacfwd``)
     if there are fewer inputs than outputs, else reverse mode (``jacrev``).
+
+    With ``sparse``, ``f`` maps one list or one-dimensional array to another, and the result is a
+    ``csr_array`` of SciPy, in forward mode: one sweep for all inputs. It has an entry where the
+    graph leads from an input to an output, even if the derivative is 0 there.
     """
-    derivatives = _jacobian("jacobian", f, argnums, has_aux, _cheaper)
-    return made_by(jacobian, f, argnums, has_aux)(derivatives)
+    way = partial(sparse_jacobian, "jacobian") if sparse else _dense(_cheaper)
+    derivatives = _jacobian("jacobian", f, argnums, has_aux, way)
+    return made_by(jacobian, f, argnums, has_aux, sparse)(derivatives)
 
 
 def jacfwd(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """Return :func:`jacobian` in forward mode: one sweep for each input."""
-    derivatives = _jacobian("jacfwd", f, argnums, has_aux, _by_columns)
+    derivatives = _jacobian("jacfwd", f, argnums, has_aux, _dense(_by_columns))
     return made_by(jacfwd, f, argnums, has_aux)(derivatives)
 
 
@@ -245,7 +251,7 @@ def jacrev(
     f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
     """Return :func:`jacobian` in reverse mode: one sweep for each output."""
-    derivatives = _jacobian("jacrev", f, argnums, has_aux, _by_rows)
+    derivatives = _jacobian("jacrev", f, argnums, has_aux, _dense(_by_rows))
     return made_by(jacrev, f, argnums, has_aux)(derivatives)
 
 
@@ -254,7 +260,7 @@ def _jacobian(
     f: Callable[..., Any],
     argnums: ArgNums,
     has_aux: bool,
-    rows_of: Callable[[Recording], Sequence[Sequence[Any]]],
+    way: Callable[[Recording], Any],
 ) -> Callable[..., Any]:
     _check_function(name, f)
 
@@ -262,10 +268,14 @@ def _jacobian(
     def derivatives(*args: Any, **kwargs: Any) -> Any:
         run = Recording(f, args, kwargs, argnums, has_aux)
         run.check_output(name)
-        result = run.jacobian(rows_of(run))
+        result = way(run)
         return (result, tree_map(run.result, run.aux)) if has_aux else result
 
     return derivatives
+
+
+def _dense(rows_of: Callable[[Recording], Sequence[Sequence[Any]]]) -> Callable[[Recording], Any]:
+    return lambda run: run.jacobian(rows_of(run))
 
 
 def _by_rows(run: Recording) -> Sequence[Sequence[Any]]:
@@ -285,19 +295,21 @@ def _cheaper(run: Recording) -> Sequence[Sequence[Any]]:
 def hessian(f: Callable[..., Any]) -> SecondDerivatives: ...
 @overload
 def hessian(
-    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, sparse: bool = False
 ) -> Callable[..., Any]: ...
 def hessian(
-    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False
+    f: Callable[..., Any], argnums: ArgNums = 0, has_aux: bool = False, sparse: bool = False
 ) -> Callable[..., Any]:
     """Return a function that computes all second derivatives of ``f``, which returns one number.
 
     For a list argument, ``hessian(f)(x)[i][j]`` is d2 f / d x[i] d x[j], for an array ``[i, j]``;
-    in general the result has the structure of ``jacobian(grad(f))``.
+    in general the result has the structure of ``jacobian(grad(f))``. ``sparse`` is that of
+    :func:`jacobian`; the argument is then a list or a one-dimensional array.
     """
     _check_function("hessian", f)
-    second = _jacobian("hessian", grad(f, argnums, has_aux), argnums, has_aux, _cheaper)
-    return made_by(hessian, f, argnums, has_aux)(second)
+    way = partial(sparse_jacobian, "hessian") if sparse else _dense(_cheaper)
+    second = _jacobian("hessian", grad(f, argnums, has_aux), argnums, has_aux, way)
+    return made_by(hessian, f, argnums, has_aux, sparse)(second)
 
 
 def hvp(

@@ -9,7 +9,6 @@ from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
-from microgradient.compiler.backends import Doubles
 from microgradient.compiler.calling.batches import (
     Batch,
     batch_of,
@@ -19,6 +18,7 @@ from microgradient.compiler.calling.batches import (
 )
 from microgradient.compiler.calling.structures import NUMBER, Structures, in_place, static_key
 from microgradient.compiler.program.errors import CompileError
+from microgradient.compiler.program.program import Doubles
 from microgradient.engine.number import packed, shown
 from microgradient.engine.recording import parameters_of
 

@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 from microgradient.compiler.calling.batches import Batch
+from microgradient.compiler.program.errors import refused
 from microgradient.compiler.program.tracing import Condition, Trace
 from microgradient.engine.services.blocks import Block, block_of
 from microgradient.engine.services.trees import container_of
+from microgradient.engine.sparse import Sparse
 from microgradient.engine.symbol import Symbol
 from microgradient.engine.value import Value
 
@@ -30,7 +32,7 @@ class Results:
         self.slots: list[int] = []
         self._trace = trace
         self._numbers = (Symbol, Value, float, int) if counted else (Symbol, Value, float)
-        self._truths = not summed
+        self._truths, self._counted = not summed, counted
         self.one = self._part(output)
         del self._trace
 
@@ -46,6 +48,8 @@ class Results:
     def _part(self, x: Any) -> Build:
         if x is None or isinstance(x, (str, bytes)):
             return lambda outputs: x
+        if type(x) is Sparse:
+            return self._sparse(x)
         block = block_of(x)
         if block is not None:
             if all(map(self._is_number, block.numbers)):
@@ -68,6 +72,20 @@ class Results:
             place = self._place(x)
             return lambda outputs: outputs[place]
         return lambda outputs: x
+
+    def _sparse(self, x: Sparse) -> Build:
+        first, last = self._places(x.entries)
+        if self._counted:
+            raise refused(
+                "a sparse matrix for each example", "leave out sparse=True, or batch and replicas"
+            )
+
+        def build(outputs: Sequence[Any]) -> Any:
+            import numpy
+
+            return x.of_doubles(numpy.array(outputs[first:last], dtype=float))
+
+        return build
 
     def _list(self, xs: list[Any]) -> Build:
         first, last = self._places(xs)

@@ -13,7 +13,6 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from microgradient import __version__
-from microgradient.compiler.backends import Doubles
 from microgradient.compiler.llvm.buffers import Memories, columns_of, padded
 from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.calls import function_at
@@ -22,7 +21,7 @@ from microgradient.compiler.llvm.instructions import LIBRARY
 from microgradient.compiler.llvm.object_cache import key_of, load, store
 from microgradient.compiler.llvm.table import Interpreter
 from microgradient.compiler.program.primitives import CONSTANT
-from microgradient.compiler.program.program import Program
+from microgradient.compiler.program.program import Doubles, Program
 from microgradient.engine.arithmetic import FLOATS
 
 _PYTHON_OWN = frozenset(  # where the engine does not call C's; C's gamma is log|gamma|

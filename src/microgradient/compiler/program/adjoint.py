@@ -157,25 +157,55 @@ def forward(
     trace: Recorder, inputs: Sequence[Any], directions: Sequence[Any], results: Sequence[Any]
 ) -> list[Any]:
     """Return the tangents of ``results``, given those of ``inputs``, as symbols or numbers."""
-    variables = [trace.slot(x) for x in inputs]
-    tangent: dict[int, Any] = {}
-    for slot, direction in zip(variables, directions):
-        tangent[slot] = tangent[slot] + direction if slot in tangent else direction
+    tangent: dict[int, dict[int, Any]] = {}
+    for x, direction in zip(inputs, directions):
+        own = tangent.setdefault(trace.slot(x), {})
+        own[0] = own[0] + direction if own else direction
+    return [found.get(0, 0.0) for found in _tangents(trace, tangent, results)]
+
+
+def sparse_forward(
+    trace: Recorder, inputs: Sequence[Any], results: Sequence[Any]
+) -> list[dict[int, Any]]:
+    """Return the derivatives of each result by those of ``inputs``, by number, it depends on."""
+    return _tangents(trace, {trace.slot(x): {i: 1.0} for i, x in enumerate(inputs)}, results)
+
+
+def _tangents(
+    trace: Recorder, tangent: dict[int, dict[int, Any]], results: Sequence[Any]
+) -> list[dict[int, Any]]:
+    """Return the tangents of ``results`` in several directions, given those of variables.
+
+    An instruction has none in a direction in which nothing changes that it is made of.
+    """
     slots = [trace.slot(y) for y in results]
-    last = max(slots, default=-1)
-    for slot in sorted(slot for slot in trace.dependents(variables) if slot <= last):
+    for slot in sorted(_made_of(trace, slots, since=min(tangent, default=0))):
         op, operands, _ = trace.instructions[slot]
-        if slot in tangent or op in CUT:
+        along = [tangent.get(operand, {}) for operand in operands]
+        directions = {j: None for found in along for j in found}  # each once, in order
+        if slot in tangent or op in CUT or not directions:
             continue
         if op is SELECT:
-            x, y = (tangent.get(operand, 0.0) for operand in operands[1:])
-            total = where(trace.condition(operands[0]), x, y)
+            condition, (_, xs, ys) = trace.condition(operands[0]), along
+            total = {j: where(condition, xs.get(j, 0.0), ys.get(j, 0.0)) for j in directions}
         else:
             v, symbols = trace.symbol(slot), [trace.symbol(operand) for operand in operands]
-            partials = op.partials(GRAPH, v, *symbols)
-            terms = [times(tangent[i], p) for i, p in zip(operands, partials) if i in tangent]
-            total = terms[0] if len(terms) == 1 else ops.fsum(terms)
+            pairs = list(zip(along, op.partials(GRAPH, v, *symbols)))
+            terms = {j: [times(xs[j], p) for xs, p in pairs if j in xs] for j in directions}
+            total = {j: xs[0] if len(xs) == 1 else ops.fsum(xs) for j, xs in terms.items() if xs}
         if op not in NAN_OUT_NAN_SLOPE:
-            total = trace.symbol(trace.emit(NAN_WHERE_NAN, (trace.slot(total), slot)))
+            for j, x in total.items():
+                total[j] = trace.symbol(trace.emit(NAN_WHERE_NAN, (trace.slot(x), slot)))
         tangent[slot] = total
-    return [tangent.get(slot, 0.0) for slot in slots]
+    return [tangent.get(slot, {}) for slot in slots]
+
+
+def _made_of(trace: Recorder, slots: Sequence[int], since: int) -> set[int]:
+    """Return ``slots`` and what they are made of, for derivatives, from slot ``since`` on."""
+    found, waiting = set(slots), list(slots)
+    while waiting:
+        for operand in trace.differentiated(waiting.pop()):
+            if operand >= since and operand not in found:
+                found.add(operand)
+                waiting.append(operand)
+    return found

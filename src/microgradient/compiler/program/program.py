@@ -18,6 +18,9 @@ from microgradient.compiler.program.primitives import (
 )
 from microgradient.engine.op import Op
 
+Doubles = Any
+"""Memory that holds doubles one after the other: bytes, an ``array.array``, an array of NumPy."""
+
 
 class Instruction(NamedTuple):
     """One line: the operation, and the slots of its operands; the result's slot is its place.

@@ -93,13 +93,19 @@ class Recorder(ABC):
         active, seen = self._dependents.get(key, (set(key), min(key, default=0)))
         code = self.instructions
         for slot in range(seen, len(code)):
-            op, operands, _ = code[slot]
-            if op is NAN_WHERE_NAN:
-                operands = operands[:1]  # an adjoint that is constant but for nan has no derivative
-            if op not in CUT and not active.isdisjoint(operands):
+            if not active.isdisjoint(self.differentiated(slot)):
                 active.add(slot)
         self._dependents[key] = active, len(code)
         return active
+
+    def differentiated(self, slot: int) -> tuple[int, ...]:
+        """Return the operands by which an instruction may have a derivative."""
+        op, operands, _ = self.instructions[slot]
+        if op is SELECT:
+            return operands[1:]
+        if op is NAN_WHERE_NAN:
+            return operands[:1]  # an adjoint that is constant but for nan has no derivative
+        return () if op in CUT else operands
 
     def find(self, op: Op, slots: tuple[int, ...]) -> int | None:
         """Return the slot of this instruction, or None if it has not been recorded."""

@@ -192,6 +192,11 @@ class Traced(Symbol):
     ) -> list[Any]:
         return adjoint.forward(self.trace, inputs, directions, results)
 
+    def sparse_tangents(
+        self, inputs: Sequence[Any], results: Sequence[Any]
+    ) -> list[dict[int, Any]]:
+        return adjoint.sparse_forward(self.trace, inputs, results)
+
     __add__, __radd__ = _binary(ops.add)
     __sub__, __rsub__ = _binary(ops.sub)
     __mul__, __rmul__ = _binary(ops.mul)

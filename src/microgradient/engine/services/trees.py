@@ -46,6 +46,14 @@ class Structure:
         if entries.count(None) == len(entries) - 1 and isinstance(entries[-1], Container):
             self._flat = entries[-1].plain
 
+    @property
+    def is_vector(self) -> bool:
+        """Whether the tree is a list or tuple of leaves, or a one-dimensional array."""
+        block = self._entries[0]
+        return self._flat is not None or (
+            len(self._entries) == 1 and isinstance(block, Block) and len(block.shape) == 1
+        )
+
     def filled(self, leaves: Iterable[Any]) -> Tree:
         """Return the tree with these leaves, in order."""
         if self._flat is not None:
