@@ -47,12 +47,18 @@ def isomorphic(
     members: dict[int, list[int]] = {}
     few = sum(x.op is CONSTANT for x in code) <= FEW_CONSTANTS
     for slot, (op, operands, number) in enumerate(code):
+        depth.append(1 + max(map(depth.__getitem__, operands), default=-1))
+        if op is INPUT:
+            form.append(known.setdefault((op, varies[slot]), len(known)))
+            continue
+        if slot in left_out:  # nothing reads it
+            form.append(-1)
+            continue
         inner = tuple(map(form.__getitem__, operands))
         literal = number if few and op is CONSTANT else None
         key = (op, varies[slot], inner, literal)
         form.append(known.setdefault(key, len(known)))
-        depth.append(1 + max(map(depth.__getitem__, operands), default=-1))
-        if op is not INPUT and op is not CONSTANT and slot not in left_out:
+        if op is not CONSTANT:
             members.setdefault(form[slot], []).append(slot)
     _sink(code, depth, form)
     return sorted(members.values(), key=lambda slots: (depth[slots[0]], slots[0]))

@@ -58,8 +58,9 @@ def reverse(
     parts: dict[int, list[_Part]] = {}
     for result, weight in seeds:
         parts.setdefault(trace.slot(result), []).append(_Part(weight, 1.0, None, None))
-    active = trace.dependents(variables)
-    waiting = [-slot for slot in parts if slot in active]  # the last one first
+    active, ends = trace.dependents(variables), trace.input_count
+    parts = {slot: found for slot, found in parts.items() if slot in active}
+    waiting = [-slot for slot in parts if slot >= ends]  # the last one first
     heapify(waiting)
     adjoint: dict[int, Any] = {}
     while waiting:  # only what the results depend on is visited, however much has been recorded
@@ -67,11 +68,39 @@ def reverse(
         one = _Adjoint(trace, slot, parts.pop(slot), keep_nan)
         adjoint[slot] = one.value
         for operand, part in one.passed_on(active):
-            if operand not in parts:
-                parts[operand] = []
+            if operand in parts:
+                parts[operand].append(part)
+                continue
+            parts[operand] = [part]
+            if operand >= ends:
                 heappush(waiting, -operand)
-            parts[operand].append(part)
+    for slot in sorted(parts, reverse=True):  # the inputs, which pass nothing on
+        total = trace.slot(_sum(trace, parts[slot]))
+        trace.adjoint_of.setdefault(total, slot)
+        adjoint[slot] = trace.symbol(total)
     return [adjoint.get(slot, 0.0) for slot in variables]
+
+
+def _sum(trace: Recorder, parts: list[_Part]) -> Any:
+    """Return the sum of contributions to an adjoint."""
+    first = parts[0]
+    if len(parts) == 1 and first.reached is None:
+        return times(first.adjoint, first.partial)
+    products = [(p.adjoint, p.partial) for p in parts if p.reached is None]
+    terms = [
+        where(trace.condition(p.reached), times(p.adjoint, p.partial), 0.0)
+        for p in parts
+        if p.reached is not None
+    ]
+    if len(products) == 1:
+        terms.insert(0, times(*products[0]))
+    elif products and all(type(p) is float and p == 1.0 for _, p in products):
+        terms[:0] = [a for a, _ in products]
+    elif products:
+        terms.insert(0, ops.dot(*zip(*products)))
+    if len(terms) <= 2:
+        return terms[0] if len(terms) == 1 else terms[0] + terms[1]
+    return ops.fsum(terms)
 
 
 class _Adjoint:
@@ -94,26 +123,7 @@ class _Adjoint:
 
     def _total(self, parts: list[_Part]) -> Any:
         trace = self.trace
-        products = [(p.adjoint, p.partial) for p in parts if p.reached is None]
-        terms = [
-            where(trace.condition(p.reached), times(p.adjoint, p.partial), 0.0)
-            for p in parts
-            if p.reached is not None
-        ]
-        if len(products) == 1:
-            terms.insert(0, times(*products[0]))
-        elif products and all(type(p) is float and p == 1.0 for _, p in products):
-            terms[:0] = [a for a, _ in products]
-        elif products:
-            terms.insert(0, ops.dot(*zip(*products)))
-        total = (
-            terms[0]
-            if len(terms) == 1
-            else terms[0] + terms[1]
-            if len(terms) == 2
-            else ops.fsum(terms)
-        )
-        slot = trace.slot(total)
+        slot = trace.slot(_sum(trace, parts))
         if self.keep_nan and not self._nan_covered(parts):
             slot = trace.emit(NAN_WHERE_NAN, (slot, self.slot))
         trace.adjoint_of.setdefault(slot, self.slot)

@@ -31,11 +31,12 @@ class Recorder(ABC):
     """A growing list of instructions, found again by what they compute (hash-consing).
 
     ``adjoint_of`` maps adjoints to what they are adjoints of; they begin at ``adjoint_from``.
-    ``final`` tells that no derivative will be taken any more.
+    The first ``input_count`` instructions are the inputs. ``final`` tells that no derivative will
+    be taken any more.
     """
 
     def __init__(self, inputs: int, *, final: bool = False) -> None:
-        self.final = final
+        self.final, self.input_count = final, inputs
         self.instructions = [Instruction(primitives.INPUT)] * inputs
         self.adjoint_of: dict[int, int] = {}
         self.adjoint_from: int | None = None
@@ -113,7 +114,7 @@ class Recorder(ABC):
 
     def put(self, op: Op, slots: tuple[int, ...], number: float = nan) -> int:
         """Return the slot of exactly this instruction, recorded now unless it is known."""
-        known = self._known.get(_key(op, slots, number))
+        known = self._known.get(key_of(op, slots, number))
         return self.append(Instruction(op, slots, number)) if known is None else known
 
     def append(self, instruction: Instruction) -> int:
@@ -128,5 +129,6 @@ class Recorder(ABC):
         return slot
 
 
-def _key(op: Op, slots: tuple[int, ...], number: float) -> tuple[Op, tuple[int, ...] | str]:
+def key_of(op: Op, slots: tuple[int, ...], number: float) -> tuple[Op, tuple[int, ...] | str]:
+    """Return what an instruction is found by."""
     return (op, slots) if op is not CONSTANT else (op, number.hex())

@@ -7,6 +7,7 @@ from typing import TypeVar, Unpack
 
 from microgradient.compiler.backends import check_backend, has_llvm
 from microgradient.engine.number import shown
+from microgradient.engine.services.collector import without_collector
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.compiled import MachineRun, PythonRun
 from microgradient.nn.training.eager import EagerRun, Run
@@ -21,7 +22,7 @@ from microgradient.nn.training.objective import (
     without_arrays,
 )
 from microgradient.nn.training.plan import BACKENDS, PlanSettings, TrainingPlan, plan_of
-from microgradient.nn.training.programs import training_programs
+from microgradient.nn.training.programs import TrainingPrograms, training_programs
 from microgradient.nn.training.progress import progress_bar
 
 AnyModel = TypeVar("AnyModel", bound=Model)
@@ -142,10 +143,15 @@ def _run(backend: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int
         return eager
     machine_code = backend != "python" and has_llvm(backend)
     try:
-        programs = training_programs(eager.objective, eager.optimizer, without_arrays(patterns))
+        programs = without_collector(
+            training_programs, eager.objective, eager.optimizer, without_arrays(patterns)
+        )
         if backend == "auto" and programs.eager_seconds(sweeps) < _WORTH_COMPILING:
             return eager
-        return MachineRun(eager, programs) if machine_code else PythonRun(eager, programs)
+        compiled: Callable[[EagerRun, TrainingPrograms], Run] = (
+            MachineRun if machine_code else PythonRun
+        )
+        return without_collector(compiled, eager, programs)
     except Exception:
         if backend != "auto":
             raise
