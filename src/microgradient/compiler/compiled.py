@@ -15,13 +15,13 @@ from microgradient.compiler.backends import Kernel, check_backend, kernel_of, so
 from microgradient.compiler.calling.arguments import Argument, Arguments, Given
 from microgradient.compiler.calling.results import Results
 from microgradient.compiler.calling.structures import SymbolGiven
+from microgradient.compiler.patience import compiling
 from microgradient.compiler.program.errors import refused
 from microgradient.compiler.program.passes import program_of
 from microgradient.compiler.program.program import Program
 from microgradient.compiler.program.tracing import Trace
 from microgradient.engine.number import shown
 from microgradient.engine.services.blocks import quiet
-from microgradient.engine.services.collector import without_collector
 from microgradient.engine.services.origins import named, picklable
 from microgradient.engine.services.watching import warn_user
 
@@ -241,7 +241,8 @@ class Compiled:
                 return programs[key]
             self._building = True
             try:
-                built = without_collector(self._build, given)
+                name = getattr(self._function, "__name__", "a function")
+                built = compiling(name, self._build, given)
             finally:
                 self._building = False
             self._keep(key, built)

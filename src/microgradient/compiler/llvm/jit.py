@@ -6,7 +6,7 @@ import ctypes
 import threading
 from array import array
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import llvmlite
@@ -20,6 +20,7 @@ from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.instructions import LIBRARY
 from microgradient.compiler.llvm.object_cache import key_of, load, store
 from microgradient.compiler.llvm.table import Interpreter
+from microgradient.compiler.patience import interruptible
 from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Doubles, Program
 from microgradient.engine.arithmetic import FLOATS
@@ -28,6 +29,7 @@ _PYTHON_OWN = frozenset(  # where the engine does not call C's; C's gamma is log
     ("cbrt", "lgamma", "digamma", "polygamma", "gamma", "erfinv", "sinc", "sinc_derivative", "mod")
 )
 _LARGE = 4_000_000  # characters; from here on -O0 code generation, 2 to 3 times faster to compile
+_QUICK = 100_000  # characters; LLVM takes no more than a moment over fewer
 _RECIPE = "1"  # of how text becomes object code: change it with what is below, between releases
 _lock = threading.RLock()  # LLVM compiles one module at a time
 _Double = ctypes.c_double
@@ -51,7 +53,8 @@ class Code:
             key = key_of(module.text, str(effort), *cpu, *_makers())
             code = load(key)
             if code is None:
-                code = _compiled(module, target)
+                compiled = partial(_compiled, module, target)
+                code = interruptible(compiled) if len(module.text) > _QUICK else compiled()
                 store(key, code)
             for name in module.libraries:
                 llvm.add_symbol(f"lib_{name}", _address(name))

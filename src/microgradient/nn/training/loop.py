@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, Unpack
 
 from microgradient.compiler.backends import check_backend, has_llvm
+from microgradient.compiler.patience import compiling
 from microgradient.engine.number import shown
-from microgradient.engine.services.collector import without_collector
 from microgradient.nn.optimizers import Optimizer
 from microgradient.nn.training.compiled import MachineRun, PythonRun
 from microgradient.nn.training.eager import EagerRun, Run
@@ -143,15 +143,16 @@ def _run(backend: str, eager: EagerRun, patterns: Sequence[Pattern], sweeps: int
         return eager
     machine_code = backend != "python" and has_llvm(backend)
     try:
-        programs = without_collector(
-            training_programs, eager.objective, eager.optimizer, without_arrays(patterns)
+        numbers = without_arrays(patterns)
+        programs = compiling(
+            "the training", training_programs, eager.objective, eager.optimizer, numbers
         )
         if backend == "auto" and programs.eager_seconds(sweeps) < _WORTH_COMPILING:
             return eager
         compiled: Callable[[EagerRun, TrainingPrograms], Run] = (
             MachineRun if machine_code else PythonRun
         )
-        return without_collector(compiled, eager, programs)
+        return compiling("the training", compiled, eager, programs)
     except Exception:
         if backend != "auto":
             raise

@@ -13,9 +13,9 @@ from math import nan
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from microgradient.compiler.backends import check_backend, has_llvm
+from microgradient.compiler.patience import compiling
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import positive, shown
-from microgradient.engine.services.collector import without_collector
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
@@ -100,14 +100,15 @@ def train_replicas(
         if apart and backend in ("auto", "llvm") and has_llvm(backend):
             try:
                 numbers = without_arrays(patterns)
-                programs = without_collector(
-                    _shared_programs, replicas, parameters, optimizers, loss, plan, numbers
-                )
+                given = replicas, parameters, optimizers, loss, plan, numbers
+                programs = compiling("the training", _shared_programs, *given)
             except Exception:
                 if backend == "llvm":
                     raise
             else:
-                queue = without_collector(_Queue, replicas, optimizers, programs, plan, ended)
+                queue = compiling(
+                    "the training", _Queue, replicas, optimizers, programs, plan, ended
+                )
         if queue is not None:
             queue.train(workers)
         else:

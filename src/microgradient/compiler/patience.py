@@ -1,0 +1,57 @@
+"""Compiling that takes long: it says so, and Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from microgradient.engine.services.collector import without_collector
+
+T = TypeVar("T")
+_SECONDS = 2.0
+
+
+def compiling(what: str, work: Callable[..., T], /, *args: Any) -> T:
+    """Return ``work(*args)``, called with the garbage collector off.
+
+    If that takes longer than two seconds, standard error says that ``what`` is being compiled.
+    """
+    notice = threading.Timer(_SECONDS, _say, (what,))
+    notice.daemon = True
+    notice.start()
+    try:
+        return without_collector(work, *args)
+    finally:
+        notice.cancel()
+
+
+def _say(what: str) -> None:
+    with suppress(AttributeError, OSError, ValueError):  # there may be no stream, or a closed one
+        sys.stderr.write(f"microgradient: compiling {what} takes a while (Ctrl-C ends it)\n")
+        sys.stderr.flush()
+
+
+def interruptible(work: Callable[[], T]) -> T:
+    """Return ``work()``, called in another thread, so that Ctrl-C need not wait for its end.
+
+    For calls into libraries, which no signal interrupts: after Ctrl-C they go on until they end,
+    and nobody takes their result.
+    """
+    outcome: list[T] = []
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as fault:
+            faults.append(fault)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    if faults:
+        raise faults[0]
+    return outcome[0]
