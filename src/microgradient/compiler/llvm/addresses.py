@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from microgradient.compiler.llvm.builder import Builder, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
@@ -40,7 +41,8 @@ class Layout:
     """Where the kept buffers begin in their memory, and how many numbers the two memories hold.
 
     ``lanes`` examples are computed at a time; ``vector`` neighbouring numbers where there are no
-    examples. ``keeps_each`` says that outputs of each example are kept, and not summed.
+    examples. ``keeps_each`` says that outputs of each example are kept, and not summed; ``shared``
+    that functions take what differs between nests of one shape as arguments.
     """
 
     buffers: Sequence[Buffer]
@@ -50,6 +52,7 @@ class Layout:
     lanes: int
     vector: int
     keeps_each: bool
+    shared: bool = False
 
     @property
     def alone(self) -> bool:
@@ -61,20 +64,39 @@ class Layout:
         """How many examples a nest computes before the next one begins."""
         return 1 if self.alone else BLOCKS * self.lanes
 
+    def memory(self, access: Access) -> str:
+        """Return the pointer to the memory of these numbers."""
+        given = {UNIFORM: "%p", VARYING: "%x", OUTPUT: "%out"}.get(access.buffer)
+        return given or ("%v" if self.buffers[access.buffer].varying else "%t")
+
+    def place(self, access: Access) -> int:
+        """Return where in its memory an access begins."""
+        return access.first + self.bases.get(access.buffer, 0)
+
     def is_uniform(self, access: Access) -> bool:
         """Return whether all examples share these numbers."""
         buffer = access.buffer
         return buffer == UNIFORM or (buffer >= 0 and not self.buffers[buffer].varying)
 
 
-def layout_of(schedule: Schedule, lanes: int, vector: int, keeps_each: bool) -> Layout:
+def layout_of(
+    schedule: Schedule, lanes: int, vector: int, keeps_each: bool, *, shared: bool = False
+) -> Layout:
     """Return the buffers that are kept one after the other in their memories."""
     bases, sizes = {}, {True: 0, False: 0}
     for i, buffer in enumerate(schedule.buffers):
         if buffer.kept:
             bases[i] = sizes[buffer.varying]
             sizes[buffer.varying] += buffer.size
-    return Layout(schedule.buffers, bases, sizes[False], sizes[True], lanes, vector, keeps_each)
+    sizes_of = sizes[False], sizes[True]
+    return Layout(schedule.buffers, bases, *sizes_of, lanes, vector, keeps_each, shared)
+
+
+class Part(NamedTuple):
+    """A function that takes more arguments behind those that all take: numbers, and tables."""
+
+    function: Function
+    arguments: tuple[Index, ...]
 
 
 class Addresses:
@@ -83,18 +105,27 @@ class Addresses:
     def __init__(self, layout: Layout, lanes: int) -> None:
         self.layout, self.builder = layout, Builder()
         self.lanes = Lanes(self.builder, lanes)
+        self._given: dict[tuple[Index, str], str] = {}
 
     def pointer(self, access: Access, iteration: Sequence[Index], block: Index = 0) -> str:
         """Return the address of an access in an iteration, for the block at ``block``."""
         add, times = self._add, self._times
-        index: Index = access.first + self.layout.bases.get(access.buffer, 0)
+        base = self.layout.memory(access)
+        index = self.given(self.layout.place(access), base)
         for counter, stride in zip(iteration, access.strides):
             index = add(index, times(counter, stride))
         if self.layout.is_uniform(access):
-            return self.builder.at("%p" if access.buffer == UNIFORM else "%t", index)
-        place = add(times(index, self._spacing(access)), block)
-        base = {VARYING: "%x", OUTPUT: "%out"}.get(access.buffer, "%v")
-        return self.builder.at(base, place)
+            return self.builder.at(base, index)
+        return self.builder.at(base, add(times(index, self._spacing(access)), block))
+
+    def given(self, x: Index, what: str) -> Index:
+        """Return ``x``, a number or the name of a table, or the parameter for it if it has one.
+
+        ``what`` tells numbers apart that are equal in this nest, and may differ in another.
+        """
+        if not self.layout.shared:
+            return x
+        return self._given.setdefault((x, what), f"%given{len(self._given)}")
 
     def distance(self, access: Access, places: int) -> Index:
         """Return how many doubles apart numbers are that are ``places`` apart in their buffer."""
@@ -129,12 +160,20 @@ class Addresses:
         with ExitStack() as loops:
             yield tuple([loops.enter_context(self.builder.loop(extent)) for extent in extents])
 
-    def finished(self, name: str, hint: str, arguments: str) -> Function:
+    def finished(self, name: str, hint: str, arguments: str) -> Part:
         """Return the function; ``hint`` says whether LLVM should inline it."""
-        return self.builder.function(f"internal void @{name}({arguments}) {hint} nounwind", name)
+        given = tuple([x for x, _ in self._given])
+        more = [f"{kind_of(x)} {place}" for x, place in zip(given, self._given.values())]
+        head = f"internal void @{name}({', '.join([arguments, *more])}) {hint} nounwind"
+        return Part(self.builder.function(head, name), given)
 
     def _add(self, x: Index, y: Index) -> Index:
         return self.builder.integer("add", x, y)
 
     def _times(self, x: Index, y: Index) -> Index:
         return self.builder.integer("mul", x, y)
+
+
+def kind_of(x: Index) -> str:
+    """Return the LLVM type of a number, or of the name of a table."""
+    return "i64" if isinstance(x, int) else "ptr"

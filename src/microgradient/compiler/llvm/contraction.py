@@ -21,7 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, Addresses, Layout
+from microgradient.compiler.llvm.addresses import (
+    ARGUMENTS,
+    OUTPUT_ARGUMENTS,
+    Addresses,
+    Layout,
+    Part,
+)
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
 from microgradient.compiler.llvm.reduction import Masked, add_lanes, each_block, lane_sums
@@ -239,7 +245,7 @@ class LayerFunction(Addresses):
         super().__init__(layout, layout.lanes if self._batched else 1)
         self._layer = layer
 
-    def function(self, name: str, hint: str) -> Function:
+    def function(self, name: str, hint: str) -> Part:
         layer = self._layer
         *outer, neurons = layer.extents or (1,)
         with self.iterations(tuple(outer)) as iteration:
@@ -369,7 +375,7 @@ class GradientFunction(Addresses):
         super().__init__(layout, layout.lanes)
         self._nest, self._whole = nest, whole
 
-    def function(self, name: str, hint: str) -> Function:
+    def function(self, name: str, hint: str) -> Part:
         nest, lanes = self._nest, self.layout.lanes
         a, b, out = nest.a, nest.b, nest.target
         done = self._inputs_in_lanes() if scratch_of(self.layout, nest) else 0

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from microgradient.compiler.llvm.addresses import Layout, layout_of
 from microgradient.compiler.llvm.buffers import padded
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Module, module_of
-from microgradient.compiler.llvm.contraction import GradientFunction, LayerFunction, scratch_of
+from microgradient.compiler.llvm.contraction import GradientFunction, scratch_of
 from microgradient.compiler.llvm.instructions import NATIVE
-from microgradient.compiler.llvm.nest import NestFunction
+from microgradient.compiler.llvm.nest_functions import Call, NestFunctions, add_calls
 from microgradient.compiler.llvm.reduction import SumFunction
 from microgradient.compiler.llvm.table import ADD, KEEP, SUM, TABLED, table_call
 from microgradient.compiler.loops.isomorphic import repetition
-from microgradient.compiler.loops.nests import Contraction, Layer, Nest, Schedule
+from microgradient.compiler.loops.nests import Contraction, Nest, Schedule
 from microgradient.compiler.loops.schedule import scheduled
 from microgradient.compiler.program.passes import legalize, optimized
 from microgradient.compiler.program.program import Program
@@ -52,35 +52,6 @@ class ProgramFunction:
         return Callee(self.name, "void", types)
 
 
-class Tables:
-    """The tables of constants of a program's nests; ``texts`` define them."""
-
-    def __init__(self, program: str) -> None:
-        self._program, self.texts = program, list[str]()
-
-    def __call__(self, items: Sequence[str], kind: str) -> str:
-        full = f"@{self._program}_table{len(self.texts)}"
-        body = ", ".join(f"{kind} {item}" for item in items)
-        text = f"{full} = private unnamed_addr constant [{len(items)} x {kind}] [{body}]"
-        self.texts.append(text)
-        return full
-
-
-def nest_function(
-    layout: Layout,
-    nest: Nest | Layer,
-    tables: Tables,
-    name: str,
-    hint: str,
-    *,
-    accumulate: bool = False,
-) -> Function:
-    """Return the function of a nest that does not sum over a batch."""
-    if isinstance(nest, Layer):
-        return LayerFunction(layout, nest).function(name, hint)
-    return NestFunction(layout, nest, tables, accumulate).function(name, hint)
-
-
 def lowered(
     program: Program,
     lanes: int,
@@ -104,25 +75,29 @@ def lowered(
         return _tabled(program, lanes, name, accumulate)
     program = optimized(program, NATIVE)
     schedule, batched = scheduled(program, preset=preset), bool(program.varying)
-    layout = layout_of(schedule, lanes, vector, batched and program.reduce is None)
-    tables = Tables(name)
-    nests = [*schedule.nests, *schedule.outputs]
-    statements = sum(len(nest.statements) for nest in nests if isinstance(nest, Nest))
-    hint = "alwaysinline" if len(nests) + statements <= _FEW else "noinline"
-    parts = []
-    for k, nest in enumerate(nests):
-        full, is_output = f"{name}_nest{k}", k >= len(schedule.nests)
+    keeps_each = batched and program.reduce is None
+    layout = layout_of(schedule, lanes, vector, keeps_each, shared=is_long(schedule))
+    parts = NestFunctions(name, layout)
+    calls = [parts.add(nest) for nest in schedule.nests]
+    for nest in schedule.outputs:
         if isinstance(nest, Contraction):
-            parts.append(GradientFunction(layout, nest, whole).function(full, hint))
-        elif isinstance(nest, Nest) and is_output and program.reduce:
-            parts.append(SumFunction(layout, nest, whole).function(full, hint))
+            calls.append(parts.add_function(GradientFunction(layout, nest, whole)))
+        elif program.reduce:
+            calls.append(parts.add_function(SumFunction(layout, nest, whole)))
         else:
-            parts.append(nest_function(layout, nest, tables, full, hint, accumulate=accumulate))
-    run = _run(layout, name, batched, schedule)
+            calls.append(parts.add(nest, accumulate=accumulate))
+    run = _run(layout, name, batched, schedule, calls)
     products = [nest for nest in schedule.outputs if isinstance(nest, Contraction)]
     scratch = max([scratch_of(layout, nest) for nest in products], default=0)
     sizes = layout.uniform, layout.varying * layout.tile + scratch
-    return ProgramFunction(name, (*parts, run), tuple(tables.texts), *sizes)
+    return ProgramFunction(name, (*parts.functions, run), tuple(parts.tables), *sizes)
+
+
+def is_long(schedule: Schedule) -> bool:
+    """Return whether its nests are too many for their functions to be inlined."""
+    nests = [*schedule.nests, *schedule.outputs]
+    statements = sum(len(nest.statements) for nest in nests if isinstance(nest, Nest))
+    return len(nests) + statements > _FEW
 
 
 def repeats_little(program: Program, *, often: bool) -> bool:
@@ -150,20 +125,25 @@ def _tabled(program: Program, lanes: int, name: str, accumulate: bool) -> Progra
     return ProgramFunction(name, (run,), tables, *sizes)
 
 
-def _run(layout: Layout, name: str, batched: bool, schedule: Schedule) -> Function:
+def _run(
+    layout: Layout, name: str, batched: bool, schedule: Schedule, calls: Sequence[Call]
+) -> Function:
     """Return the program's function: the uniform nests once, then the others tile by tile."""
-    builder = Builder()
+    builder, all_nests = Builder(), (*schedule.nests, *schedule.outputs)
+    are_outputs = [k >= len(schedule.nests) for k in range(len(all_nests))]
 
-    def call(per_tile: bool, x: str, out: str, examples: str) -> None:
+    def call_nests(per_tile: bool, x: str, out: str, examples: str) -> None:
         arguments = f"ptr %p, ptr {x}, i64 %stride, ptr %t, ptr %v, i64 {examples}"
-        for k, nest in enumerate((*schedule.nests, *schedule.outputs)):
-            if per_tile == (isinstance(nest, Contraction) or nest.varying):
-                more = f", ptr {out}, i64 %out_stride" if k >= len(schedule.nests) else ""
-                builder.do(f"call void @{name}_nest{k}({arguments}{more})")
+        nests = [
+            call.after(arguments + (f", ptr {out}, i64 %out_stride" if is_output else ""))
+            for nest, call, is_output in zip(all_nests, calls, are_outputs)
+            if per_tile == (isinstance(nest, Contraction) or nest.varying)
+        ]
+        add_calls(builder, nests)
 
-    call(False, "%x", "%out", "1")
+    call_nests(False, "%x", "%out", "1")
     if batched and layout.alone:
-        call(True, "%x", "%out", "1")
+        call_nests(True, "%x", "%out", "1")
     elif batched:
         tile = layout.tile
         some = builder.put("icmp sgt i64 %n, 0")
@@ -172,7 +152,7 @@ def _run(layout: Layout, name: str, batched: bool, schedule: Schedule) -> Functi
             more = builder.put(f"icmp sgt i64 {left}, {tile}")
             here = builder.put(f"select i1 {more}, i64 {tile}, i64 {left}")
             out = builder.at("%out", first) if layout.keeps_each else "%out"
-            call(True, builder.at("%x", first), out, here)
+            call_nests(True, builder.at("%x", first), out, here)
     return builder.function(f"void @{name}({', '.join(_PARAMETERS)}) nounwind", name)
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from itertools import count
 
-from microgradient.compiler.llvm.addresses import ARGUMENTS, OUTPUT_ARGUMENTS, Addresses, Layout
-from microgradient.compiler.llvm.builder import SMALLER, Function, Index, number
+from microgradient.compiler.llvm.addresses import (
+    ARGUMENTS,
+    OUTPUT_ARGUMENTS,
+    Addresses,
+    Layout,
+    Part,
+)
+from microgradient.compiler.llvm.builder import SMALLER, Index, number
 from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 from microgradient.compiler.llvm.vector_math import fma
+from microgradient.compiler.loops.isomorphic import SMALLEST_LOOP
 from microgradient.compiler.loops.nests import (
     OUTPUT,
     Access,
@@ -17,9 +25,12 @@ from microgradient.compiler.loops.nests import (
     Nest,
     Operand,
     Register,
-    Series,
     Statement,
 )
+from microgradient.compiler.loops.progressions import progressions
+from microgradient.engine import ops
+
+_LONG_SUM = 24  # terms; with fewer a sum is written out
 
 Table = Callable[[Sequence[str], str], str]
 """Adds a constant table of LLVM constants of one type, and returns its name."""
@@ -40,7 +51,7 @@ class NestFunction(Addresses):
         self._computed: list[Vector | Mask] = []
         self._loaded: dict[Operand, Vector | Mask] = {}
 
-    def function(self, name: str, hint: str) -> Function:
+    def function(self, name: str, hint: str) -> Part:
         if self._is_contiguous():
             self._iterations_in_lanes()
         else:
@@ -68,7 +79,7 @@ class NestFunction(Addresses):
             accesses: list[Operand] = [statement.target]
             if statement.target.strides[-1] != 1 or self.distance(statement.target, 1) != 1:
                 return False
-            accesses += [x.access if isinstance(x, Series) else x for x in statement.operands]
+            accesses += statement.operands
             if any(isinstance(x, Gather) for x in accesses):
                 return False
             if any(isinstance(x, Access) and x.strides[-1] not in (0, 1) for x in accesses):
@@ -102,12 +113,12 @@ class NestFunction(Addresses):
                 self._keep(result, statement.target)
 
     def _result(self, statement: Statement) -> Vector | Mask:
-        operands = statement.operands
-        if operands and isinstance(operands[0], Series):
-            series = [x for x in operands if isinstance(x, Series)]
-            bias = operands[len(series) :]
-            return self._sum(series[0]) if len(series) == 1 else self._dot(series, bias)
-        return emit(self.lanes, statement.op, [self._operand(x) for x in operands])
+        op, operands = statement.op, statement.operands
+        if op is ops.dot and len(operands) >= 2 * _LONG_SUM:
+            return self._dot(operands)
+        if op is ops.fsum and len(operands) >= _LONG_SUM:
+            return self._sum(operands)
+        return emit(self.lanes, op, [self._operand(x) for x in operands])
 
     def _keep(self, result: Vector | Mask, target: Access) -> None:
         kept = result.choose(1.0, 0.0) if isinstance(result, Mask) else result
@@ -150,33 +161,66 @@ class NestFunction(Addresses):
         flat: Index = 0
         for extent, counter in zip(self._nest.extents, self._iteration):
             flat = self._add(self._times(flat, extent), counter)
-        table = self._table(texts, kind)
+        table = self.given(self._table(texts, kind), kind)
         return self.builder.put(f"getelementptr inbounds {kind}, ptr {table}, i64 {flat}")
 
-    def _dot(self, series: Sequence[Series], bias: Sequence[Operand]) -> Vector:
-        """Return the sum of many products, in a loop: as ``instructions.dot`` adds few."""
-        lanes, (ws, xs) = self.lanes, series
+    def _dot(self, operands: Sequence[Operand]) -> Vector:
+        """Return the sum of many products, in loops: as ``instructions.dot`` adds few."""
+        lanes, n = self.lanes, len(operands) // 2
         sum_ = lanes.allocate()
-        start = self._operand(bias[0]) if bias else lanes.constant(0.0)
-        assert isinstance(start, Vector)
-        lanes.store(start, sum_)
-        with self.builder.loop(ws.size) as k:
-            lanes.store(fma(self._term(ws, k), self._term(xs, k), lanes.load(sum_)), sum_)
+        bias = operands[2 * n :]
+        lanes.store(self._number(bias[0]) if bias else lanes.constant(0.0), sum_)
+
+        def add(w: Vector, x: Vector) -> None:
+            lanes.store(fma(w, x, lanes.load(sum_)), sum_)
+
+        self._each(list(zip(operands[:n], operands[n : 2 * n])), add)
         return lanes.load(sum_)
 
-    def _term(self, series: Series, k: Index) -> Vector:
-        every = series.access._replace(strides=(*series.access.strides, series.step))
-        return self.load(every, (*self._iteration, k), self._block)
-
-    def _sum(self, series: Series) -> Vector:
-        """Return the sum of many terms, in a loop: as ``instructions.fsum`` adds few."""
+    def _sum(self, operands: Sequence[Operand]) -> Vector:
+        """Return the sum of many terms, in loops: as ``instructions.fsum`` adds few."""
         lanes = self.lanes
         sum_, lost = lanes.allocate(), lanes.allocate()
         for memory in (sum_, lost):
             lanes.store(lanes.constant(0.0), memory)
-        with self.builder.loop(series.size) as k:
-            x = self._term(series, k)
+
+        def add(x: Vector) -> None:
             after, error = two_sum(lanes.load(sum_), x, lanes.load(lost))
             lanes.store(after, sum_)
             lanes.store(error, lost)
+
+        self._each([(x,) for x in operands], add)
         return corrected(lanes.load(sum_), lanes.load(lost))
+
+    def _each(self, terms: Sequence[tuple[Operand, ...]], do: Callable[..., None]) -> None:
+        """Do something with the numbers of each term, in loops over those at equal distances.
+
+        The distances are those in memory, so that a loop may go over the buffers of many steps.
+        """
+        first = 0
+        for _, _, steps, size in progressions(map(self._walk, terms, count())):
+            if size < SMALLEST_LOOP:
+                for term in terms[first : first + size]:
+                    do(*map(self._number, term))
+            else:
+                with self.builder.loop(size) as k:
+                    do(*[self._term(x, step, k) for x, step in zip(terms[first], steps)])
+            first += size
+
+    def _walk(self, term: Sequence[Operand], number: int) -> tuple[Hashable, tuple[int, ...]]:
+        """Return what terms in one loop share, and where the operands of this one are."""
+        accesses = [x for x in term if isinstance(x, Access)]
+        if len(accesses) < len(term):
+            return number, ()
+        kinds = [(self.layout.memory(x), x.strides) for x in accesses]
+        return tuple(kinds), tuple(map(self.layout.place, accesses))
+
+    def _term(self, operand: Operand, step: int, k: Index) -> Vector:
+        assert isinstance(operand, Access)
+        every = operand._replace(strides=(*operand.strides, step))
+        return self.load(every, (*self._iteration, k), self._block)
+
+    def _number(self, operand: Operand) -> Vector:
+        number = self._operand(operand)
+        assert isinstance(number, Vector)
+        return number

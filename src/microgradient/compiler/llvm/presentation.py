@@ -7,18 +7,18 @@ reads weights any more: outputs come last, and are made of deltas and activation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from microgradient.compiler.llvm.addresses import Addresses, Layout, layout_of
 from microgradient.compiler.llvm.builder import Builder, Callee, Function, Index
 from microgradient.compiler.llvm.function import (
     ProgramFunction,
-    Tables,
-    nest_function,
+    is_long,
     repeats_little,
 )
 from microgradient.compiler.llvm.instructions import NATIVE, emit
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
+from microgradient.compiler.llvm.nest_functions import NestFunctions, add_calls
 from microgradient.compiler.loops.nests import (
     UNIFORM,
     Access,
@@ -56,22 +56,22 @@ def presentation(
     schedule = scheduled(optimized(gradient, NATIVE))
     if len(rule.instructions) > _LONG_RULE or not _can_update(schedule, parameters):
         return None
-    layout, tables = layout_of(schedule, 1, vector, False), Tables(name)
-    parts = [
-        nest_function(layout, nest, tables, f"{name}_nest{k}", "alwaysinline")
-        for k, nest in enumerate(schedule.nests)
-    ]
-    parts.append(_UpdateFunction(layout, rule, parameters).function(schedule, f"{name}_update"))
+    layout = layout_of(schedule, 1, vector, False, shared=is_long(schedule))
+    parts = NestFunctions(name, layout)
+    calls = [parts.add(nest) for nest in schedule.nests]
+    move = _UpdateFunction(layout, rule, parameters).function(schedule, f"{name}_update")
     builder = Builder()
+    given = "ptr %p, ptr %x, i64 1, ptr %t, ptr %v, i64 1"
     for varying in (False, True):
-        for part, nest in zip(parts, schedule.nests):
-            if nest.varying == varying:
-                builder.do(f"call void @{part.name}(ptr %p, ptr %x, i64 1, ptr %t, ptr %v, i64 1)")
+        chosen = [c for c, nest in zip(calls, schedule.nests) if nest.varying == varying]
+        add_calls(builder, [call.after(given) for call in chosen])
     arguments = ", ".join(PARAMETERS)
     builder.do(f"call void @{name}_update({arguments})")
     run = builder.function(f"internal void @{name}({arguments}) noinline nounwind", name)
     sizes = layout.uniform, layout.varying
-    return ProgramFunction(name, (*parts, run), tuple(tables.texts), *sizes, PARAMETERS)
+    return ProgramFunction(
+        name, (*parts.functions, move, run), tuple(parts.tables), *sizes, PARAMETERS
+    )
 
 
 def _can_update(schedule: Schedule, parameters: int) -> bool:
@@ -186,7 +186,7 @@ class _UpdateFunction(Addresses):
     """The function that moves all weights by their slopes, and adds up the error and the right."""
 
     def __init__(self, layout: Layout, rule: Program, parameters: int) -> None:
-        super().__init__(layout, 1)
+        super().__init__(replace(layout, shared=False), 1)
         self._rule, self._parameters = rule, parameters
 
     def function(self, schedule: Schedule, name: str) -> Function:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from microgradient.compiler.llvm.addresses import OUTPUT_ARGUMENTS, Addresses, Layout
-from microgradient.compiler.llvm.builder import Function, Index
+from microgradient.compiler.llvm.addresses import OUTPUT_ARGUMENTS, Addresses, Layout, Part
+from microgradient.compiler.llvm.builder import Index
 from microgradient.compiler.llvm.lanes import Lanes, Vector
 from microgradient.compiler.loops.nests import Access, Literals, Nest
 
@@ -23,7 +23,7 @@ class SumFunction(Addresses):
         super().__init__(layout, layout.lanes)
         self._nest, self._whole = nest, whole
 
-    def function(self, name: str, hint: str) -> Function:
+    def function(self, name: str, hint: str) -> Part:
         nest, width = self._nest, self.lanes.count
         sums: list[tuple[Access, Access]] = []
         for statement in nest.statements:

@@ -54,15 +54,7 @@ class Register(NamedTuple):
     statement: int
 
 
-class Series(NamedTuple):
-    """``size`` operands of a sum: that of ``access``, and each ``step`` after the one before."""
-
-    access: Access
-    step: int
-    size: int
-
-
-Operand = Access | Gather | Literals | Register | Series
+Operand = Access | Gather | Literals | Register
 
 
 @dataclass

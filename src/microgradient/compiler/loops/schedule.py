@@ -28,7 +28,6 @@ from microgradient.compiler.loops.nests import (
     Place,
     Register,
     Schedule,
-    Series,
     Statement,
     access_of,
 )
@@ -37,12 +36,10 @@ from microgradient.compiler.loops.progressions import progressions
 from microgradient.compiler.program.primitives import CONDITIONS, CONSTANT
 from microgradient.compiler.program.program import Program
 from microgradient.engine import ops
-from microgradient.engine.op import Op
 
 STRAIGHT = 700  # operands in the whole program; a smaller one is written out entirely
 LONG_DOT = 12  # operands; with fewer a dot is a statement
 LARGEST_BLOCK = 1000  # statements written out in one nest
-LONG_SUM = 24  # terms; with fewer a sum is written out
 
 
 def scheduled(program: Program, *, preset: bool = False) -> Schedule:
@@ -142,8 +139,6 @@ class _Scheduler:
         assert isinstance(nest, Nest)
         self._remember(slots, number, len(nest.statements))
         operands = tuple([self._operand(column, extents, number) for column in columns])
-        if op in (ops.fsum, ops.dot):
-            operands = _in_series(op, operands)
         nest.statements.append(Statement(op, operands, target))
 
     def _remember(self, slots: Sequence[int], nest: int, statement: int) -> None:
@@ -240,26 +235,5 @@ class _Scheduler:
         else:
             read = [x for statement in nest.statements for x in statement.operands]
         for operand in read:
-            if isinstance(operand, Series):
-                operand = operand.access
             if isinstance(operand, (Access, Gather)) and operand.buffer >= 0:
                 self.buffers[operand.buffer].kept = True
-
-
-def _in_series(op: Op, operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
-    """Return the operands of a long sum as a series, or of products as two and the bias."""
-    factors = 2 if op is ops.dot else 1
-    n = len(operands) // factors
-    if n < LONG_SUM:
-        return operands
-    found = [_series(operands[i * n : (i + 1) * n]) for i in range(factors)]
-    return (*found, *operands[factors * n :]) if all(found) else operands  # type: ignore[arg-type]
-
-
-def _series(operands: Sequence[Operand]) -> Series | None:
-    """Return operands as a series if they are at equal distances in memory."""
-    accesses = [x for x in operands if isinstance(x, Access)]
-    found = progressions(((x.buffer, x.strides), (x.first,)) for x in accesses)
-    if len(accesses) < len(operands) or len(found) > 1:
-        return None
-    return Series(accesses[0], found[0].step[0], found[0].size)
