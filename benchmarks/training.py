@@ -91,7 +91,8 @@ def by_microgradient(task: Task, *, shuffled: bool = False) -> Trainer:
     optimizer = nn.GradientDescent(model.parameters(), task.rate)
     objective = Objective(model, nn.cross_entropy, None)
     programs = training_programs(objective, optimizer, list(zip(inputs.tolist(), targets.tolist())))
-    kernel = NetworkTrainer(programs.gradient, programs.update, task.batch, task.patterns)
+    parts = programs.gradient, programs.update, task.batch, task.patterns
+    kernel = NetworkTrainer(*parts, shuffled=shuffled)
     kernel.present(programs.patterns)
     start = np.concatenate([layer.ravel() for layer in task.layers()]).tolist()
     rng = random.Random(0) if shuffled else None

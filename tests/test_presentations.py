@@ -149,7 +149,7 @@ def test_the_generator_ends_where_the_eager_one_does():
 @pytest.mark.parametrize("count", [1, 2, 3, 31, 32, 33, 1000])
 def test_the_order_is_that_of_python(count):
     programs = programs_of((2, [2]))
-    kernel = NetworkTrainer(programs.gradient, programs.update, 1, count)
+    kernel = NetworkTrainer(programs.gradient, programs.update, 1, count, shuffled=True)
     kernel.present((programs.patterns * count)[:count])
     kernel.set_column(0, [0.1] * 6)
     rng, python = random.Random(count), random.Random(count)

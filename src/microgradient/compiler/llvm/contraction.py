@@ -41,6 +41,7 @@ _PARAMETERS = (
     *(("i64", "m_count"), ("i64", "n_count"), ("i64", "k_count")),
 )
 _TILE_OF_NEURONS = (6, 4)  # and two vectors: as many sums as there are registers for
+_TWO_SIZES = 40  # neurons, from which on tiles of two sizes are worth their code
 _TERMS = 256  # of a neuron at a time
 _MANY_NEURONS = 6  # of a layer, from which on it pays to turn what it reads
 _TURNED = 64  # inputs at a time
@@ -468,8 +469,14 @@ def turned(lanes: Lanes, rows: Sequence[Vector]) -> list[Vector]:
 
 
 def _tiles_of_neurons(count: int) -> Iterator[tuple[int, int, int]]:
-    """Yield ``count`` cut into as many large tiles as leave whole small ones, else by ``tiles``."""
+    """Yield ``count`` cut into as many large tiles as leave whole small ones, else by ``tiles``.
+
+    Few neurons are worth no code for two sizes.
+    """
     large, small = _TILE_OF_NEURONS
+    if count < _TWO_SIZES:
+        yield from tiles(count, _TILE_OF_NEURONS)
+        return
     for whole in range(count // large * large, 0, -large):
         if (count - whole) % small == 0:
             yield 0, whole, large

@@ -42,12 +42,20 @@ class TrainingCode:
     ``gradient`` maps weights and a pattern to the gradient, the error and whether the pattern is
     right; it varies over patterns for one network, over weights for replicas. ``update`` maps
     settings and, varying, a weight with its memories and gradient to the new weight and memories.
+    ``shuffled`` says that the order of the patterns may change.
     """
 
     def __init__(
-        self, gradient: Program, update: Program, width: int, batch: int, patterns: int
+        self,
+        gradient: Program,
+        update: Program,
+        width: int,
+        batch: int,
+        patterns: int,
+        *,
+        shuffled: bool,
     ) -> None:
-        self.width, self.batch = width, batch
+        self.width, self.batch, self.shuffled = width, batch, shuffled
         self.parameters, self.columns = len(gradient.outputs) - 2, len(update.varying)
         self.numbers = len(gradient.inputs) - self.parameters
         self.alone = width == 1 and batch < _FEW
@@ -67,7 +75,7 @@ class TrainingCode:
                 watched = gradient.instructions[right].op is not CONSTANT
                 look = replace(gradient, outputs=(right,), adjoint_of={}, adjoint_from=None)
                 confirm = lowered(look, 1, "confirm", vector=size, often=True) if watched else None
-                return Parts(None, None, at_once, confirm, self.numbers, 1)
+                return Parts(None, None, at_once, confirm, self.numbers, 1, self.shuffled)
         whole = not single or (self.batch % size == 0 and patterns % size == 0)
         lanes = 1 if self.alone else size
         slope = lowered(
@@ -79,7 +87,7 @@ class TrainingCode:
             often=True,
         )
         move = lowered(update, size, "update", whole=not single, often=True)
-        return Parts(slope, move, None, None, self.numbers, lanes)
+        return Parts(slope, move, None, None, self.numbers, lanes, self.shuffled)
 
 
 @dataclass(frozen=True)
@@ -113,16 +121,15 @@ class Networks:
         self._count, self._stride = len(patterns), padded(len(patterns), GROUP)
         ahead = self._stride + GROUP - self._count  # the loop looks so far beyond the last one
         self._order = whole_numbers([*range(self._count), *[0] * ahead])
-        self._patterns, self._reordered = patterns, False
         self._rows = self._columns = self._tile = None
-        if self.code.width == 1 and not self.code.alone:
+        in_columns = self.code.width == 1 and not self.code.alone
+        if in_columns and not self.code.shuffled:
             self._columns = columns_of(list(patterns), len(patterns[0]), self._stride)
-        else:
-            self._make_rows()
-
-    def _make_rows(self) -> None:
-        flat = [x for pattern in self._patterns for x in pattern]
+            return
+        flat = [x for pattern in patterns for x in pattern]
         self._rows = doubles(len(flat), flat)
+        if in_columns:
+            self._tile = doubles(self.code.numbers * BLOCKS * vector_width() + GROUP)
 
     @property
     def order(self) -> list[int]:
@@ -130,12 +137,9 @@ class Networks:
         return list(self._order[: self._count])
 
     def reorder(self, order: Sequence[int]) -> None:
-        """Set the order in which the patterns are presented from now on."""
+        """Set the order in which the patterns are presented from now on, in shuffled code."""
+        assert self.code.shuffled
         self._order[: self._count] = order
-        if self._columns is not None and self._rows is None:
-            self._make_rows()
-            self._tile = doubles(self.code.numbers * BLOCKS * vector_width() + GROUP)
-        self._reordered = True
 
     def set_column(self, k: int, numbers: Sequence[float], lane: int = 0) -> None:
         """Set the weights (0) or the optimizer's k-th memory of one network."""
@@ -169,7 +173,7 @@ class Networks:
         size = 2 * self.code.width
         history = doubles(size * sweeps) if keep else self._last
         done = self.code.train(
-            *(self._state, self._column, self._rows, self._order, generator, int(self._reordered)),
+            *(self._state, self._column, self._rows, self._order, generator),
             *(self._tile, self._columns, self._stride, self._count, self.code.batch, self._numbers),
             *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
             *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
@@ -198,10 +202,21 @@ class Progress(NamedTuple):
 
 
 class NetworkTrainer(Networks):
-    """One network and its optimizer in memory, and the loop that trains them."""
+    """One network and its optimizer in memory, and the loop that trains them.
 
-    def __init__(self, gradient: Program, update: Program, batch: int, patterns: int) -> None:
-        super().__init__(TrainingCode(gradient, update, 1, batch, patterns))
+    ``shuffled`` says that a generator will be given to ``train``.
+    """
+
+    def __init__(
+        self,
+        gradient: Program,
+        update: Program,
+        batch: int,
+        patterns: int,
+        *,
+        shuffled: bool = False,
+    ) -> None:
+        super().__init__(TrainingCode(gradient, update, 1, batch, patterns, shuffled=shuffled))
 
     def train(
         self,
@@ -281,7 +296,8 @@ class Replicas:
         width = 1 if large or rng is not None else min(WIDTH, padded(count, GROUP))
         if width > 1:
             gradient = gradient.over(range(weights), None)
-        self._code = TrainingCode(gradient, update, width, batch, len(patterns))
+        shuffled = rng is not None
+        self._code = TrainingCode(gradient, update, width, batch, len(patterns), shuffled=shuffled)
         self._patterns, self._watch, self._rng = patterns, watch, rng
 
     def train(self, sweeps: int, take: Take, give: Give, settings: Settings, steady: bool) -> None:

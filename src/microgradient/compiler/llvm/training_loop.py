@@ -24,7 +24,7 @@ FREE, ACTIVE, LEARNED, NOT_FINITE = 0.0, 1.0, 2.0, 3.0
 GROUP = 8  # networks, or weights of a single one, that are looked at together
 
 PARAMETERS = (
-    "ptr %state, i64 %column, ptr %rows, ptr %order, ptr %generator, i64 %reordered, "
+    "ptr %state, i64 %column, ptr %rows, ptr %order, ptr %generator, "
     "ptr %tile, ptr %columns, i64 %stride, i64 %n, i64 %batch, ptr %settings, i64 %step, "
     " i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
     "ptr %snapshot, ptr %memory"
@@ -40,7 +40,8 @@ class Parts:
 
     ``gradient`` and ``update`` are the programs; where weights change after every pattern,
     ``presentation`` may do both at once, and ``confirm`` then counts a right pattern. A pattern has
-    ``numbers`` numbers. The gradient takes ``lanes`` patterns, or weights, at once.
+    ``numbers`` numbers. The gradient takes ``lanes`` patterns, or weights, at once. ``shuffled``
+    says that the order is not always that of the patterns.
     """
 
     gradient: ProgramFunction | None
@@ -49,6 +50,7 @@ class Parts:
     confirm: ProgramFunction | None
     numbers: int
     lanes: int
+    shuffled: bool
 
     @property
     def alone(self) -> bool:
@@ -70,8 +72,8 @@ class TrainingLoop:
     """The function ``@train``; the state has ``columns`` columns.
 
     Patterns are rows, presented in an ``%order``, which ``%generator`` shuffles before each sweep,
-    if there is one. Those of a batch are presented from ``%columns``; if they are ``%reordered``,
-    some at a time are copied to the columns ``%tile`` first.
+    if there is one. Those of a batch are presented from ``%columns``; if they are shuffled, some at
+    a time are copied to the columns ``%tile`` first.
     """
 
     def __init__(
@@ -98,10 +100,10 @@ class TrainingLoop:
     def function(self) -> Function:
         builder = self.builder
         builder.store("ptr", "%settings", self.settings)
-        has_generator = builder.put("icmp ne ptr %generator, null")
         with builder.loop("%sweeps") as sweep:
-            with builder.when(has_generator):
-                builder.call(SHUFFLE, "%order", "%n", "%generator")
+            if self.parts.shuffled:
+                with builder.when(builder.put("icmp ne ptr %generator, null")):
+                    builder.call(SHUFFLE, "%order", "%n", "%generator")
             builder.call(_COPY, "%snapshot", "%state", self._bytes(self.before_gradient), "false")
             self._clear(self.errors, 2 * self.width)
             self._present_all()
@@ -148,11 +150,11 @@ class TrainingLoop:
         if gradient is None:
             return
         if width == 1 and not self.parts.alone:
-            with builder.when(builder.put("icmp eq i64 %reordered, 0")):
-                patterns = builder.at("%columns", first)
-                self._call(gradient, "%state", patterns, "%stride", count, self.slopes, 1, None)
-            with builder.when(builder.put("icmp ne i64 %reordered, 0")):
+            if self.parts.shuffled:
                 self._present_tiles(gradient, first, count)
+                return
+            patterns = builder.at("%columns", first)
+            self._call(gradient, "%state", patterns, "%stride", count, self.slopes, 1, None)
             return
         with builder.loop(count) as i:
             pattern = self._row(builder.integer("add", first, i))

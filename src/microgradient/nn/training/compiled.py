@@ -22,7 +22,8 @@ class MachineRun:
 
         self.eager, self._patterns = eager, programs.patterns
         self._kernel = NetworkTrainer(
-            programs.gradient, programs.update, eager.batch_size, len(self._patterns)
+            *(programs.gradient, programs.update, eager.batch_size, len(self._patterns)),
+            shuffled=eager.shuffled,
         )
         self._kernel.present(self._patterns)
         self._pace = Pace()

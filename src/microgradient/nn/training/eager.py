@@ -70,6 +70,7 @@ class EagerRun:
     ) -> None:
         self.objective, self.optimizer = objective, optimizer
         self.batch_size, self.updates = plan.batch_size(len(patterns)), plan.updates(len(patterns))
+        self.shuffled = plan.shuffle is not None
         self.patterns = [([constant(x) for x in inputs], targets) for inputs, targets in patterns]
         self.order = list(range(len(patterns)))
         self.keep()
