@@ -123,7 +123,14 @@ def where_tree(n: int) -> Case:
     return Case(f, [0.1 * i + 0.05 for i in range(8)])
 
 
-SHAPES = (chain, long_sum, random_graph, recurrent, where_tree, squared)
+def rosenbrock(n: int) -> Case:
+    def f(m: Any, x: Any) -> Any:
+        return sum(100.0 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in pairwise(x))
+
+    return Case(f, [0.01 * (i % 17) for i in range(n // 7)])
+
+
+SHAPES = (chain, long_sum, rosenbrock, random_graph, recurrent, where_tree, squared)
 
 
 def by_microgradient(case: Case) -> list[float]:

@@ -1,6 +1,7 @@
-"""Recurrences: one function for the nests of all steps, called in loops over time."""
+"""Code that does not grow: recurrences become loops over time, long sums loops over terms."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -107,6 +108,37 @@ def test_a_compiled_gradient_is_the_eager_one(backend):
     expected, eager = both(model.state_dict(), xs)
     assert value == pytest.approx(expected, rel=1e-12)
     assert list(gradient.values()) == pytest.approx(list(eager.values()), rel=1e-9, abs=1e-13)
+
+
+def sines(x):
+    return sum(mg.sin(v) for v in x)
+
+
+def valley(x):
+    return sum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in pairwise(x))
+
+
+def products(x):
+    return sum((b - a * a) * (b - a * a) + (1 - a) * (1 - a) for a, b in pairwise(x))
+
+
+def mixed(x):
+    return sum(mg.sin(v) * v + mg.exp(-v) + 1 for v in x)
+
+
+@pytest.mark.parametrize("f", [sines, valley, products, mixed])
+def test_long_sums_are_loops(f):
+    sizes = []
+    for n in (60, 240):
+        point = [0.3 + 0.001 * i for i in range(n)]
+        compiled = mg.compile(mg.value_and_grad(f), backend="llvm")
+        value, gradient = compiled(point)
+        expected, slopes = mg.value_and_grad(f)(point)
+        assert value == pytest.approx(expected, rel=1e-13)
+        assert gradient == pytest.approx(slopes, rel=1e-12, abs=1e-14)
+        functions = lowered(compiled.program(), 1).functions
+        sizes.append(sum(len(function.text) for function in functions))
+    assert sizes[1] < 1.1 * sizes[0]  # the ends of the sum differ from the rest
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3).map(lambda x: (x,)))))

@@ -16,7 +16,6 @@ from microgradient.compiler.llvm.builder import SMALLER, Index, number
 from microgradient.compiler.llvm.instructions import corrected, emit, two_sum
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 from microgradient.compiler.llvm.vector_math import fma
-from microgradient.compiler.loops.isomorphic import SMALLEST_LOOP
 from microgradient.compiler.loops.nests import (
     OUTPUT,
     Access,
@@ -27,7 +26,8 @@ from microgradient.compiler.loops.nests import (
     Register,
     Statement,
 )
-from microgradient.compiler.loops.progressions import progressions
+from microgradient.compiler.loops.periods import repetitions
+from microgradient.compiler.program.primitives import SUM
 from microgradient.engine import ops
 
 _LONG_SUM = 24  # terms; with fewer a sum is written out
@@ -117,6 +117,8 @@ class NestFunction(Addresses):
         if op is ops.dot and len(operands) >= 2 * _LONG_SUM:
             return self._dot(operands)
         if op is ops.fsum and len(operands) >= _LONG_SUM:
+            return self._compensated_sum(operands)
+        if op is SUM:
             return self._sum(operands)
         return emit(self.lanes, op, [self._operand(x) for x in operands])
 
@@ -178,6 +180,16 @@ class NestFunction(Addresses):
         return lanes.load(sum_)
 
     def _sum(self, operands: Sequence[Operand]) -> Vector:
+        """Return the sum of many terms, in loops."""
+        sum_ = self.lanes.allocate()
+        self.lanes.store(self._number(operands[0]), sum_)
+        self._each(
+            [(x,) for x in operands[1:]],
+            lambda x: self.lanes.store(self.lanes.load(sum_) + x, sum_),
+        )
+        return self.lanes.load(sum_)
+
+    def _compensated_sum(self, operands: Sequence[Operand]) -> Vector:
         """Return the sum of many terms, in loops: as ``instructions.fsum`` adds few."""
         lanes = self.lanes
         sum_, lost = lanes.allocate(), lanes.allocate()
@@ -197,26 +209,38 @@ class NestFunction(Addresses):
 
         The distances are those in memory, so that a loop may go over the buffers of many steps.
         """
-        first = 0
-        for _, _, steps, size in progressions(map(self._walk, terms, count())):
-            if size < SMALLEST_LOOP:
-                for term in terms[first : first + size]:
-                    do(*map(self._number, term))
-            else:
-                with self.builder.loop(size) as k:
-                    do(*[self._term(x, step, k) for x, step in zip(terms[first], steps)])
-            first += size
+        walked = list(map(self._walk, terms, count()))
+        for first, period, times in repetitions(walked):
+            if times == 1:
+                do(*map(self._number, terms[first]))
+                continue
+            with self.builder.loop(times) as k:
+                for i in range(first, first + period):
+                    (_, now), (_, later) = walked[i], walked[i + period]
+                    steps = [b - a for a, b in zip(now, later)]
+                    do(*[self._term(x, step, k) for x, step in zip(terms[i], steps)])
 
     def _walk(self, term: Sequence[Operand], number: int) -> tuple[Hashable, tuple[int, ...]]:
-        """Return what terms in one loop share, and where the operands of this one are."""
-        accesses = [x for x in term if isinstance(x, Access)]
-        if len(accesses) < len(term):
-            return number, ()
-        kinds = [(self.layout.memory(x), x.strides) for x in accesses]
-        return tuple(kinds), tuple(map(self.layout.place, accesses))
+        """Return what terms in one loop share, and where the operands of this one are.
+
+        ``number`` tells a term apart that no loop can take.
+        """
+        kinds: list[Hashable] = []
+        places: list[int] = []
+        for x in term:
+            if isinstance(x, Access):
+                kinds.append((self.layout.memory(x), x.strides))
+                places.append(self.layout.place(x))
+            elif isinstance(x, Literals) and len(set(map(float.hex, x.numbers))) == 1:
+                kinds.append(x.numbers[0].hex())
+                places.append(0)
+            else:
+                return number, ()
+        return tuple(kinds), tuple(places)
 
     def _term(self, operand: Operand, step: int, k: Index) -> Vector:
-        assert isinstance(operand, Access)
+        if not isinstance(operand, Access):
+            return self._number(operand)
         every = operand._replace(strides=(*operand.strides, step))
         return self.load(every, (*self._iteration, k), self._block)
 

@@ -28,10 +28,13 @@ def repetitions(items: Sequence[tuple[Hashable, Point]]) -> list[Repetition]:
     found: list[Repetition] = []
     first = 0
     while first < len(items):
-        longest = max(
-            (_from(items, first, period) for period in range(1, _LONGEST + 1)),
-            key=lambda one: (one.period * one.times, -one.period),
-        )
+        longest = Repetition(first, 1, 1)
+        for period in range(1, _LONGEST + 1):
+            if longest.times > 1 and period % longest.period == 0:
+                continue  # it goes no further
+            one = _from(items, first, period)
+            if one.period * one.times > longest.period * longest.times:
+                longest = one
         found.append(longest)
         first += longest.period * longest.times
     return found

@@ -22,6 +22,7 @@ from microgradient.compiler.program.primitives import (
     MARKS,
     OWN,
     SELECT,
+    SUM,
 )
 from microgradient.compiler.program.program import Instruction, Program
 from microgradient.compiler.program.recorder import key_of
@@ -36,6 +37,8 @@ Writer = Callable[["_Copy", tuple[int, ...]], int | None]
 
 Returns its slot there, or None for it to be copied as it is, as those are that have no writer.
 """
+
+_LONG_SUM = 24  # terms; a shorter one is additions
 
 
 def program_of(
@@ -256,7 +259,8 @@ def optimized(program: Program, native: Iterable[str]) -> Program:
 
     Each sum of three or more terms, products among them, becomes one ``dot``: what is written with
     ``+`` and ``*`` then has the form of a neuron. The roundings of the products go, and a single
-    plain term comes first. See ``_CHEAPER`` for the rest.
+    plain term comes first. A long sum of others is one instruction too. See ``_CHEAPER`` for the
+    rest.
     """
     code = _contracted(program)
     writers = {**_CHEAPER, **_formulas(program, native)}
@@ -337,7 +341,7 @@ def _symbol(trace: Trace, slot: int) -> Any:
 
 
 def _contracted(program: Program) -> list[Instruction]:
-    """Return the instructions, the last one of each sum of products being a dot."""
+    """Return the instructions, the last one of each sum of products being a dot, or a long sum."""
     uses = _uses(program.instructions, program.outputs)
     inner = _inner_sums(program, uses)
     code = _sums_of_squares_as_dots(program.instructions, uses)
@@ -349,7 +353,7 @@ def _contracted(program: Program) -> list[Instruction]:
         x += y  # in place: a chain of n additions takes n steps, and not n * n
         terms_of[slot] = x
         if slot not in inner:
-            code[slot] = _as_dot(code, x, uses) or code[slot]
+            code[slot] = _as_one(code, x, uses) or code[slot]
     return code
 
 
@@ -379,21 +383,27 @@ def _inner_sums(program: Program, uses: list[int]) -> set[int]:
     }
 
 
-def _as_dot(
+def _as_one(
     code: Sequence[Instruction], terms: Sequence[int], uses: Sequence[int]
 ) -> Instruction | None:
-    """Return the sum of ``terms`` as a dot; None where fewer than two of them are products."""
+    """Return the sum of ``terms`` as a dot, or a long one as a sum; None for others.
+
+    A dot has two products at least, and one plain term at most.
+    """
     pairs: list[tuple[int, ...]] = []
     plain: list[int] = []
     for term in terms:
-        if code[term].op is ops.mul and uses[term] == 1:
-            pairs.append(code[term].operands)
+        op, operands, _ = code[term]
+        if uses[term] == 1 and op is ops.mul:
+            pairs.append(operands)
+        elif uses[term] == 1 and op is ops.pow and code[operands[1]].number == 2.0:
+            pairs.append((operands[0], operands[0]))
         else:
             plain.append(term)
-    if len(terms) < 3 or len(pairs) < 2 or len(plain) > 1:
-        return None
-    ws, xs = zip(*pairs)
-    return Instruction(ops.dot, (*ws, *xs, *plain))
+    if len(terms) >= 3 and len(pairs) >= 2 and len(plain) <= 1:
+        ws, xs = zip(*pairs)
+        return Instruction(ops.dot, (*ws, *xs, *plain))
+    return Instruction(SUM, tuple(terms)) if len(terms) >= _LONG_SUM else None
 
 
 def _product(trace: _Copy, slots: tuple[int, ...]) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import inf, isnan, nan
+from operator import add
 from typing import Any
 
 from microgradient.engine.arithmetic import FLOATS
@@ -33,6 +35,8 @@ NAN_WHERE_NAN = Op(
 
 EXP_NONPOSITIVE = Op("exp_nonpositive", lambda m, v, x: (v,), lambda m, x: m.exp(x))
 """exp of a number that is known not to be large, such as -|x|."""
+SUM = Op("sum", lambda m, v, *xs: (1.0,) * len(xs), lambda m, *xs: reduce(add, xs))
+"""Many terms, added from left to right: a chain of additions as one instruction."""
 
 LESS = Op("less", _none, lambda m, x, y: x < y, symbol="<")
 LESS_EQUAL = Op("less_equal", _none, lambda m, x, y: x <= y, symbol="<=")
