@@ -1,7 +1,7 @@
 """Print the figures that speed is judged by, and their targets: python benchmarks/run.py
 
-The native engine and, in a process of its own, the pure one; then compiling, and calls. Each beside
-its peers, in alternating rounds of one process. In the eager part a ratio says how many times
+The native engine and, in a process of its own, the pure one; then compiling, calls, second starts
+and training. Each beside its peers, in alternating rounds of one process. In the eager part a ratio says how many times
 faster than the peer we are.
 """
 
@@ -92,7 +92,7 @@ def main() -> None:
     if NATIVE:
         print(flush=True)
         subprocess.run([sys.executable, __file__], env={**os.environ, "MICROGRADIENT_PURE": "1"})
-        for name in ("compiling.py", "calls.py"):
+        for name in ("compiling.py", "calls.py", "second_start.py", "training.py"):
             subprocess.run([sys.executable, Path(__file__).with_name(name)])
 
 

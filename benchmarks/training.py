@@ -1,10 +1,9 @@
 """How fast training is, beside NumPy, JAX and PyTorch: python benchmarks/training.py [SECTION ...]
 
-Sections: nets, shuffle, family, cold (on one core), replicas, restarts (on two). A process each,
-alternating rounds, medians; each target is printed with what was seen. Peers that are not installed
-are left out. The nets have
-tanh units and the cross-entropy of ten classes; the patterns are random, as many as the digits that
-come with scikit-learn: what they show does not matter to speed.
+Sections: nets, shuffle, family, cold (on one core), replicas, cores, restarts (on two). A process
+each, alternating rounds, medians; each target is printed with what was seen. Peers that are not
+installed are left out. The nets have tanh units and the cross-entropy of ten classes; the patterns
+are random, as many as the digits that come with scikit-learn: what they show does not matter.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ class Task:
 # --- ours and the peers: each returns a run from the same weights, and its last weights -----------
 
 
-def by_microgradient(task: Task, *, shuffled: bool = False) -> Trainer:
+def by_microgradient(task: Task, *, shuffled: bool = False, threads: int = 0) -> Trainer:
     model = nn.MLP(task.sizes[0], list(task.sizes[1:]), "tanh", rng=0)
     inputs, targets = task.data()
     optimizer = nn.GradientDescent(model.parameters(), task.rate)
@@ -94,6 +93,7 @@ def by_microgradient(task: Task, *, shuffled: bool = False) -> Trainer:
     parts = programs.gradient, programs.update, task.batch, task.patterns
     kernel = NetworkTrainer(*parts, shuffled=shuffled)
     kernel.present(programs.patterns)
+    kernel.threads = threads or kernel.threads
     start = np.concatenate([layer.ravel() for layer in task.layers()]).tolist()
     rng = random.Random(0) if shuffled else None
 
@@ -373,6 +373,19 @@ def _in_threads(work: Callable[[], object], count: int) -> None:
         thread.join()
 
 
+def cores() -> None:
+    print("\nWhole sweeps of one network: one thread over two; the results are the same")
+    for task in (
+        Task((64, 64, 10), 1797, sweeps=4),
+        Task((64, 128, 64, 10), 1797, sweeps=2),
+        Task((784, 128, 10), 1797, sweeps=1),
+    ):
+        trainers = {k: by_microgradient(task, threads=k) for k in (1, 2)}
+        assert trainers[1]() == trainers[2]()
+        seconds = medians({str(k): trainer for k, trainer in trainers.items()}, rounds=9)
+        judge(task.name, seconds["1"] / seconds["2"], 1.3)
+
+
 def restarts() -> None:
     slow = ("numpy", "jax, vmap and fori_loop")
     trainers = {k: f for k, f in compiled.restart_trainers().items() if k not in slow}
@@ -405,6 +418,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "family": family,
     "cold": cold,
     "replicas": replicas,
+    "cores": cores,
     "restarts": restarts,
 }
 ON_ONE_CORE = ("nets", "shuffle", "family", "cold")

@@ -15,6 +15,7 @@ from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.jit import Code, vector_width
 from microgradient.compiler.llvm.presentation import presentation
 from microgradient.compiler.llvm.shuffle import is_known, set_words, words_of
+from microgradient.compiler.llvm.threads import SplitGradient, pays, processors
 from microgradient.compiler.llvm.training_loop import (
     ACTIVE,
     FREE,
@@ -61,7 +62,9 @@ class TrainingCode:
         self.alone = width == 1 and batch < _FEW
         parts = self._parts(gradient, update, patterns)
         loop = TrainingLoop(parts, self.parameters, self.columns, width)
-        self._code = Code(module_with(parts.programs, loop.function()))
+        split = [] if parts.split is None else parts.split.functions()
+        self._code = Code(module_with(parts.programs, loop.function(), *split))
+        self.is_split = parts.split is not None
         types = [parameter.split()[0] for parameter in PARAMETERS.split(", ")]
         self.train = self._code.function("train", types, ctypes.c_int64)
         self.memory = parts.memory
@@ -87,7 +90,11 @@ class TrainingCode:
             often=True,
         )
         move = lowered(update, size, "update", whole=not single, often=True)
-        return Parts(slope, move, None, None, self.numbers, lanes, self.shuffled)
+        split = None
+        in_batches = single and not self.alone and not self.shuffled
+        if in_batches and pays(self.parameters, min(self.batch, patterns), lanes):
+            split = SplitGradient(slope, len(gradient.outputs), lanes)
+        return Parts(slope, move, None, None, self.numbers, lanes, self.shuffled, split)
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class Networks:
         self._last = doubles(2 * code.width)
         self._settings: Sequence[Sequence[float]] = ()
         self._numbers = doubles(0)
+        self.threads = 1
         self.flags = doubles(max(code.width, GROUP))
         self.flags[:] = [ACTIVE if code.width == 1 else FREE] * len(self.flags)
 
@@ -177,6 +185,7 @@ class Networks:
             *(self._tile, self._columns, self._stride, self._count, self.code.batch, self._numbers),
             *(len(settings[0]) if len(settings) > 1 else 0, sweeps, int(watch)),
             *(self.flags, history, size if keep else 0, self._snapshot, self._memory),
+            self.threads,
         )
         return done, history
 
@@ -217,6 +226,7 @@ class NetworkTrainer(Networks):
         shuffled: bool = False,
     ) -> None:
         super().__init__(TrainingCode(gradient, update, 1, batch, patterns, shuffled=shuffled))
+        self.threads = processors()
 
     def train(
         self,

@@ -18,6 +18,7 @@ from microgradient.compiler.llvm.builder import SMALLER, Builder, Callee, Functi
 from microgradient.compiler.llvm.function import ProgramFunction, memory_places
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 from microgradient.compiler.llvm.shuffle import SHUFFLE
+from microgradient.compiler.llvm.threads import SplitGradient
 
 FREE, ACTIVE, LEARNED, NOT_FINITE = 0.0, 1.0, 2.0, 3.0
 """What ``%flags`` says of a network."""
@@ -27,7 +28,7 @@ PARAMETERS = (
     "ptr %state, i64 %column, ptr %rows, ptr %order, ptr %generator, "
     "ptr %tile, ptr %columns, i64 %stride, i64 %n, i64 %batch, ptr %settings, i64 %step, "
     " i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
-    "ptr %snapshot, ptr %memory"
+    "ptr %snapshot, ptr %memory, i64 %threads"
 )
 _CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
 _PREFETCH = Callee("llvm.prefetch.p0", "void", ("ptr", "i32", "i32", "i32"))
@@ -41,7 +42,7 @@ class Parts:
     ``gradient`` and ``update`` are the programs; where weights change after every pattern,
     ``presentation`` may do both at once, and ``confirm`` then counts a right pattern. A pattern has
     ``numbers`` numbers. The gradient takes ``lanes`` patterns, or weights, at once. ``shuffled``
-    says that the order is not always that of the patterns.
+    says that the order is not always that of the patterns. ``split`` takes the gradient in parts.
     """
 
     gradient: ProgramFunction | None
@@ -51,6 +52,7 @@ class Parts:
     numbers: int
     lanes: int
     shuffled: bool
+    split: SplitGradient | None = None
 
     @property
     def alone(self) -> bool:
@@ -65,7 +67,8 @@ class Parts:
     @property
     def memory(self) -> int:
         """How many doubles all of them need to work in."""
-        return memory_places(*self.programs)[-1]
+        own = memory_places(*self.programs)[-1]
+        return own if self.split is None else own + self.split.memory
 
 
 class TrainingLoop:
@@ -91,6 +94,7 @@ class TrainingLoop:
         self.memories = {
             part.name: places[i : i + 2] for part, i in zip(parts.programs, range(0, 99, 2))
         }
+        self.memory_of_parts = builder.at("%memory", memory_places(*parts.programs)[-1])
         self.before_gradient = builder.integer("mul", "%column", columns - 1)
         self.slopes = builder.at("%state", self.before_gradient)
         self.errors = builder.at(self.slopes, self.weights)
@@ -153,8 +157,13 @@ class TrainingLoop:
             if self.parts.shuffled:
                 self._present_tiles(gradient, first, count)
                 return
-            patterns = builder.at("%columns", first)
-            self._call(gradient, "%state", patterns, "%stride", count, self.slopes, 1, None)
+            patterns, split = builder.at("%columns", first), self.parts.split
+            given = "%state", patterns, "%stride", count, self.slopes
+            if split is None:
+                self._call(gradient, *given, 1, None)
+                return
+            memories = self.memories[gradient.name]
+            builder.call(split.callee, *given, "%threads", *memories, self.memory_of_parts)
             return
         with builder.loop(count) as i:
             pattern = self._row(builder.integer("add", first, i))
