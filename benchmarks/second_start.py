@@ -53,7 +53,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             runs = contestants(command, Path(folder) / "cache")
             imports = {"its imports alone": partial(start, IMPORTS, "off")}
-            seconds = medians(runs | imports, rounds=9)
+            seconds = medians(runs | imports, rounds=5)
         show(f"{title}: microgradient {' '.join(command[3:])}", seconds, "first")
         seen.append(seconds)
     print("\nTarget: a second start takes half the time")

@@ -42,6 +42,8 @@ abs = Op("abs", lambda m, v, x: (m.sign(x),), kinks=(0,))
 
 def _pow_partials(m: Arithmetic[X], v: X, x: X, p: X) -> tuple[X, X]:
     slope = p * m.pow(x, p - 1)  # for p = 0 it is 0, or 0 * inf; its derivative by p is not 0
+    if isinstance(x, Operand) and isinstance(p, float) and p != 0:
+        return slope, nan  # p is a constant, by which nobody asks for a derivative
     by_base = m.where(m.equal(p, 0), m.where(m.equal(slope, 0), slope, 0.0), slope)
     at_zero = m.where(p < 0, -inf, 0.0)
     return by_base, m.where(m.equal(x, 0), at_zero, v * m.log(x))

@@ -146,7 +146,7 @@ class _Adjoint:
         if not slots or op in CUT:
             return []
         trace = self.trace
-        v, operands = trace.symbol(self.slot), [trace.symbol(slot) for slot in slots]
+        v, operands = trace.symbol(self.slot), [trace.operand(slot) for slot in slots]
         return [
             (slot, _Part(self.value, partial, self.reached, op))
             for slot, partial in zip(slots, op.partials(GRAPH, v, *operands))
@@ -199,8 +199,8 @@ def _tangents(
             condition, (_, xs, ys) = trace.condition(operands[0]), along
             total = {j: where(condition, xs.get(j, 0.0), ys.get(j, 0.0)) for j in directions}
         else:
-            v, symbols = trace.symbol(slot), [trace.symbol(operand) for operand in operands]
-            pairs = list(zip(along, op.partials(GRAPH, v, *symbols)))
+            v, numbers = trace.symbol(slot), [trace.operand(operand) for operand in operands]
+            pairs = list(zip(along, op.partials(GRAPH, v, *numbers)))
             terms = {j: [times(xs[j], p) for xs, p in pairs if j in xs] for j in directions}
             total = {j: xs[0] if len(xs) == 1 else ops.fsum(xs) for j, xs in terms.items() if xs}
         if op not in NAN_OUT_NAN_SLOPE:

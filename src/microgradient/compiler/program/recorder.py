@@ -55,6 +55,11 @@ class Recorder(ABC):
     def condition(self, slot: int) -> Any:
         """Return the condition in ``slot`` as something that ``where`` takes."""
 
+    def operand(self, slot: int) -> Any:
+        """Return the number in ``slot``, a float where it is a constant, or ``symbol`` of it."""
+        op, _, number = self.instructions[slot]
+        return number if op is CONSTANT else self.symbol(slot)
+
     def constant(self, number: float) -> int:
         """Return the slot of a constant; -0.0 and 0.0 are two."""
         return self.put(CONSTANT, (), number)
