@@ -34,7 +34,7 @@ from microgradient.compiler.llvm.training_kernel import NetworkTrainer
 from microgradient.engine.services.trees import leaves, rebuild
 from microgradient.nn.training.objective import Objective
 from microgradient.nn.training.programs import TrainingPrograms, training_programs
-from microgradient.rumelhart1986 import FeedForward
+from microgradient.rumelhart1986 import Network
 from microgradient.rumelhart1986.family_trees import ARCHITECTURE
 from microgradient.rumelhart1986.xor import TWO_HIDDEN
 
@@ -44,7 +44,7 @@ MULTIPLY_ADDS = 162_864  # of a sweep: 3 x 57,600 less those by inputs, and the 
 
 def family_trees_programs(problem: family.Problem) -> TrainingPrograms:
     """Return the compiled parts of the training, without a criterion, as the peers have none."""
-    network = FeedForward(ARCHITECTURE, 1.0, 1.0, random.Random(0))
+    network = Network(ARCHITECTURE, 1.0, 1.0, random.Random(0))
     return training_programs(
         Objective(
             network,
@@ -145,7 +145,7 @@ def restart_trainers(*, fastest: bool = False) -> dict[str, Callable[[], Any]]:
     cases = [((float(a), float(b)), [target]) for a, b, target in xor_peers.CASES]
 
     def train(workers: int) -> xor_peers.Trained:
-        models = [FeedForward(TWO_HIDDEN.architecture, 1.0, 1.0, random.Random(0)) for _ in weights]
+        models = [Network(TWO_HIDDEN.architecture, 1.0, 1.0, random.Random(0)) for _ in weights]
         for model, row in zip(models, weights):
             for parameter, weight in zip(model.parameters(), row, strict=True):
                 parameter.data = weight

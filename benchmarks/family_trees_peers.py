@@ -41,10 +41,10 @@ def problem(sweeps: int = 1500, seed: int = 1986) -> Problem:
     """Return the 104 cases and the weights that the package would start from."""
     import random
 
-    from microgradient.rumelhart1986 import FeedForward
+    from microgradient.rumelhart1986 import Network
     from microgradient.rumelhart1986.family_trees import ARCHITECTURE, PATTERNS
 
-    network = FeedForward(ARCHITECTURE, 1.0, 1.0, random.Random(seed))
+    network = Network(ARCHITECTURE, 1.0, 1.0, random.Random(seed))
     return Problem(
         [list(pattern.inputs) for pattern in PATTERNS],
         [list(pattern.targets) for pattern in PATTERNS],
@@ -324,11 +324,11 @@ def by_package(problem: Problem) -> Trainer:
     import random
 
     from microgradient import nn
-    from microgradient.rumelhart1986 import FeedForward
+    from microgradient.rumelhart1986 import Network
     from microgradient.rumelhart1986.family_trees import ARCHITECTURE
 
     def train() -> list[float]:
-        network = FeedForward(ARCHITECTURE, 1.0, 1.0, random.Random(0))
+        network = Network(ARCHITECTURE, 1.0, 1.0, random.Random(0))
         parameters = network.parameters()
         for parameter, weight in zip(parameters, problem.weights, strict=True):
             parameter.data = weight

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from microgradient.rumelhart1986 import FeedForward
+from microgradient.rumelhart1986 import Network
 from microgradient.rumelhart1986.xor import TWO_HIDDEN
 
 RATE, MOMENTUM, TOLERANCE = 0.25, 0.9, 0.1
@@ -27,7 +27,7 @@ def initial(replicas: int = 1000) -> list[list[float]]:
     return [
         [
             parameter.data
-            for parameter in FeedForward(
+            for parameter in Network(
                 TWO_HIDDEN.architecture, 1.0, 1.0, random.Random(seed)
             ).parameters()
         ]
@@ -313,7 +313,7 @@ def by_package(weights: Weights, sweeps: int = 30_000) -> Trainer:
     def train() -> Trained:
         trained, used = [], []
         for row in weights:
-            network = FeedForward(TWO_HIDDEN.architecture, 1.0, 1.0, random.Random(0))
+            network = Network(TWO_HIDDEN.architecture, 1.0, 1.0, random.Random(0))
             parameters = network.parameters()
             for parameter, weight in zip(parameters, row, strict=True):
                 parameter.data = weight

@@ -1,12 +1,15 @@
 """The networks of 1986: their data, and that each learns from a fixed seed."""
 
+import itertools
 import math
+import random
 from collections import Counter
 from dataclasses import replace
 
 import pytest
 from matplotlib.colors import to_hex
 
+from microgradient import nn
 from microgradient.rumelhart1986 import (
     EXPERIMENTS,
     Architecture,
@@ -15,9 +18,10 @@ from microgradient.rumelhart1986 import (
     picture,
     report,
     run,
+    tc,
 )
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment
-from microgradient.rumelhart1986.network import Group
+from microgradient.rumelhart1986.network import Link, Network, Read
 from microgradient.view.drawing.dot import COLOR
 
 XOR, SYMMETRY = EXPERIMENTS["xor"], EXPERIMENTS["symmetry"]
@@ -130,18 +134,114 @@ def test_recipes_are_checked(change):
         replace(recipe, **change)
 
 
+def crossed(i, j):
+    return (i, j) if i != j else None
+
+
 @pytest.mark.parametrize(
-    ("groups", "message"),
+    ("groups", "links", "settings", "message"),
     [
-        ([Group("a", 2), Group("b", 1, ("c",))], "reads"),
-        ([Group("a", 2), Group("a", 1, ("a",))], "two groups"),
-        ([Group("a", 0), Group("b", 1, ("a",))], "at least one unit"),
-        ([Group("a", 1)], "input group and a group"),
+        ({"a": 2, "b": 1}, [Link("c", "b")], {}, "no group 'c'"),
+        ({"a": 0, "b": 1}, [Link("a", "b")], {}, "at least one unit"),
+        ({"a": 1}, [], {}, "needs a link"),
+        ({"a": 2, "b": 1}, [Link("b", "a")], {}, "earlier unit, or have a delay"),
+        ({"a": 2, "b": 2}, [Link("a", "b"), Link("b", "b", crossed)], {}, "earlier unit"),
+        ({"a": 2, "b": 1}, [Link("a", "b", delay=1)], {}, "there is one step"),
+        ({"a": 2, "b": 1}, [Link("a", "b", delay=-1)], {}, "at least 0, got -1"),
+        ({"a": 2, "b": 2}, [Link("a", "b", lambda i, j: j or None)], {}, "unit 1 of 'b' reads"),
+        ({"a": 2}, [Link("a", "a", delay=1)], {"steps": 3}, "give shown"),
+        ({"a": 2, "b": 1}, [Link("a", "b")], {"steps": 0}, "at least 1, got 0"),
+        ({"a": 2, "b": 1}, [Link("a", "b")], {"asked": [("c", 0)]}, "no group 'c'"),
+        ({"a": 2, "b": 1}, [Link("a", "b")], {"asked": [("b", 1)]}, "not within the 1 steps"),
+        ({"a": 2, "b": 1}, [Link("a", "b")], {"asked": [("a", 0)]}, "is shown and asked for"),
+        ({"a": 2, "b": 1}, [Link("a", "b")], {"shown": [("b", 0)]}, "is shown and asked for"),
     ],
 )
-def test_architectures_are_checked(groups, message):
+def test_architectures_are_checked(groups, links, settings, message):
     with pytest.raises(ValueError, match=message):
-        Architecture(tuple(groups))
+        Architecture(groups, tuple(links), **{k: _tuple(v) for k, v in settings.items()})
+
+
+def _tuple(x):
+    return tuple(x) if isinstance(x, list) else x
+
+
+def test_links_share_weights_leave_pairs_out_and_lead_back():
+    """Against the same network written out by hand."""
+    net = Architecture(
+        {"input": 2, "hidden": 2, "output": 1},
+        (
+            Link("input", "hidden", lambda i, j: abs(i - j)),  # two weights for four links
+            Link("hidden", "hidden", lambda i, j: (i, j) if (i, j) == (0, 1) else None),
+            Link("hidden", "hidden", lambda i, j: 0 if i == j else None, delay=1),
+            Link("hidden", "output"),
+        ),
+        steps=2,
+        shown=(("input", 0), ("input", 1)),
+        asked=(("output", 0), ("output", 1)),
+        start=0.25,
+        bias=lambda group, j: group,
+    )
+    network = Network(net, 1.0, 0.5, random.Random(3))
+    assert str(net) == "2 input -> 2 hidden -> 1 output, 2 steps"
+    same, crossed_, bias, forward, back, w0, w1, out_bias = (
+        p.data for p in _in_order(network, "hidden", "output")
+    )
+
+    def sigmoid(x):
+        return 1 / (1 + math.exp(-x))
+
+    h, outputs = [0.25, 0.25], []
+    for a, b in ((1.0, 0.0), (0.5, 1.0)):
+        first = sigmoid(same * a + crossed_ * b + back * h[0] + bias)
+        second = sigmoid(crossed_ * a + same * b + forward * first + back * h[1] + bias)
+        h = [first, second]
+        outputs.append(sigmoid(w0 * first + w1 * second + out_bias))
+    found = [y.data for y in network([1.0, 0.0, 0.5, 1.0])]
+    assert found == pytest.approx(outputs, rel=1e-15)
+    assert len(network.parameters()) == 8
+    assert network.activities([1.0, 0.0, 0.5, 1.0])["hidden"] == pytest.approx(h, rel=1e-15)
+    assert network.layers["hidden"].weight(0, Read("hidden", 0, 0)) is None
+
+
+def _in_order(network, *groups):
+    """Return the parameters: same, crossed, bias, forward, back, then those of the output."""
+    hidden, output = (network.layers[name] for name in groups)
+    first, _ = hidden.neurons
+    weight = hidden.weight
+    return [
+        weight(0, Read("input", 0, 0)),
+        weight(1, Read("input", 0, 0)),
+        first.bias,
+        weight(1, Read("hidden", 0, 0)),
+        weight(1, Read("hidden", 1, 1)),
+        *output.neurons[0].weights,
+        output.neurons[0].bias,
+    ]
+
+
+def test_a_recurrent_network_trains_compiled_as_on_values():
+    """A shift register: after two steps, each unit has what the one two places on had."""
+    net = Architecture(
+        {"units": 3}, (Link("units", "units", delay=1),), 3, (("units", 0),), (("units", 2),)
+    )
+    states = list(itertools.product((0.0, 1.0), repeat=3))
+    patterns = [(state, [state[2], state[0], state[1]]) for state in states]
+    found = []
+    for backend in ("eager", "llvm"):
+        network = Network(net, 1.0, 1.0, random.Random(0))
+        nn.train(
+            network,
+            patterns,
+            loss=nn.half_squared_error,
+            optimizer=nn.Momentum(network.parameters(), 0.25, 0.9),
+            sweeps=30,
+            update="presentation",
+            backend=backend,
+        )
+        found.append([p.data for p in network.parameters()])
+    assert found[1] == pytest.approx(found[0], rel=1e-9)
+    assert len(found[0]) == 12
 
 
 def test_unknown_names():
@@ -163,6 +263,15 @@ def test_unknown_names():
         ("symmetry", "nature", 1986),
         ("symmetry", "pdp", 1),
         ("encoder", "8-3-8", 1986),
+        *((f"parity-{n}", f"{n}-{n}-1", 1986) for n in (2, 3, 4, 5, 7)),
+        ("distributed-to-local", "2-1-4-4", 1986),
+        ("addition", "4-3-3", 1986),
+        ("addition", "4-2-3", 1986),
+        ("negation", "4-3-3", 1986),
+        ("t-c", "shared", 1986),
+        ("shift-3", "recurrent", 1986),
+        ("shift-5", "recurrent", 1986),
+        ("sequences", "recurrent", 1986),
     ],
 )
 def test_network_learns(name, variant, seed):
@@ -172,6 +281,59 @@ def test_network_learns(name, variant, seed):
     for pattern in result.training:
         for output, target in zip(result.network(pattern.inputs), pattern.targets):
             assert (output.data > 0.5) == (target > 0.5)
+
+
+@pytest.mark.long
+def test_one_unit_of_four_levels_tells_four_patterns_apart():
+    """PDP vol. 1, ch. 8, p. 339: the single unit takes 0, .2, .6 and 1."""
+    result = run(EXPERIMENTS["distributed-to-local"])
+    patterns = result.training
+    levels = sorted(result.network.activities(p.inputs)["single"][0] for p in patterns)
+    assert levels[0] < 0.1
+    assert levels[3] > 0.9
+    assert min(b - a for a, b in itertools.pairwise(levels)) > 0.1
+
+
+@pytest.mark.parametrize("pattern", tc.PATTERNS, ids=lambda pattern: pattern.name)
+def test_figures_touch_as_many_fields_as_printed(pattern):
+    """PDP vol. 1, ch. 8, p. 352: 21 for a T, 20 for a C, in every direction."""
+    squares = [i for i, x in enumerate(pattern.inputs) if x]
+    assert len(squares) == 5
+    touched = {j for j in range(tc.FIELDS**2) for i in squares if tc.field(i, j) is not None}
+    assert len(touched) == {"T": 21, "C": 20}[pattern.name[0]]
+
+
+@pytest.mark.long
+def test_the_fields_of_the_t_c_problem_detect_compactness():
+    """All weights of a field have one sign, and a T changes one field more than a C."""
+    result = run(EXPERIMENTS["t-c"])
+    network = result.network
+    assert len(network.parameters()) == 9 + 1 + 1 + 1
+    signs = {w.data > 0 for w in network.layers["field"].neurons[0].weights}
+    assert len(signs) == 1
+    empty = [y > 0.5 for y in network.activities([0.0] * tc.SIDE**2)["field"]]
+    for pattern in result.training:
+        fields = [y > 0.5 for y in network.activities(pattern.inputs)["field"]]
+        changed = sum(a != b for a, b in zip(fields, empty))
+        assert changed == {"T": 21, "C": 20}[pattern.name[0]]
+
+
+@pytest.mark.parametrize("backend", ["eager", "llvm"])
+def test_the_biases_of_a_shift_register_stay_below_a_bound(backend):
+    for bound in (0.0, -3.0):
+        settings = {"sweeps": 30, "bias_at_most": bound}
+        result = run(EXPERIMENTS["shift-3"], settings=settings, backend=backend)
+        biases = [neuron.bias.data for neuron in result.network.layers["units"].neurons]
+        assert max(biases) <= bound
+    assert max(biases) == bound  # they would be larger without it
+
+
+def test_sequences_are_held_out_by_name():
+    result = run(EXPERIMENTS["sequences"], settings={"sweeps": 0})
+    assert [pattern.name for pattern in result.test] == ["AD", "BE", "CA", "DB", "EC"]
+    assert len(result.training) == 20
+    wanted = {p.name: p.targets for p in result.test}["AD"]  # A is 12, D is 21
+    assert wanted == (1, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0)
 
 
 @pytest.mark.long

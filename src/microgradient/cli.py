@@ -21,6 +21,7 @@ from microgradient.nn.training.loop import TrainingDiverged
 from microgradient.nn.training.plan import BACKENDS
 from microgradient.rumelhart1986 import (
     EXPERIMENTS,
+    FOUR,
     Experiment,
     Recipe,
     Trial,
@@ -89,7 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     names = (*EXPERIMENTS, "all")
     train = commands.add_parser("train", help="train a network and show what it learned")
-    train.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    four = f"all: {', '.join(experiment.name for experiment in FOUR)}"
+    train.add_argument(
+        "name", choices=names, metavar="NAME", help=f"{', '.join(EXPERIMENTS)}; or {four}"
+    )
     train.add_argument(
         "--variant", help="one of the network's variants (see: microgradient describe)"
     )
@@ -128,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace, out: Stream) -> int:
-    experiments = _experiments(options.name)
+    experiments = FOUR if options.name == "all" else (EXPERIMENTS[options.name],)
     settings = dict(map(_setting, options.settings))
     if options.sweeps is not None:
         settings["sweeps"] = options.sweeps
@@ -180,7 +184,8 @@ def _run(experiment: Experiment, options: argparse.Namespace, settings: dict[str
 
 
 def _describe(options: argparse.Namespace, out: Stream) -> int:
-    for experiment in _experiments(options.name):
+    chosen = EXPERIMENTS.values() if options.name == "all" else [EXPERIMENTS[options.name]]
+    for experiment in chosen:
         for name, variant in experiment.variants.items():
             _print(report.recipe_table(experiment, name, variant), out)
     return 0
@@ -217,10 +222,6 @@ def _print(table: report.TextTable, out: Stream) -> None:
     _say(table.title, out)
     shown = Table("", columns, tuple(rows), numbers)
     print(shown.text(shutil.get_terminal_size().columns).removeprefix("\n"), end="\n\n", file=out)
-
-
-def _experiments(name: str) -> list[Experiment]:
-    return list(EXPERIMENTS.values()) if name == "all" else [EXPERIMENTS[name]]
 
 
 def _named(path: Path, experiment: Experiment, count: int) -> Path:

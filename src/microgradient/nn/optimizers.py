@@ -100,7 +100,7 @@ class Momentum(Optimizer):
     trees, "decrementing every weight by 0.2 % after each weight change" (Nature 323, Fig. 4).
     """
 
-    memories = ("changes",)
+    memories: tuple[str, ...] = ("changes",)
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from microgradient.rumelhart1986.experiment import (
     Recipe,
     Variant,
 )
-from microgradient.rumelhart1986.network import Architecture, Group
+from microgradient.rumelhart1986.network import layered
 
 
 def _one_hot(i: int) -> tuple[float, ...]:
@@ -25,9 +25,7 @@ ENCODER = Experiment(
     patterns=PATTERNS,
     variants={
         "8-3-8": Variant(
-            Architecture(
-                (Group("input", 8), Group("hidden", 3, ("input",)), Group("output", 8, ("hidden",)))
-            ),
+            layered(("input", 8), ("hidden", 3), ("output", 8)),
             Recipe(
                 update="presentation",
                 rate=0.25,

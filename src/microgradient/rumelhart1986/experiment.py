@@ -11,6 +11,17 @@ PDP8 = "PDP vol. 1, ch. 8"
 NATURE = "Nature 323"
 HINTON = "Hinton 1986"
 OURS = "not stated in the original; chosen here"
+COMMON = {
+    "update": f'{PDP8}, eq. 16: "n indexes the presentation number"',
+    "momentum": f'{PDP8}, p. 330: "In most of our simulations α was about 0.9"',
+    "off": f'{PDP8}, p. 329: "we typically use the values of 0.1 and 0.9 as the targets"',
+    "on": f"{PDP8}, p. 329",
+    "initial_range": f"{OURS}: ±1 comes nearest to the counts for XOR on p. 334",
+    "initial_bias_range": f"{OURS}: as the weights",
+    "tolerance": OURS,
+    "sweeps": OURS,
+}
+"""Sources of what the experiments of the chapter have in common."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,9 @@ class Recipe:
     ``off`` and ``on``; with ``loss`` "margin", only outputs on the wrong side of them count. A
     network has learned when every output of every training pattern is within ``tolerance`` of its
     trained target: training then stops, or goes on for all ``sweeps`` if ``stop_when_met`` is
-    False. The first ``warmup_sweeps`` use ``warmup_rate`` and ``warmup_momentum``. Raises
-    ValueError for numbers out of range and for settings without a source.
+    False. Biases stay at ``bias_at_most`` or below. The first ``warmup_sweeps`` use ``warmup_rate``
+    and ``warmup_momentum``. Raises ValueError for numbers out of range and for settings without a
+    source.
     """
 
     update: str
@@ -49,6 +61,7 @@ class Recipe:
     warmup_sweeps: int = 0
     warmup_rate: float = 0.0
     warmup_momentum: float = 0.0
+    bias_at_most: float = float("inf")
     stop_when_met: bool = True
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +129,8 @@ class Probe:
 class Experiment:
     """A task and its variants, of which the first is the default.
 
-    ``held_out`` patterns, drawn at random, are kept out of training and test the network after it.
+    ``held_out`` patterns, so many drawn at random or those of these names, are kept out of training
+    and test the network after it.
     ``unit_names`` names the units of a group, one by one, where they stand for something.
     """
 
@@ -125,20 +139,18 @@ class Experiment:
     patterns: tuple[NamedPattern, ...]
     variants: Mapping[str, Variant]
     probes: tuple[Probe, ...]
-    held_out: int = 0
+    held_out: int | tuple[str, ...] = 0
     unit_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, variant in self.variants.items():
             if variant.better is not None and variant.better not in self.variants:
                 raise ValueError(f"{self.name} has no variant {variant.better!r}")
-            groups = variant.architecture.groups
-            sizes = {group.name: group.size for group in groups}
-            if any(len(names) != sizes.get(g) for g, names in self.unit_names.items()):
+            net = variant.architecture
+            if any(len(names) != net.groups.get(g) for g, names in self.unit_names.items()):
                 raise ValueError(f"{self.name} {name}: the names of units do not fit")
-            inputs = sum(group.size for group in variant.architecture.inputs)
             for pattern in self.patterns:
-                if (len(pattern.inputs), len(pattern.targets)) != (inputs, groups[-1].size):
+                if (len(pattern.inputs), len(pattern.targets)) != (net.inputs, net.outputs):
                     raise ValueError(f"{self.name} {name}: pattern {pattern.name!r} does not fit")
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ from microgradient.rumelhart1986.experiment import (
     Recipe,
     Variant,
 )
-from microgradient.rumelhart1986.network import Architecture, Group
+from microgradient.rumelhart1986.network import Architecture, Link
 
 # In the order of the units in Nature's Fig. 4: six men, then six women, of each nationality.
 ENGLISH_MEN = ("Christopher", "Andrew", "Arthur", "James", "Charles", "Colin")
@@ -115,15 +115,23 @@ PATTERNS = tuple(
     for (person, relation), answers in CASES.items()
 )
 ARCHITECTURE = Architecture(
+    {
+        "person": 24,
+        "relation": 12,
+        "person code": 6,
+        "relation code": 6,
+        "central": 12,
+        "answer code": 6,
+        "output": 24,
+    },
     (
-        Group("person", 24),
-        Group("relation", 12),
-        Group("person code", 6, ("person",)),
-        Group("relation code", 6, ("relation",)),
-        Group("central", 12, ("person code", "relation code")),
-        Group("answer code", 6, ("central",)),
-        Group("output", 24, ("answer code",)),
-    )
+        Link("person", "person code"),
+        Link("relation", "relation code"),
+        Link("person code", "central"),
+        Link("relation code", "central"),
+        Link("central", "answer code"),
+        Link("answer code", "output"),
+    ),
 )
 _CITED = {
     "update": f"{NATURE}, eq. 9: t counts sweeps",

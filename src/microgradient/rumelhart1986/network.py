@@ -1,90 +1,212 @@
-"""A feed-forward network of named groups of units, as the architectures of 1986 need it.
+"""Networks of named groups of units and of links between them, as those of 1986 were.
 
-Unlike in an MLP, a layer may read several groups (the two codes of the family trees) or skip one
-(the direct links from input to output of XOR).
+Unlike in an MLP, links may skip a layer (XOR's direct links), share a weight (the fields of the T-C
+problem), leave pairs of units out, and lead back (the shift register): then the network runs for
+several steps of time with the same weights, so that back-propagation through it adds up the changes
+of all steps (PDP vol. 1, ch. 8, pp. 354-356).
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
 
-from microgradient.engine.value import Value
-from microgradient.nn.initializers import uniform
-from microgradient.nn.module import Inputs, Layer, Module, input_values
+from microgradient.engine.value import Value, constant
+from microgradient.nn.initializers import uniform, zeros
+from microgradient.nn.module import Inputs, Module, Neuron, input_values
+from microgradient.nn.responses import responses
+
+Key = Hashable
+"""Names a weight: where keys are equal, it is one and the same. None is no weight."""
+
+At = tuple[str, int]
+"""A group at a step of time, the first of which is 0."""
+
+
+def every(i: int, j: int) -> Key:
+    """Return a key of its own for each pair of units: all are linked, and nothing is shared."""
+    return i, j
+
+
+def own(group: str, j: int) -> Key:
+    """Return a key of its own for each unit's bias."""
+    return group, j
 
 
 @dataclass(frozen=True)
-class Group:
-    """Units of one layer: a name, how many, and the groups that they read (none for inputs)."""
+class Link:
+    """Weights from the units i of ``source`` to the units j of ``target``, by ``weight(i, j)``.
 
-    name: str
-    size: int
-    reads: tuple[str, ...] = ()
+    The target reads what the source was ``delay`` steps ago.
+    """
+
+    source: str
+    target: str
+    weight: Callable[[int, int], Key | None] = every
+    delay: int = 0
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Groups, each of which reads only earlier ones; the last one is the output.
+    """Groups of units, by name and with their sizes, and links between them.
 
-    Raises ValueError for any other order, and for empty groups or repeated names.
+    The groups stand in the order in which they are computed. The network runs for ``steps``. A
+    pattern gives the activities of the groups in ``shown``, by default of those that no link leads
+    to, at step 0; it has targets for the groups in ``asked``, by default the last one at the last
+    step. Before step 0 all units are at ``start``; those that no link leads to are 0 where they are
+    not shown. ``bias(group, j)`` is the key of a unit's bias, None for none. Raises ValueError for
+    what cannot run.
     """
 
-    groups: tuple[Group, ...]
+    groups: Mapping[str, int]
+    links: tuple[Link, ...]
+    steps: int = 1
+    shown: tuple[At, ...] = ()
+    asked: tuple[At, ...] = ()
+    start: float = 0.0
+    bias: Callable[[str, int], Key | None] = own
 
     def __post_init__(self) -> None:
-        known: set[str] = set()
-        for group in self.groups:
-            if group.size < 1:
-                raise ValueError(f"group {group.name!r} needs at least one unit, got {group.size}")
-            if group.name in known:
-                raise ValueError(f"there are two groups {group.name!r}")
-            if unknown := set(group.reads) - known:
-                raise ValueError(
-                    f"group {group.name!r} reads {', '.join(sorted(unknown))}, which must come "
-                    "before it"
-                )
-            known.add(group.name)
-        if not self.layers or not self.inputs:
-            raise ValueError("an architecture needs an input group and a group that reads it")
+        self._check(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
+        for name, size in self.groups.items():
+            self._check(size >= 1, f"group {name!r} needs at least one unit, got {size}")
+        for link in self.links:
+            self._check_link(link)
+        self._check(bool(self.targets), "an architecture needs a link")
+        for name in self.targets:
+            for j in range(self.groups[name]):
+                self._check(bool(self.keys(name, j)), f"unit {j + 1} of {name!r} reads nothing")
+        sources = [name for name in self.groups if name not in self.targets]
+        last = [*self.groups][-1]
+        defaults = {
+            "groups": MappingProxyType(dict(self.groups)),
+            "shown": self.shown or tuple((name, 0) for name in sources),
+            "asked": self.asked or ((last, self.steps - 1),),
+        }
+        for attribute, value in defaults.items():
+            object.__setattr__(self, attribute, value)
+        self._check(bool(self.shown), "no group is shown the inputs: give shown")
+        for name, step in (*self.shown, *self.asked):
+            self._check(name in self.groups, f"there is no group {name!r}")
+            at = f"{name!r} at step {step}"
+            self._check(0 <= step < self.steps, f"{at} is not within the {self.steps} steps")
+        for name, step in self.asked:
+            self._check((name, step) not in self.shown, f"{name!r} is shown and asked for")
+            self._check(name in self.targets, f"no link leads to {name!r}, which is asked for")
+
+    def _check_link(self, link: Link) -> None:
+        text = f"the link from {link.source!r} to {link.target!r}"
+        for name in (link.source, link.target):
+            self._check(name in self.groups, f"{text}: there is no group {name!r}")
+        self._check(link.delay >= 0, f"{text}: the delay must be at least 0, got {link.delay}")
+        order = [*self.groups]
+        if link.delay:
+            self._check(self.steps > 1, f"{text} has a delay, but there is one step")
+            return
+        source, target = order.index(link.source), order.index(link.target)
+        later = [pair for pair in self.pairs(link) if pair[0] >= pair[1]]
+        self._check(
+            source < target or (source == target and not later),
+            f"{text} must come from an earlier unit, or have a delay",
+        )
+
+    def _check(self, fine: bool, message: str) -> None:
+        if not fine:
+            raise ValueError(message)
 
     @property
-    def inputs(self) -> tuple[Group, ...]:
-        """The groups that hold the inputs."""
-        return tuple(group for group in self.groups if not group.reads)
+    def targets(self) -> list[str]:
+        """The groups that links lead to, in the order of the groups."""
+        found = {link.target for link in self.links}
+        return [name for name in self.groups if name in found]
 
     @property
-    def layers(self) -> tuple[Group, ...]:
-        """The groups that read others."""
-        return tuple(group for group in self.groups if group.reads)
+    def inputs(self) -> int:
+        """How many numbers a pattern shows."""
+        return sum(self.groups[name] for name, _ in self.shown)
 
-    def fan_in(self, layer: Group) -> int:
-        """Return how many units ``layer`` reads."""
-        return sum(map(self.size, layer.reads))
+    @property
+    def outputs(self) -> int:
+        """How many numbers a pattern asks for."""
+        return sum(self.groups[name] for name, _ in self.asked)
 
-    def size(self, name: str) -> int:
-        """Return how many units the group ``name`` has."""
-        return next(group.size for group in self.groups if group.name == name)
+    def pairs(self, link: Link) -> list[tuple[int, int]]:
+        """Return the units that a link joins."""
+        sizes = range(self.groups[link.source]), range(self.groups[link.target])
+        return [(i, j) for j in sizes[1] for i in sizes[0] if link.weight(i, j) is not None]
+
+    def keys(self, target: str, j: int) -> dict[Read, Key]:
+        """Return what unit ``j`` of a group reads, and the keys of the weights: each link's own."""
+        return {
+            Read(link.source, i, link.delay): (number, key)
+            for number, link in enumerate(self.links)
+            if link.target == target
+            for i in range(self.groups[link.source])
+            if (key := link.weight(i, j)) is not None
+        }
+
+    def reads(self, target: str) -> list[Read]:
+        """Return all units that some unit of ``target`` reads, link by link."""
+        return [
+            Read(link.source, i, link.delay)
+            for link in self.links
+            if link.target == target
+            for i in sorted({i for i, _ in self.pairs(link)})
+        ]
 
     def __str__(self) -> str:
         rank: dict[str, int] = {}
-        for group in self.groups:
-            rank[group.name] = 1 + max((rank[name] for name in group.reads), default=-1)
+        order = [*self.groups]
+        for name in order:
+            before = [link.source for link in self.links if link.target == name]
+            known = [rank[source] for source in before if source in rank and source != name]
+            rank[name] = 1 + max(known, default=-1)
         sides = [
-            " + ".join(
-                f"{group.size} {group.name}" for group in self.groups if rank[group.name] == r
-            )
+            " + ".join(f"{self.groups[name]} {name}" for name in order if rank[name] == r)
             for r in range(max(rank.values()) + 1)
         ]
-        return " -> ".join(sides)
+        steps = f", {self.steps} steps" if self.steps > 1 else ""
+        return " -> ".join(sides) + steps
 
 
-class FeedForward(Module):
-    """A network of logistic units, called with the inputs of all input groups in their order.
+class Read(NamedTuple):
+    """What a unit reads: a unit of a group, some steps ago."""
+
+    group: str
+    unit: int
+    delay: int
+
+
+def layered(*groups: tuple[str, int]) -> Architecture:
+    """Return groups, each of which reads all units of the one before it."""
+    names = [name for name, _ in groups]
+    links = tuple(Link(a, b) for a, b in pairwise(names))
+    return Architecture(dict(groups), links)
+
+
+class UnitGroup(Module):
+    """The units of a group: a neuron each, and what each of them reads, place by place."""
+
+    def __init__(self, neurons: list[Neuron], reads: list[list[Read]]) -> None:
+        self.neurons = neurons
+        self.reads = reads
+
+    def weight(self, j: int, read: Read) -> Value | None:
+        """Return the weight by which unit ``j`` reads another one, None if it does not."""
+        places = self.reads[j]
+        return self.neurons[j].weights[places.index(read)] if read in places else None
+
+
+class Network(Module):
+    """A network of logistic units, called with the inputs that a pattern shows.
 
     Weights start uniform within ±initial_range, biases within ±initial_bias_range. A call returns
-    the outputs of the last group. Each unit is y_j = 1 / (1 + exp(-x_j)), where x_j is the sum of
-    all y_i w_ji and a bias (Nature 323, eqs. 1, 2).
+    the outputs that a pattern asks for. Each unit is y_j = 1 / (1 + exp(-x_j)), where x_j is the
+    sum of all y_i w_ji and a bias (Nature 323, eqs. 1, 2).
     """
 
     def __init__(
@@ -95,36 +217,72 @@ class FeedForward(Module):
         rng: random.Random,
     ) -> None:
         self.architecture = architecture
-        self.layers = {
-            group.name: Layer(
-                architecture.fan_in(group),
-                group.size,
-                "sigmoid",
-                initializer=uniform(initial_range),
-                bias_initializer=uniform(initial_bias_range),
-                rng=rng,
-            )
-            for group in architecture.layers
-        }
-        self._input_size = sum(group.size for group in architecture.inputs)
+        self.layers: dict[str, UnitGroup] = {}
+        draw, draw_bias = uniform(initial_range), uniform(initial_bias_range)
+        known: dict[Key, Value] = {}
+
+        def weight(key: Key, initial: Callable[..., float]) -> Value:
+            if key not in known:
+                known[key] = Value(initial(rng, 1, 1))
+            return known[key]
+
+        for name in architecture.targets:
+            self.layers[name] = group = UnitGroup([], [])
+            for j in range(architecture.groups[name]):
+                keys = architecture.keys(name, j)
+                neuron = Neuron(len(keys), "sigmoid", initializer=zeros, rng=rng)
+                neuron.weights = [weight(key, draw) for key in keys.values()]
+                bias = architecture.bias(name, j)
+                neuron.bias = constant(0.0) if bias is None else weight(("bias", bias), draw_bias)
+                group.neurons.append(neuron)
+                group.reads.append([*keys])
 
     def __call__(self, inputs: Inputs) -> list[Value]:
-        return self._run(inputs)[self.architecture.groups[-1].name]
+        states = self._run(inputs)
+        return [v for name, step in self.architecture.asked for v in states[step][name]]
 
     def __repr__(self) -> str:
-        return f"FeedForward({self.architecture})"
+        return f"Network({self.architecture})"
 
-    def activities(self, inputs: Inputs) -> dict[str, list[float]]:
-        """Return the activities of the units, by the names of their groups."""
-        return {name: [v.data for v in values] for name, values in self._run(inputs).items()}
+    def activities(self, inputs: Inputs, step: int = -1) -> dict[str, list[float]]:
+        """Return the activities of the units by group, at the last step or at another one."""
+        state = self._run(inputs)[step]
+        return {name: [v.data for v in values] for name, values in state.items()}
 
-    def _run(self, inputs: Inputs) -> dict[str, list[Value]]:
-        rest = input_values(inputs, self._input_size, "this network")
-        values: dict[str, list[Value]] = {}
-        for group in self.architecture.groups:
-            if group.reads:
-                read = [value for name in group.reads for value in values[name]]
-                values[group.name] = self.layers[group.name].outputs(read)
-            else:
-                values[group.name], rest = rest[: group.size], rest[group.size :]
+    def _run(self, inputs: Inputs) -> list[dict[str, list[Value]]]:
+        """Return the activities at each step by group."""
+        net = self.architecture
+        rest = input_values(inputs, net.inputs, "this network")
+        shown: dict[At, list[Value]] = {}
+        for name, step in net.shown:
+            shown[name, step], rest = rest[: net.groups[name]], rest[net.groups[name] :]
+        states: list[dict[str, list[Value]]] = []
+        for step in range(net.steps):
+            states.append({})
+            for name, size in net.groups.items():
+                if (name, step) in shown:
+                    values = shown[name, step]
+                elif name in self.layers:
+                    values = self._computed(name, states)
+                else:
+                    values = [constant(0.0)] * size
+                states[-1][name] = values
+        return states
+
+    def _computed(self, name: str, states: Sequence[dict[str, list[Value]]]) -> list[Value]:
+        """Return the activities of a group at the last of ``states``, which is being computed."""
+        units, values = self.layers[name], list[Value]()
+        states[-1][name] = values  # which grows: a unit may read those before it
+        before = [constant(self.architecture.start)]
+
+        def read(one: Read) -> Value:
+            step = len(states) - 1 - one.delay
+            return states[step][one.group][one.unit] if step >= 0 else before[0]
+
+        first = units.reads[0]
+        if all(reads == first for reads in units.reads):
+            values += responses(units.neurons, [read(one) for one in first])
+        else:
+            for neuron, reads in zip(units.neurons, units.reads):
+                values += responses([neuron], [read(one) for one in reads])
         return values

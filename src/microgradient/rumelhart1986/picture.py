@@ -36,7 +36,6 @@ def figure_of(trial: Trial) -> Any:
     """Return a matplotlib figure of ``trial``."""
     from matplotlib.figure import Figure
 
-    layers = trial.network.layers
     probes = trial.experiment.probes
     figure = Figure(figsize=(11, 9), layout="constrained")
     parts: Any = figure.subfigures(3, 1, height_ratios=(1, 1.3, 1.2))
@@ -50,16 +49,13 @@ def figure_of(trial: Trial) -> Any:
         fontsize=9,
     )
     _errors(top.subplots(), trial)
-    groups = trial.network.architecture.layers
-    matrices = [
-        [[n.bias.data, *(w.data for w in n.weights)] for n in layers[group.name].neurons]
-        for group in groups
-    ]
+    groups = [*trial.network.layers]
+    matrices = [report.matrix_of(trial, group) for group in groups]
     ratios = [max(3, len(matrix[0])) for matrix in matrices]
     for axes, group, matrix in zip(_row(middle, len(groups), ratios), groups, matrices):
         across = ["bias", *report.names_of_inputs(trial, group)]
-        _hinton(axes, matrix, across, report.names_of_units(trial, group.name))
-        axes.set_title(f"to {group.name}", fontsize=9)
+        _hinton(axes, matrix, across, report.names_of_units(trial, group))
+        axes.set_title(f"to {group}", fontsize=9)
     for axes, probe in zip(
         _row(bottom, len(probes), [len(p.patterns) for p in probes]), probes, strict=True
     ):
@@ -85,13 +81,17 @@ def _errors(axes: Any, trial: Trial) -> None:
     right.set_ylim(0, len(trial.training) * 1.05)
 
 
-def _hinton(axes: Any, matrix: list[list[float]], across: list[str], down: list[str]) -> None:
+def _hinton(
+    axes: Any, matrix: list[list[float | None]], across: list[str], down: list[str]
+) -> None:
     """Draw squares with areas proportional to the weights, in the colours of their signs."""
     from matplotlib.patches import Rectangle
 
-    largest = max(abs(w) for row in matrix for w in row) or 1.0
+    largest = max(abs(w) for row in matrix for w in row if w is not None) or 1.0
     for y, row in enumerate(matrix):
         for x, weight in enumerate(row):
+            if weight is None:
+                continue
             side = 0.95 * (abs(weight) / largest) ** 0.5
             color = _POSITIVE if weight > 0 else _NEGATIVE
             axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, color=color, lw=0))

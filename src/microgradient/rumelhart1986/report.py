@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from microgradient.rumelhart1986.experiment import SETTINGS, Claim, Experiment, Recipe, Variant
-from microgradient.rumelhart1986.network import Group
 from microgradient.rumelhart1986.trial import Trial
 
 _MANY = 8  # a table with more columns shows one decimal, to fit a terminal
@@ -110,17 +109,13 @@ def comparison(trial: Trial) -> TextTable:
 
 def weights(trial: Trial) -> list[TextTable]:
     """Return the weights of every layer, its units across or down: whichever takes less width."""
-    net = trial.network.architecture
     tables = []
-    for group in net.layers:
-        matrix = [
-            [neuron.bias.data, *(w.data for w in neuron.weights)]
-            for neuron in trial.network.layers[group.name].neurons
-        ]
-        inputs = names_of_inputs(trial, group)
-        units = names_of_units(trial, group.name)
-        title = f"Weights to {group.name} from {' and '.join(group.reads)}"
-        if group.size <= len(inputs):
+    for name in trial.network.layers:
+        matrix, units = matrix_of(trial, name), names_of_units(trial, name)
+        inputs = names_of_inputs(trial, name)
+        reads = trial.network.architecture.reads(name)
+        title = f"Weights to {name} from {' and '.join(dict.fromkeys(r.group for r in reads))}"
+        if len(units) <= len(inputs):
             columns = [list(column) for column in zip(*matrix)]
             tables.append(_matrix(title, units, ["bias", *inputs], columns))
         else:
@@ -128,19 +123,37 @@ def weights(trial: Trial) -> list[TextTable]:
     return tables
 
 
-def names_of_inputs(trial: Trial, layer: Group) -> list[str]:
-    """Return the names of the units that ``layer`` reads, group by group."""
-    return [name for group in layer.reads for name in names_of_units(trial, group)]
+def matrix_of(trial: Trial, group: str) -> list[list[float | None]]:
+    """Return bias and weights of each unit of a group; None where there is no link."""
+    units, reads = trial.network.layers[group], trial.network.architecture.reads(group)
+    found = []
+    for j, neuron in enumerate(units.neurons):
+        weights = [units.weight(j, read) for read in reads]
+        found.append([neuron.bias.data, *(w if w is None else w.data for w in weights)])
+    return found
+
+
+def names_of_inputs(trial: Trial, group: str) -> list[str]:
+    """Return the names of the units that a group reads, link by link."""
+    reads = trial.network.architecture.reads(group)
+    before = {0: "", 1: " a step ago"}
+    return [
+        names_of_units(trial, read.group)[read.unit]
+        + before.get(read.delay, f" {read.delay} steps ago")
+        for read in reads
+    ]
 
 
 def names_of_units(trial: Trial, group: str) -> list[str]:
     """Return the names of the units of a group: those the experiment gives, or else numbers."""
     given = trial.experiment.unit_names.get(group)
-    size = trial.network.architecture.size(group)
+    size = trial.network.architecture.groups[group]
     return list(given or (f"{group} {i + 1}" for i in range(size)))
 
 
-def _matrix(title: str, across: list[str], down: list[str], rows: list[list[float]]) -> TextTable:
+def _matrix(
+    title: str, across: list[str], down: list[str], rows: Sequence[Sequence[float | None]]
+) -> TextTable:
     """Return a table with short headings: the numbers alone if all names share one word."""
     words = {name.rpartition(" ")[0] for name in across if name != "bias"}
     heads = [name.rpartition(" ")[2] if len(words) == 1 else name for name in across]
@@ -160,7 +173,7 @@ def codes(trial: Trial) -> list[TextTable]:
             activities = trial.network.activities(pattern.inputs)
             output = activities["output"] if len(activities["output"]) == 1 else []
             rows.append((pattern.name, *_numbers(activities[probe.group] + output)))
-        size = trial.network.architecture.size(probe.group)
+        size = trial.network.architecture.groups[probe.group]
         columns = [f"unit {i + 1}" for i in range(size)]
         if len(rows[0]) > size + 1:
             columns.append("output")
@@ -195,8 +208,8 @@ def changed_settings(recipe: Recipe, default: Recipe) -> str:
     )
 
 
-def _numbers(xs: Sequence[float], digits: int = 2) -> list[str]:
-    return [f"{x:.{digits}f}" if abs(x) < 1e4 else f"{x:.2g}" for x in xs]
+def _numbers(xs: Sequence[float | None], digits: int = 2) -> list[str]:
+    return ["" if x is None else f"{x:.{digits}f}" if abs(x) < 1e4 else f"{x:.2g}" for x in xs]
 
 
 def _count(n: int | None) -> str:

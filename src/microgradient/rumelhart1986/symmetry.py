@@ -13,7 +13,7 @@ from microgradient.rumelhart1986.experiment import (
     Recipe,
     Variant,
 )
-from microgradient.rumelhart1986.network import Architecture, Group
+from microgradient.rumelhart1986.network import layered
 
 PATTERNS = tuple(
     NamedPattern("".join(map(str, bits)), tuple(map(float, bits)), (float(bits == bits[::-1]),))
@@ -21,9 +21,7 @@ PATTERNS = tuple(
 )
 SYMMETRIC = tuple(p for p in PATTERNS if p.targets == (1.0,))
 SHOWN = SYMMETRIC + tuple(p for p in PATTERNS if sum(p.inputs) == 1)
-ARCHITECTURE = Architecture(
-    (Group("input", 6), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))
-)
+ARCHITECTURE = layered(("input", 6), ("hidden", 2), ("output", 1))
 _SURVEY_PAGE = (Claim("learns in", "about 1,208 epochs", "agrees with PDP; Nature has 1,425"),)
 
 AS_IN_NATURE = Variant(

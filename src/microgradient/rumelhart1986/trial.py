@@ -12,6 +12,7 @@ from microgradient.nn.training.history import History
 from microgradient.nn.training.loop import train
 from microgradient.nn.training.objective import Loss, Pattern, count_right
 from microgradient.nn.training.plan import within
+from microgradient.rumelhart1986.bounded import FREE, BoundedMomentum
 from microgradient.rumelhart1986.experiment import (
     SETTINGS,
     Experiment,
@@ -19,7 +20,7 @@ from microgradient.rumelhart1986.experiment import (
     Recipe,
     Variant,
 )
-from microgradient.rumelhart1986.network import FeedForward
+from microgradient.rumelhart1986.network import Network
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Trial:
     variant: Variant
     recipe: Recipe
     seed: int
-    network: FeedForward
+    network: Network
     history: History
     training: tuple[NamedPattern, ...]
     test: tuple[NamedPattern, ...]
@@ -62,7 +63,7 @@ def run(
     seed: int = 1986,
     settings: Mapping[str, object] | None = None,
     progress: bool | None = None,
-    on_sweep: Callable[[FeedForward, History], object] | None = None,
+    on_sweep: Callable[[Network, History], object] | None = None,
     backend: str = "auto",
 ) -> Trial:
     """Train a network of ``experiment`` and return the :class:`Trial`.
@@ -77,16 +78,17 @@ def run(
     chosen = _variant(experiment, variant)
     recipe = _with_settings(chosen.recipe, settings or {})
     rng = random.Random(seed)
-    test = tuple(rng.sample(experiment.patterns, experiment.held_out))
+    test = _held_out(experiment, rng)
     training = tuple(p for p in experiment.patterns if p not in test)
-    network = FeedForward(chosen.architecture, recipe.initial_range, recipe.initial_bias_range, rng)
+    network = Network(chosen.architecture, recipe.initial_range, recipe.initial_bias_range, rng)
+    optimizer = _optimizer(network, recipe)
     patterns = [_as_trained(pattern, recipe) for pattern in training]
     criterion = within(recipe.tolerance)
     history = train(
         network,
         patterns,
         loss=_loss(recipe),
-        optimizer=Momentum(network.parameters(), recipe.rate, recipe.momentum, recipe.decay),
+        optimizer=optimizer,
         sweeps=recipe.sweeps,
         update=recipe.update,
         criterion=criterion,
@@ -130,6 +132,26 @@ def _with_settings(recipe: Recipe, settings: Mapping[str, object]) -> Recipe:
         )
     sources = {**recipe.sources, **dict.fromkeys(settings, "set for this run")}
     return replace(recipe, **settings, sources=sources)  # type: ignore[arg-type]
+
+
+def _held_out(experiment: Experiment, rng: random.Random) -> tuple[NamedPattern, ...]:
+    chosen = experiment.held_out
+    if isinstance(chosen, int):
+        return tuple(rng.sample(experiment.patterns, chosen))
+    return tuple(pattern for pattern in experiment.patterns if pattern.name in chosen)
+
+
+def _optimizer(network: Network, recipe: Recipe) -> Momentum:
+    """Return the optimizer of a recipe; biases beyond its bound are brought to the bound."""
+    parameters, most = network.parameters(), recipe.bias_at_most
+    settings = recipe.rate, recipe.momentum, recipe.decay
+    if most == float("inf"):
+        return Momentum(parameters, *settings)
+    biases = {n.bias for units in network.layers.values() for n in units.neurons}
+    for bias in biases:
+        bias.data = min(bias.data, most)
+    bounds = [most if parameter in biases else FREE for parameter in parameters]
+    return BoundedMomentum(parameters, *settings, bounds)
 
 
 def _as_trained(pattern: NamedPattern, recipe: Recipe) -> Pattern:

@@ -1,6 +1,7 @@
 """Exclusive or, the smallest problem that needs a hidden unit: PDP vol. 1, ch. 8, pp. 330-334."""
 
 from microgradient.rumelhart1986.experiment import (
+    COMMON,
     OURS,
     PDP8,
     Claim,
@@ -10,27 +11,19 @@ from microgradient.rumelhart1986.experiment import (
     Recipe,
     Variant,
 )
-from microgradient.rumelhart1986.network import Architecture, Group
+from microgradient.rumelhart1986.network import Architecture, Link, layered
 
 PATTERNS = tuple(
     NamedPattern(f"{a}{b}", (float(a), float(b)), (float(a != b),)) for a in (0, 1) for b in (0, 1)
 )
 
 _COMMON = {
-    "update": f'{PDP8}, eq. 16: "n indexes the presentation number"',
-    "momentum": f'{PDP8}, p. 330: "In most of our simulations α was about 0.9"',
-    "off": f'{PDP8}, p. 329: "we typically use the values of 0.1 and 0.9 as the targets"',
-    "on": f"{PDP8}, p. 329",
-    "initial_range": f"{OURS}: ±1 comes nearest to the counts on p. 334",
-    "initial_bias_range": OURS,
+    **COMMON,
     "tolerance": f"{PDP8}, p. 333: error 0.01 per pattern, read as the squared error",
-    "sweeps": OURS,
 }
 
 TWO_HIDDEN = Variant(
-    Architecture(
-        (Group("input", 2), Group("hidden", 2, ("input",)), Group("output", 1, ("hidden",)))
-    ),
+    layered(("input", 2), ("hidden", 2), ("output", 1)),
     Recipe(
         update="presentation",
         rate=0.25,
@@ -57,7 +50,8 @@ TWO_HIDDEN = Variant(
 
 ONE_HIDDEN = Variant(
     Architecture(
-        (Group("input", 2), Group("hidden", 1, ("input",)), Group("output", 1, ("input", "hidden")))
+        {"input": 2, "hidden": 1, "output": 1},
+        (Link("input", "hidden"), Link("input", "output"), Link("hidden", "output")),
     ),
     Recipe(
         update="presentation",
