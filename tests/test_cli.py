@@ -66,6 +66,14 @@ def test_all_writes_a_picture_for_each(tmp_path, capsys):
     assert "held-out patterns right" in " ".join(shown.split())
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_trained_and_drawn(name, tmp_path, capsys):
+    plot = tmp_path / "p.png"
+    assert main(["train", name, "--sweeps", "1", "--plot", str(plot)]) == 1
+    assert EXPERIMENTS[name].title in capsys.readouterr().out
+    assert plot.stat().st_size > 10_000
+
+
 def test_describe_gives_each_setting_its_source(capsys):
     assert main(["describe"]) == 0
     shown = " ".join(capsys.readouterr().out.split())

@@ -171,7 +171,8 @@ def codes(trial: Trial) -> list[TextTable]:
         rows = []
         for pattern in probe.patterns:
             activities = trial.network.activities(pattern.inputs)
-            output = activities["output"] if len(activities["output"]) == 1 else []
+            outputs = activities[trial.network.architecture.asked[-1][0]]
+            output = outputs if len(outputs) == 1 else []
             rows.append((pattern.name, *_numbers(activities[probe.group] + output)))
         size = trial.network.architecture.groups[probe.group]
         columns = [f"unit {i + 1}" for i in range(size)]
