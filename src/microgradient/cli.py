@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from microgradient import __version__
 from microgradient.engine.native import description
-from microgradient.files import check_writable
+from microgradient.files import check_writable, write_file
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training.loop import TrainingDiverged
 from microgradient.nn.training.plan import BACKENDS
@@ -29,6 +29,8 @@ from microgradient.rumelhart1986 import (
     report,
     run,
 )
+from microgradient.rumelhart1986.reproduce import Outcomes, reproduce
+from microgradient.rumelhart1986.three_numbers import markdown
 from microgradient.streams import Stream, spelled
 from microgradient.view.text.tables import Table
 from microgradient.view.training.frame import curve
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     out, err = Stream("stdout"), Stream("stderr")
-    command = _train if options.command == "train" else _describe
+    command = {"train": _train, "reproduce": _reproduce, "describe": _describe}[options.command]
     try:
         status = command(options, out)
         out.flush()
@@ -124,6 +126,25 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="what runs the training (default auto: compile it where that saves time)",
     )
+    reproduce = commands.add_parser(
+        "reproduce", help="train many seeds of the experiments, and compare them with the originals"
+    )
+    reproduce.add_argument(
+        "names", choices=EXPERIMENTS, metavar="NAME", nargs="*", help="all, if none is named"
+    )
+    reproduce.add_argument(
+        "--seeds", type=_count, default=30, help="how many initial networks each (default 30)"
+    )
+    reproduce.add_argument(
+        "--jobs", type=_count, help="threads or processes (default: one for each processor)"
+    )
+    reproduce.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("reproduction"),
+        help="where outcomes are kept, and the report is written; what is there is not run again",
+    )
     describe = commands.add_parser(
         "describe", help="show architectures and recipes with their sources"
     )
@@ -181,6 +202,27 @@ def _run(experiment: Experiment, options: argparse.Namespace, settings: dict[str
             on_sweep=show,
             backend=options.backend,
         )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _reproduce(options: argparse.Namespace, out: Stream) -> int:
+    experiments = [EXPERIMENTS[name] for name in options.names or EXPERIMENTS]
+    jobs, folder = options.jobs or os.cpu_count() or 1, options.out
+    stopped = False
+    try:
+        reproduce(experiments, options.seeds, jobs, folder, lambda text: _say(text, out))
+    except KeyboardInterrupt:
+        stopped = True
+    table = markdown(experiments, Outcomes(folder), options.seeds)
+    write_file(folder / "report.md", table.encode())
+    again = "; the same command goes on from there" if stopped else ""
+    _say(f"Report: {folder / 'report.md'}{again}", out)
+    return 130 if stopped else 0
 
 
 def _describe(options: argparse.Namespace, out: Stream) -> int:

@@ -12,7 +12,6 @@ import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import NamedTuple
 
 from microgradient.engine.value import Value, constant
@@ -83,7 +82,7 @@ class Architecture:
         sources = [name for name in self.groups if name not in self.targets]
         last = [*self.groups][-1]
         defaults = {
-            "groups": MappingProxyType(dict(self.groups)),
+            "groups": dict(self.groups),
             "shown": self.shown or tuple((name, 0) for name in sources),
             "asked": self.asked or ((last, self.steps - 1),),
         }

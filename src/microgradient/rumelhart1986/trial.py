@@ -77,23 +77,20 @@ def run(
     """
     chosen = _variant(experiment, variant)
     recipe = _with_settings(chosen.recipe, settings or {})
-    rng = random.Random(seed)
-    test = _held_out(experiment, rng)
-    training = tuple(p for p in experiment.patterns if p not in test)
-    network = Network(chosen.architecture, recipe.initial_range, recipe.initial_bias_range, rng)
-    optimizer = _optimizer(network, recipe)
-    patterns = [_as_trained(pattern, recipe) for pattern in training]
+    network, training, test = begun(experiment, chosen, recipe, seed)
+    optimizer = optimizer_of(network, recipe)
+    patterns = [trained_pattern(pattern, recipe) for pattern in training]
     criterion = within(recipe.tolerance)
     history = train(
         network,
         patterns,
-        loss=_loss(recipe),
+        loss=chosen_loss(recipe),
         optimizer=optimizer,
         sweeps=recipe.sweeps,
         update=recipe.update,
         criterion=criterion,
         stop_when_met=recipe.stop_when_met,
-        schedule=_schedule(recipe),
+        schedule=schedule_of(recipe),
         progress=progress,
         description=experiment.name,
         on_sweep=on_sweep,
@@ -111,9 +108,20 @@ def run(
         right=count_right(network, patterns, criterion),
         beyond_margin=count_right(network, patterns, _beyond_margin),
         test_right=tuple(
-            p for p in test if count_right(network, [_as_trained(p, recipe)], criterion)
+            p for p in test if count_right(network, [trained_pattern(p, recipe)], criterion)
         ),
     )
+
+
+def begun(
+    experiment: Experiment, variant: Variant, recipe: Recipe, seed: int
+) -> tuple[Network, tuple[NamedPattern, ...], tuple[NamedPattern, ...]]:
+    """Return an untrained network, the patterns to train it with, and those held out."""
+    rng = random.Random(seed)
+    test = _held_out(experiment, rng)
+    training = tuple(p for p in experiment.patterns if p not in test)
+    ranges = recipe.initial_range, recipe.initial_bias_range
+    return Network(variant.architecture, *ranges, rng), training, test
 
 
 def _variant(experiment: Experiment, name: str | None) -> Variant:
@@ -141,7 +149,7 @@ def _held_out(experiment: Experiment, rng: random.Random) -> tuple[NamedPattern,
     return tuple(pattern for pattern in experiment.patterns if pattern.name in chosen)
 
 
-def _optimizer(network: Network, recipe: Recipe) -> Momentum:
+def optimizer_of(network: Network, recipe: Recipe) -> Momentum:
     """Return the optimizer of a recipe; biases beyond its bound are brought to the bound."""
     parameters, most = network.parameters(), recipe.bias_at_most
     settings = recipe.rate, recipe.momentum, recipe.decay
@@ -154,17 +162,20 @@ def _optimizer(network: Network, recipe: Recipe) -> Momentum:
     return BoundedMomentum(parameters, *settings, bounds)
 
 
-def _as_trained(pattern: NamedPattern, recipe: Recipe) -> Pattern:
+def trained_pattern(pattern: NamedPattern, recipe: Recipe) -> Pattern:
+    """Return inputs and trained targets of a pattern."""
     return pattern.inputs, [recipe.on if t > 0.5 else recipe.off for t in pattern.targets]
 
 
-def _loss(recipe: Recipe) -> Loss:
+def chosen_loss(recipe: Recipe) -> Loss:
+    """Return the loss of a recipe."""
     if recipe.loss == "margin":
         return lambda outputs, targets: margin_error(outputs, targets, recipe.off, recipe.on)
     return half_squared_error
 
 
-def _schedule(recipe: Recipe) -> dict[int, dict[str, float]]:
+def schedule_of(recipe: Recipe) -> dict[int, dict[str, float]]:
+    """Return the changes of rate and momentum, by the sweep before which they are made."""
     if not recipe.warmup_sweeps:
         return {}
     return {
