@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from microgradient.rumelhart1986.addition import ADDITION
 from microgradient.rumelhart1986.distributed import DISTRIBUTED
-from microgradient.rumelhart1986.encoder import ENCODER
+from microgradient.rumelhart1986.encoder import ENCODER, OTHER_ENCODERS
 from microgradient.rumelhart1986.experiment import Experiment as Experiment
 from microgradient.rumelhart1986.experiment import Recipe as Recipe
 from microgradient.rumelhart1986.family_trees import FAMILY_TREES
@@ -27,6 +27,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     experiment.name: experiment
     for experiment in (
         *FOUR,
+        *OTHER_ENCODERS,
         *PARITIES,
         DISTRIBUTED,
         ADDITION,

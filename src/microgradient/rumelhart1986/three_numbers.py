@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import quantiles
+from statistics import mean, quantiles
 
 from microgradient.rumelhart1986.experiment import Claim, Experiment
 from microgradient.rumelhart1986.reproduce import Outcomes, study_of
@@ -17,7 +17,7 @@ def markdown(experiments: Sequence[Experiment], results: Outcomes, seeds: int) -
     """Return a table in Markdown of the seeds below ``seeds`` that are there.
 
     "learned" has the number of seeds, and the interval of the rate; "sweeps" the median of those
-    that learned, its interval and, in brackets, the quartiles; "held out" the mean of right ones.
+    that learned, its interval, the quartiles and the mean; "held out" the mean of right ones.
     """
     rows = [_HEAD, tuple("---" for _ in _HEAD)]
     for experiment in experiments:
@@ -54,7 +54,10 @@ def _sweeps(sweeps: Sequence[int]) -> str:
         return ", ".join(f"{n:,}" for n in sweeps) or "-"
     first, middle, third = quantiles(sweeps, n=4, method="inclusive")
     low, high = median_interval(sweeps)
-    return f"{middle:,.0f}, {low:,.0f} to {high:,.0f} ({first:,.0f} to {third:,.0f})"
+    return (
+        f"{middle:,.0f}, {low:,.0f} to {high:,.0f} (quartiles {first:,.0f} and {third:,.0f}, "
+        f"mean {mean(sweeps):,.0f})"
+    )
 
 
 def _held_out(experiment: Experiment, found: Sequence[Outcome]) -> str:
@@ -63,6 +66,6 @@ def _held_out(experiment: Experiment, found: Sequence[Outcome]) -> str:
     if not count:
         return "-"
     counts: Mapping[int, int] = {k: sum(one.tested == k for one in found) for k in range(count + 1)}
-    mean = sum(one.tested for one in found) / len(found)
+    average = mean(one.tested for one in found)
     several = ", ".join(f"{k}: {n}" for k, n in counts.items() if n)
-    return f"{mean:.2f} of {count} ({several})"
+    return f"{average:.2f} of {count} ({several})"

@@ -1,5 +1,7 @@
 """Exclusive or, the smallest problem that needs a hidden unit: PDP vol. 1, ch. 8, pp. 330-334."""
 
+from dataclasses import replace
+
 from microgradient.rumelhart1986.experiment import (
     COMMON,
     OURS,
@@ -69,10 +71,35 @@ ONE_HIDDEN = Variant(
     "one hidden unit, and links from the inputs straight to the output",
 )
 
+
+def _chauvin(hidden: int, rate: float, sweeps: str, page_claims: tuple[Claim, ...] = ()) -> Variant:
+    """Return a network of Chauvin's study: P = 280 - 33 log2 H for H hidden units at rate .25."""
+    source = f"{PDP8}, p. 334"
+    recipe = replace(TWO_HIDDEN.recipe, rate=rate, sources={**_COMMON, "rate": source})
+    return Variant(
+        layered(("input", 2), ("hidden", hidden), ("output", 1)),
+        recipe,
+        (Claim("mean of many runs (Chauvin)", sweeps, source),),
+        f"{hidden} hidden units, rate {rate:g}",
+        survey_page=page_claims,
+    )
+
+
+_FOUR = (Claim("learns in", "1,230 epochs", "not in the original: Chauvin's law gives 214"),)
+
 XOR = Experiment(
     name="xor",
     title="Exclusive or",
     patterns=PATTERNS,
-    variants={"2-2-1": TWO_HIDDEN, "2-1-1": ONE_HIDDEN},
+    variants={
+        "2-2-1": TWO_HIDDEN,
+        "2-1-1": ONE_HIDDEN,
+        "2-4-1": _chauvin(4, 0.25, "214 sweeps by his law", _FOUR),
+        "2-8-1": _chauvin(8, 0.25, "181 sweeps by his law"),
+        "2-16-1": _chauvin(16, 0.25, "148 sweeps by his law"),
+        "2-32-1": _chauvin(32, 0.25, "about 120 sweeps"),
+        "2-8-1-slow": _chauvin(8, 0.1, "about 450 sweeps"),
+        "2-8-1-fast": _chauvin(8, 0.75, "about 68 sweeps"),
+    },
     probes=(Probe("hidden", PATTERNS),),
 )
