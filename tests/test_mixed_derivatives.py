@@ -82,3 +82,43 @@ def test_mixed_second_derivatives(name: str, backend: str) -> None:
             for j, wanted in enumerate(row):
                 assert got[i][j] == pytest.approx(wanted, rel=1e-13, abs=1e-20), (x, i, j)
                 assert got[i][j] == pytest.approx(got[j][i], rel=1e-13, abs=1e-20), (x, i, j)
+
+
+def by_static(x, w=(0.5, 2.0)):
+    return mg.grad(lambda x, w: (w[0] * x - 1.0) ** 2, argnums=1)(x, list(w))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        by_static,
+        lambda x: mg.grad(lambda w: (w[0] * x - 1.0) ** 2)([0.0, 1.0]),
+        lambda x: mg.grad(lambda w: (w[0] * x - 1.0) ** 2)([0.0, 2.0]),
+        lambda x: mg.jacobian(lambda z: [x * 2.0, z * z])(2.0),
+        lambda x: mg.jacfwd(lambda z: [x * 2.0, z * z])(2.0),
+        lambda x: mg.vjp(lambda a, b: x * 2.0 + b, 2.0, x)[1](1.0),
+        lambda x: mg.jvp(lambda a, b: a * x**2.0 + 0.0 * b, (1.0, 2.0), (0.0, 1.0)),
+        lambda x: mg.grad(lambda z: x * mg.where(z > 1.0, z * z, -z))(2.0),
+        lambda x: mg.grad(lambda z: mg.where(z > 1.0, z * z, -z))(2.0) * x,
+        lambda x: mg.grad(lambda z: mg.where(z > 1.0, x, -x))(2.0),
+        lambda x: mg.grad(lambda z: mg.detach(z) * x)(2.0),
+        lambda x: mg.derivative(lambda z: z**3 * x, 2)(2.0),
+        lambda x: mg.grad(lambda y: mg.grad(lambda z: z * y + x)(2.0) * y)(x),
+    ],
+)
+@pytest.mark.parametrize("backend", ["python", "table", "llvm"], indirect=True)
+def test_a_variable_at_a_known_number_is_no_constant_of_that_value(f, backend):
+    """Such a variable may meet no symbol, and its number stand elsewhere in the program too."""
+    assert mg.compile(f, backend=backend)(3.0) == f(3.0)
+
+
+@pytest.mark.parametrize("backend", ["python", "table", "llvm"], indirect=True)
+def test_a_hypotenuse_of_several(backend):
+    def f(x):
+        return mg.hypot(*x)
+
+    assert mg.grad(f)([1.0, 2.0, 2.0]) == pytest.approx([1 / 3, 2 / 3, 2 / 3], rel=1e-15)
+    assert mg.grad(f)([0.0, 0.0, 0.0]) == [0.0, 0.0, 0.0]
+    compiled = mg.compile(mg.hessian(f), backend=backend)([1.0, 2.0, 2.0])
+    for row, expected in zip(compiled, mg.hessian(f)([1.0, 2.0, 2.0])):
+        assert row == pytest.approx(expected, rel=1e-14)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -106,3 +108,54 @@ def test_a_fault_of_code_generation_is_raised_where_it_belongs(monkeypatch):
     monkeypatch.setenv("MICROGRADIENT_CACHE", "off")
     with pytest.raises(RuntimeError, match="no such instruction"):
         mg.compile(lambda x: mg.sin(x) + 0.123, backend="llvm")(1.0)
+
+
+SCRIPT = """
+import os, signal, sys, threading, time
+from microgradient.compiler.patience import interruptible
+
+def library():  # what no signal interrupts
+    begun.set()
+    interrupted.wait(60)
+    time.sleep(0.3)
+    print("the library has ended", flush=True)
+
+begun, interrupted = threading.Event(), threading.Event()
+threading.Thread(target=lambda: (begun.wait(), os.kill(os.getpid(), signal.SIGINT))).start()
+try:
+    interruptible(library)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    interrupted.set()
+"""
+FORK = """
+if os.fork() == 0:
+    print("child", flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+def ran(script):
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_python_waits_at_its_end_for_what_was_interrupted():
+    """LLVM would be found in the middle of its work by its own destructors."""
+    assert ran(SCRIPT) == ["interrupted", "the library has ended"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_waits_for_what_was_interrupted():
+    assert ran(SCRIPT + FORK) == ["interrupted", "the library has ended", "child"]
+
+
+def test_compiling_works_as_the_interpreter_ends():
+    script = (
+        "import atexit, microgradient as mg\n"
+        "c = mg.compile(lambda x: x * x)\n"
+        "atexit.register(lambda: print(c(3.0)))\n"
+    )
+    assert ran(script) == ["9.0"]

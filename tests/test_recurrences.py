@@ -141,6 +141,32 @@ def test_long_sums_are_loops(f):
     assert sizes[1] < 1.1 * sizes[0]  # the ends of the sum differ from the rest
 
 
+def from_the_right(x):
+    total = x[-1]
+    for v in reversed(x[:-1]):
+        total = v + total
+    return total
+
+
+def in_pairs(x):
+    while len(x) > 1:
+        x = [x[i] + x[i + 1] if i + 1 < len(x) else x[i] for i in range(0, len(x), 2)]
+    return x[0]
+
+
+@pytest.mark.parametrize("f", [sum, from_the_right, in_pairs])
+@pytest.mark.parametrize("n", [20, 30, 300])
+def test_a_sum_is_added_in_the_order_in_which_it_is_written(f, n):
+    """To the last bit: that a small number comes first, or a large one cancels, is on purpose."""
+    compiled = mg.compile(f, backend="llvm")
+    for seed in range(3):
+        rng = random.Random(seed)
+        point = [rng.uniform(-1, 1) * 10 ** rng.randint(-3, 3) for _ in range(n)]
+        assert compiled(point) == f(point)
+    huge = [1e308, 1e308, -1e308, *[0.0] * (n - 3)]
+    assert compiled(huge) == f(huge)
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3).map(lambda x: (x,)))))
 def test_repetitions_give_the_sequence_back(items):
     made = []

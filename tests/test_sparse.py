@@ -183,3 +183,31 @@ def test_scipy_is_asked_for_in_one_sentence(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "scipy.sparse", None)
     with pytest.raises(ImportError, match=r"pip install 'microgradient\[sparse\]'"):
         mg.hessian(rosenbrock, sparse=True)([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda s: s @ np.ones(9),
+        lambda s: np.ones((1, 11)) @ s,
+        lambda s: s.sum(),
+        lambda s: s.toarray(),
+        lambda s: s[0, 0],
+        lambda s: 2 * s + s,
+        lambda s: [*s],
+    ],
+)
+def test_within_compiled_code_it_can_only_be_returned(use):
+    sparse = mg.jacobian(residuals, sparse=True)
+    with pytest.raises(TypeError, match="can only be returned; compute with it outside"):
+        mg.compile(lambda x: use(sparse(x)))(point(9))
+
+
+def test_an_anomaly_is_named():
+    def f(x):
+        return [x[1], mg.sqrt(x[0])]
+
+    with mg.detect_anomaly():
+        with pytest.raises(FloatingPointError, match="sqrt"):
+            mg.jacobian(f, sparse=True)([0.0, 1.0])
+        assert mg.jacobian(f, sparse=True)([4.0, 1.0]).toarray().tolist() == [[0, 1], [0.25, 0]]

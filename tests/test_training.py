@@ -541,3 +541,23 @@ def test_a_second_ctrl_c_while_the_first_is_handled_keeps_whole_sweeps(second, m
         assert _train(model, optimizer=optimizer).stopped == "interrupted"
     _train(twin, sweeps=2)
     assert model.state_dict() == twin.state_dict()
+
+
+@pytest.mark.parametrize("backend", ["eager", "python", "llvm"])
+def test_the_first_sweep_leaves_no_steps_behind(backend):
+    """Adam's bias correction depends on them."""
+    model = nn.MLP(1, [1], "tanh", rng=0)
+    optimizer = nn.Adam(model.parameters(), 1e200)
+    patterns = [([1.0], [1.0]), ([0.5], [-1.0]), ([0.2], [0.3])]
+    with pytest.raises(nn.TrainingDiverged):
+        nn.train(
+            model,
+            patterns,
+            loss=nn.half_squared_error,
+            optimizer=optimizer,
+            sweeps=2,
+            update=1,
+            backend=backend,
+        )
+    assert optimizer.steps == 0
+    assert optimizer.means == [0.0, 0.0]

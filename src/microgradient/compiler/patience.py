@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,7 +22,8 @@ def compiling(what: str, work: Callable[..., T], /, *args: Any) -> T:
     """
     notice = threading.Timer(_SECONDS, _say, (what,))
     notice.daemon = True
-    notice.start()
+    with suppress(RuntimeError):  # as the interpreter ends, no thread can be started
+        notice.start()
     try:
         return without_collector(work, *args)
     finally:
@@ -38,7 +40,8 @@ def interruptible(work: Callable[[], T]) -> T:
     """Return ``work()``, called in another thread, so that Ctrl-C need not wait for its end.
 
     For calls into libraries, which no signal interrupts: after Ctrl-C they go on until they end,
-    and nobody takes their result.
+    and nobody takes their result. Python does not end before, nor fork: the library would be found
+    in the middle of its work, with its locks held.
     """
     outcome: list[T] = []
     faults: list[BaseException] = []
@@ -48,10 +51,34 @@ def interruptible(work: Callable[[], T]) -> T:
             outcome.append(work())
         except BaseException as fault:
             faults.append(fault)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join()
+    ended = threading.Event()  # a join that is interrupted takes the thread for ended (3.11)
+    thread = threading.Thread(target=run)  # no daemon: Python waits for it at its end
+    try:
+        try:
+            thread.start()
+        except RuntimeError:  # as the interpreter ends
+            return work()
+        ended.wait()
+    except BaseException:  # Ctrl-C may come before ``start`` has returned
+        _left_behind.append(thread)
+        raise
     if faults:
         raise faults[0]
     return outcome[0]
+
+
+_left_behind: list[threading.Thread] = []
+
+
+def _wait() -> None:
+    """Wait for what Ctrl-C left behind."""
+    while _left_behind:
+        with suppress(RuntimeError):  # it did not start
+            _left_behind.pop().join()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_wait)

@@ -120,9 +120,9 @@ def _atan2_partials(m: Arithmetic[X], v: X, y: X, x: X) -> tuple[X, X]:
 atan2 = Op("atan2", _atan2_partials, domain=((-4, 4), (0.1, 4)))
 
 
-def _hypot_partials(m: Arithmetic[X], v: X, x: X, y: X) -> tuple[X, X]:
+def _hypot_partials(m: Arithmetic[X], v: X, *xs: X) -> tuple[X, ...]:
     at_origin = m.equal(v, 0)
-    return m.where(at_origin, 0.0, m.div(x, v)), m.where(at_origin, 0.0, m.div(y, v))
+    return tuple([m.where(at_origin, 0.0, m.div(x, v)) for x in xs])
 
 
 hypot = Op("hypot", _hypot_partials, domain=((0.1, 4), (0.1, 4)))

@@ -5,16 +5,35 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from microgradient.engine.recording import Recording
+
+
+def _refuse(self: Any, *arguments: Any) -> NoReturn:
+    raise TypeError(_RESULT_ONLY)
+
+
+_RESULT_ONLY = (
+    "within a compiled function, a sparse matrix can only be returned; compute with it outside, or "
+    "leave out sparse=True"
+)
 
 
 class Sparse:
     """A matrix with entries in a few columns of each row: numbers or symbols.
 
-    Raises ImportError without SciPy.
+    It is a result, and no number: whatever else is done with it raises TypeError. Raises
+    ImportError without SciPy.
     """
+
+    __array_ufunc__: Final = None
+    __matmul__ = __rmatmul__ = __mul__ = __rmul__ = __truediv__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __neg__ = _refuse
+    __getitem__ = __len__ = __iter__ = __bool__ = _refuse
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(_RESULT_ONLY) if name.startswith("__") else TypeError(_RESULT_ONLY)
 
     def __init__(self, rows: Sequence[Mapping[int, Any]], width: int) -> None:
         columns = [j for row in rows for j in sorted(row)]

@@ -142,6 +142,9 @@ def sparse_tangents(
                 terms.setdefault(i, []).append(tangent * partial)
         if terms and node not in result:
             result[node] = {i: xs[0] if len(xs) == 1 else fsum(xs) for i, xs in terms.items()}
+    if watching.open_blocks:
+        for i in range(len(inputs)):
+            anomaly.check_tangents(order, {x: row[i] for x, row in result.items() if i in row})
     return result
 
 

@@ -39,6 +39,7 @@ class Optimizer:
                 "expected a list of Values as parameters, such as model.parameters(), got "
                 f"{shown(parameters)}"
             )
+        self.steps = 0
         self.parameters = list(parameters)
         for parameter in self.parameters:
             if type(parameter) is not Value:

@@ -52,7 +52,7 @@ def reverse(
     Without ``keep_nan`` an adjoint need not be nan where its value is: for a caller that looks at
     the results themselves.
     """
-    variables = [trace.slot(x) for x in inputs]
+    variables = trace.variables(inputs)
     if trace.adjoint_from is None:
         trace.adjoint_from = len(trace.instructions)
     parts: dict[int, list[_Part]] = {}
@@ -168,8 +168,8 @@ def forward(
 ) -> list[Any]:
     """Return the tangents of ``results``, given those of ``inputs``, as symbols or numbers."""
     tangent: dict[int, dict[int, Any]] = {}
-    for x, direction in zip(inputs, directions):
-        own = tangent.setdefault(trace.slot(x), {})
+    for variable, direction in zip(trace.variables(inputs), directions):
+        own = tangent.setdefault(variable, {})
         own[0] = own[0] + direction if own else direction
     return [found.get(0, 0.0) for found in _tangents(trace, tangent, results)]
 
@@ -178,7 +178,8 @@ def sparse_forward(
     trace: Recorder, inputs: Sequence[Any], results: Sequence[Any]
 ) -> list[dict[int, Any]]:
     """Return the derivatives of each result by those of ``inputs``, by number, it depends on."""
-    return _tangents(trace, {trace.slot(x): {i: 1.0} for i, x in enumerate(inputs)}, results)
+    variables = trace.variables(inputs)
+    return _tangents(trace, {slot: {i: 1.0} for i, slot in enumerate(variables)}, results)
 
 
 def _tangents(

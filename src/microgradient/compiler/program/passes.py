@@ -346,14 +346,18 @@ def _contracted(program: Program) -> list[Instruction]:
     inner = _inner_sums(program, uses)
     code = _sums_of_squares_as_dots(program.instructions, uses)
     terms_of: dict[int, list[int]] = {}
+    chains: dict[int, list[int]] = {}  # what is added from left to right: terms may be sums too
     for slot, (op, operands, _) in enumerate(code):
         if op is not ops.add:
             continue
         x, y = [terms_of.pop(i) if i in inner else [i] for i in operands]
         x += y  # in place: a chain of n additions takes n steps, and not n * n
         terms_of[slot] = x
+        left, right = operands
+        chains[slot] = chain = chains.pop(left) if left in inner else [left]
+        chain.append(right)
         if slot not in inner:
-            code[slot] = _as_one(code, x, uses) or code[slot]
+            code[slot] = _as_dot(code, x, uses) or _as_sum(chain) or code[slot]
     return code
 
 
@@ -383,13 +387,10 @@ def _inner_sums(program: Program, uses: list[int]) -> set[int]:
     }
 
 
-def _as_one(
+def _as_dot(
     code: Sequence[Instruction], terms: Sequence[int], uses: Sequence[int]
 ) -> Instruction | None:
-    """Return the sum of ``terms`` as a dot, or a long one as a sum; None for others.
-
-    A dot has two products at least, and one plain term at most.
-    """
+    """Return the sum of ``terms`` as a dot; None unless two are products, and all but one are."""
     pairs: list[tuple[int, ...]] = []
     plain: list[int] = []
     for term in terms:
@@ -400,10 +401,15 @@ def _as_one(
             pairs.append((operands[0], operands[0]))
         else:
             plain.append(term)
-    if len(terms) >= 3 and len(pairs) >= 2 and len(plain) <= 1:
-        ws, xs = zip(*pairs)
-        return Instruction(ops.dot, (*ws, *xs, *plain))
-    return Instruction(SUM, tuple(terms)) if len(terms) >= _LONG_SUM else None
+    if len(terms) < 3 or len(pairs) < 2 or len(plain) > 1:
+        return None
+    ws, xs = zip(*pairs)
+    return Instruction(ops.dot, (*ws, *xs, *plain))
+
+
+def _as_sum(chain: Sequence[int]) -> Instruction | None:
+    """Return a long chain of additions as one instruction, which adds in the same order."""
+    return Instruction(SUM, tuple(chain)) if len(chain) >= _LONG_SUM else None
 
 
 def _product(trace: _Copy, slots: tuple[int, ...]) -> int | None:

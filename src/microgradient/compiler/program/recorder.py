@@ -48,6 +48,10 @@ class Recorder(ABC):
         """Return the slot of an operand: a symbol, a Value, or a number."""
 
     @abstractmethod
+    def variables(self, inputs: Sequence[Any]) -> list[int]:
+        """Return the slots of what a derivative is by."""
+
+    @abstractmethod
     def symbol(self, slot: int) -> Any:
         """Return the number in ``slot`` as an operand that records what is done with it."""
 

@@ -37,6 +37,7 @@ class Trace(Recorder):
         self.captured: dict[Value, float] = {}
         self._slots: dict[Value, int] = dict(parameters or {})
         self._dependent = set(self._slots)
+        self._learned = set(self._slots)
 
     def inputs(self) -> list[Traced]:
         """Return the symbols of the inputs."""
@@ -83,22 +84,39 @@ class Trace(Recorder):
             return op.value(FLOATS, first.number, second.number)
         return Condition(self, self.put(op, (a, b)))
 
+    def variables(self, inputs: Sequence[Any]) -> list[int]:
+        """Return the slots of what a derivative is by; a Value is a variable at a known number.
+
+        If no symbol met it, it is not recorded yet, and its number may be that of other constants.
+        """
+        for x in inputs:
+            if type(x) is Value and x not in self._slots:
+                operand = self.slot(x.parents[0]) if x.parents else self.constant(x.data)
+                self._slots[x] = self.put(primitives.ARGUMENT, (operand,))
+                self._dependent.add(x)
+        return [self.slot(x) for x in inputs]
+
     def _lifted(self, value: Value) -> int:
         """Record the graph of a Value, once: its leaves are parameters, variables or constants."""
         for node in topological_order(value):
             if node in self._slots:
                 continue
             varies = any(parent in self._dependent for parent in node.parents)
+            if any(parent in self._learned for parent in node.parents):
+                self._learned.add(node)
             if node.op is ops.argument or (varies and node.op is ops.passed):
                 operand = self._slots[node.parents[0]] if node.parents else self.constant(node.data)
                 self._slots[node] = self.put(primitives.ARGUMENT, (operand,))
                 self._dependent.add(node)
-            elif varies:
-                if node.op is ops.taken:
+            elif varies and node.op is ops.taken:
+                if node in self._learned:
                     raise refused(
                         "where() between Values that shall be learned",
                         "compare something that depends on the inputs",
                     )
+                self._slots[node] = self.same(self._slots[node.parents[0]])
+                self._dependent.add(node)
+            elif varies:
                 assert node.op is not None
                 parents = tuple([self._slots[parent] for parent in node.parents])
                 self._slots[node] = self.emit(node.op, parents)
