@@ -18,6 +18,10 @@ from typing import Any, NamedTuple
 import casadi
 
 import microgradient as mg
+from microgradient import nn
+from microgradient.compiler.llvm.function import lowered
+from microgradient.nn.training.objective import Objective
+from microgradient.nn.training.programs import training_programs
 
 TARGET = 2.0  # times CasADi's time
 SIZES = (1_000, 3_000, 10_000, 30_000)
@@ -157,6 +161,47 @@ def agree(xs: Sequence[float], ys: Sequence[float]) -> bool:
     return all(math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) for x, y in zip(xs, ys, strict=True))
 
 
+def judge(what: str, seen: float, most: float) -> None:
+    met = "met" if seen <= most else "MISSED"
+    print(f"  {what:<66} {seen:6.2f}   at most {most:g}: {met}")
+
+
+def others() -> None:
+    """Print what single large programs take, in seconds, and whether a recurrence's code grows."""
+    print("\nTo the first result, seconds")
+    x = [0.01 * (i % 17) for i in range(400)]
+    f = rosenbrock(2_800).function
+    start = time.perf_counter()
+    mg.compile(mg.hessian(lambda x: f(_Ours, x)))(x)
+    judge("Hessian of Rosenbrock's function in 400 variables", time.perf_counter() - start, 1)
+    model = nn.MLP(784, [128, 10], "tanh", rng=0)
+    patterns = [([0.01 * (i % 7) for i in range(784)], [0.0] * 10)] * 8
+    optimizer = nn.Momentum(model.parameters(), 0.01)
+    start = time.perf_counter()
+    given: dict[str, Any] = {"sweeps": 1, "backend": "llvm", "progress": False}
+    nn.train(model, patterns, loss=nn.half_squared_error, optimizer=optimizer, **given)
+    judge("one sweep of a net with 101,770 weights", time.perf_counter() - start, 4)
+    sizes = [_code_of(steps) for steps in (50, 200)]
+    judge("code of a recurrent net's training, 200 steps over 50", sizes[1] / sizes[0], 1.02)
+
+
+def _code_of(steps: int) -> int:
+    """Return how many characters of code the training of a plain recurrent net has."""
+    cell, out = nn.Layer(10, 8, "tanh", rng=0), nn.Layer(8, 2, "sigmoid", rng=0)
+
+    def model(xs: Any) -> Any:
+        h: list[Any] = [0.0] * 8
+        for t in range(0, len(xs), 2):
+            h = cell([*h, *xs[t : t + 2]])
+        return out(h)
+
+    optimizer = nn.GradientDescent([*cell.parameters(), *out.parameters()], 0.1)
+    patterns = [([0.1] * (2 * steps), [0.0, 1.0])]
+    objective = Objective(model, nn.half_squared_error, None)
+    gradient = training_programs(objective, optimizer, patterns).gradient
+    return sum(len(one.text) for one in lowered(gradient, 4, often=True).functions)
+
+
 def main(sizes: Sequence[int] = SIZES) -> None:
     """Print both times and their ratio for each shape and size."""
     by_microgradient(chain(500))  # imports, and the interpreter, which is compiled once
@@ -183,6 +228,7 @@ def main(sizes: Sequence[int] = SIZES) -> None:
         print(f"  {shape.__name__:<14}" + "".join(cells))
     met = "met" if worst <= TARGET else "MISSED"
     print(f"  at most {TARGET:g} times CasADi's time: {worst:.2f} at worst: {met}")
+    others()
 
 
 if __name__ == "__main__":
