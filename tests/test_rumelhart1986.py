@@ -318,6 +318,17 @@ def test_the_fields_of_the_t_c_problem_detect_compactness():
         assert changed == {"T": 21, "C": 20}[pattern.name[0]]
 
 
+def test_shared_weights_are_shown_once():
+    trial = run(EXPERIMENTS["t-c"], settings={"sweeps": 1})
+    fields, output = report.weights(trial)
+    assert fields.title == "Weights to field 1 from retina; all 25 units share them"
+    assert len(fields.rows) == 1 + tc.REACH**2  # a bias too
+    assert output.title == "Weights to output from field"
+    titles = [axes.get_title() for part in picture.figure_of(trial).subfigs for axes in part.axes]
+    assert "to field, each unit" in titles
+    assert "to output" in titles
+
+
 @pytest.mark.parametrize("backend", ["eager", "llvm"])
 def test_the_biases_of_a_shift_register_stay_below_a_bound(backend):
     for bound in (0.0, -3.0):

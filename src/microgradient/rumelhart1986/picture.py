@@ -50,12 +50,11 @@ def figure_of(trial: Trial) -> Any:
     )
     _errors(top.subplots(), trial)
     groups = [*trial.network.layers]
-    matrices = [report.matrix_of(trial, group) for group in groups]
-    ratios = [max(3, len(matrix[0])) for matrix in matrices]
-    for axes, group, matrix in zip(_row(middle, len(groups), ratios), groups, matrices):
-        across = ["bias", *report.names_of_inputs(trial, group)]
-        _hinton(axes, matrix, across, report.names_of_units(trial, group))
-        axes.set_title(f"to {group}", fontsize=9)
+    layers = [report.weights_to(trial, group) for group in groups]
+    ratios = [max(3, len(layer.inputs)) for layer in layers]
+    for axes, group, layer in zip(_row(middle, len(layers), ratios), groups, layers):
+        _hinton(axes, layer.rows, layer.inputs, layer.units)
+        axes.set_title(f"to {group}{', each unit' if layer.shared else ''}", fontsize=9)
     for axes, probe in zip(
         _row(bottom, len(probes), [len(p.patterns) for p in probes]), probes, strict=True
     ):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from microgradient.rumelhart1986.experiment import SETTINGS, Claim, Experiment, Recipe, Variant
+from microgradient.rumelhart1986.network import Read
 from microgradient.rumelhart1986.trial import Trial
 
 _MANY = 8  # a table with more columns shows one decimal, to fit a terminal
@@ -110,32 +112,49 @@ def comparison(trial: Trial) -> TextTable:
 def weights(trial: Trial) -> list[TextTable]:
     """Return the weights of every layer, its units across or down: whichever takes less width."""
     tables = []
-    for name in trial.network.layers:
-        matrix, units = matrix_of(trial, name), names_of_units(trial, name)
-        inputs = names_of_inputs(trial, name)
-        reads = trial.network.architecture.reads(name)
-        title = f"Weights to {name} from {' and '.join(dict.fromkeys(r.group for r in reads))}"
+    for group in trial.network.layers:
+        units, inputs, rows, note, _ = weights_to(trial, group)
+        title = f"Weights to {note}"
         if len(units) <= len(inputs):
-            columns = [list(column) for column in zip(*matrix)]
-            tables.append(_matrix(title, units, ["bias", *inputs], columns))
+            columns = [list(column) for column in zip(*rows)]
+            tables.append(_matrix(title, units, inputs, columns))
         else:
-            tables.append(_matrix(title, ["bias", *inputs], units, matrix))
+            tables.append(_matrix(title, inputs, units, rows))
     return tables
 
 
-def matrix_of(trial: Trial, group: str) -> list[list[float | None]]:
-    """Return bias and weights of each unit of a group; None where there is no link."""
-    units, reads = trial.network.layers[group], trial.network.architecture.reads(group)
-    found = []
-    for j, neuron in enumerate(units.neurons):
-        weights = [units.weight(j, read) for read in reads]
-        found.append([neuron.bias.data, *(w if w is None else w.data for w in weights)])
-    return found
+class Weights(NamedTuple):
+    """Bias and weights of a group's units, row by row, None where there is no link.
+
+    Where all units share their weights, those of the first one; ``note`` says so.
+    """
+
+    units: list[str]
+    inputs: list[str]
+    rows: list[list[float | None]]
+    note: str
+    shared: bool
 
 
-def names_of_inputs(trial: Trial, group: str) -> list[str]:
-    """Return the names of the units that a group reads, link by link."""
-    reads = trial.network.architecture.reads(group)
+def weights_to(trial: Trial, group: str) -> Weights:
+    """Return the weights to the units of a group."""
+    units = trial.network.layers[group]
+    names, reads = names_of_units(trial, group), trial.network.architecture.reads(group)
+    sources = " and ".join(dict.fromkeys(read.group for read in reads))
+    note = f"{group} from {sources}"
+    first, *others = [{*neuron.weights, neuron.bias} for neuron in units.neurons]
+    shared = bool(others) and all(other == first for other in others)
+    if shared:
+        note = f"{names[0]} from {sources}; all {len(names)} units share them"
+        names, reads = names[:1], units.reads[0]
+    rows: list[list[float | None]] = []
+    for j, neuron in enumerate(units.neurons[: len(names)]):
+        found = [units.weight(j, read) for read in reads]
+        rows.append([neuron.bias.data, *(w if w is None else w.data for w in found)])
+    return Weights(names, ["bias", *_names_of(trial, reads)], rows, note, shared)
+
+
+def _names_of(trial: Trial, reads: Sequence[Read]) -> list[str]:
     before = {0: "", 1: " a step ago"}
     return [
         names_of_units(trial, read.group)[read.unit]
