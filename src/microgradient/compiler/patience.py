@@ -61,7 +61,8 @@ def interruptible(work: Callable[[], T]) -> T:
             thread.start()
         except RuntimeError:  # as the interpreter ends
             return work()
-        ended.wait()
+        while not ended.wait(0.1):  # a signal just before a wait begins would not end it
+            pass
     except BaseException:  # Ctrl-C may come before ``start`` has returned
         _left_behind.append(thread)
         raise
