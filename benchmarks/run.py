@@ -63,13 +63,13 @@ def main() -> None:
     show(
         "Derivatives", medians(transforms.contestants(), rounds=7), "a closure-free Value, gradient"
     )
-    short, long = 10_000, 1_000_000
+    short, long, rounds = 10_000, 1_000_000, 5 if NATIVE else 2  # in Python, seconds each
     with chain.recursion_limit(100):
         lives = medians(
-            {"short": lambda: chain.lives(short, 10), "long": lambda: chain.lives(long, 1)}, 5
+            {"short": lambda: chain.lives(short, 10), "long": lambda: chain.lives(long, 1)}, rounds
         )
         gc.disable()
-        off = medians({"long": lambda: chain.lives(long, 1)}, 3)["long"]
+        off = medians({"long": lambda: chain.lives(long, 1)}, rounds // 2)["long"]
         gc.enable()
     each, every = lives["short"] / (10 * short) * 1e9, lives["long"] / long * 1e9
     print("\nA chain y = y * a: build, backward, free; recursion limit 100; ns a node")
