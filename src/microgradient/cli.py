@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from microgradient import __version__
 from microgradient.engine.native import description
+from microgradient.engine.services.processors import processors
 from microgradient.files import check_writable, write_file
 from microgradient.nn.checkpoint import save as save_checkpoint
 from microgradient.nn.training.loop import TrainingDiverged
@@ -212,16 +213,16 @@ def _count(text: str) -> int:
 
 def _reproduce(options: argparse.Namespace, out: Stream) -> int:
     experiments = [EXPERIMENTS[name] for name in options.names or EXPERIMENTS]
-    jobs, folder = options.jobs or os.cpu_count() or 1, options.out
+    results, file = Outcomes(options.out), options.out / "report.md"
     stopped = False
     try:
-        reproduce(experiments, options.seeds, jobs, folder, lambda text: _say(text, out))
+        jobs = options.jobs or processors()
+        reproduce(experiments, options.seeds, jobs, results, lambda text: _say(text, out))
     except KeyboardInterrupt:
         stopped = True
-    table = markdown(experiments, Outcomes(folder), options.seeds)
-    write_file(folder / "report.md", table.encode())
+    write_file(file, markdown(experiments, results, options.seeds).encode())
     again = "; the same command goes on from there" if stopped else ""
-    _say(f"Report: {folder / 'report.md'}{again}", out)
+    _say(f"Report: {file}{again}", out)
     return 130 if stopped else 0
 
 

@@ -130,7 +130,7 @@ def sparse_tangents(
 
     All directions in one forward sweep: a node has no entry for an input that it does not depend
     on. So the sweep takes as many operations as there are such pairs. Source: Griewank and Walther,
-    Evaluating Derivatives, section 7.1 (dynamic approaches).
+    Evaluating Derivatives, chapter 7, on sparse vectors of derivatives.
     """
     result: dict[Value, dict[int, float]] = {}
     for i, x in enumerate(inputs):

@@ -107,11 +107,8 @@ class Architecture:
             self._check(self.steps > 1, f"{text} has a delay, but there is one step")
             return
         source, target = order.index(link.source), order.index(link.target)
-        later = [pair for pair in self.pairs(link) if pair[0] >= pair[1]]
-        self._check(
-            source < target or (source == target and not later),
-            f"{text} must come from an earlier unit, or have a delay",
-        )
+        earlier = source < target or (source == target and all(i < j for i, j in self.pairs(link)))
+        self._check(earlier, f"{text} must come from an earlier unit, or have a delay")
 
     def _check(self, fine: bool, message: str) -> None:
         if not fine:
@@ -243,9 +240,9 @@ class Network(Module):
     def __repr__(self) -> str:
         return f"Network({self.architecture})"
 
-    def activities(self, inputs: Inputs, step: int = -1) -> dict[str, list[float]]:
-        """Return the activities of the units by group, at the last step or at another one."""
-        state = self._run(inputs)[step]
+    def activities(self, inputs: Inputs) -> dict[str, list[float]]:
+        """Return the activities of the units at the last step, by group."""
+        state = self._run(inputs)[-1]
         return {name: [v.data for v in values] for name, values in state.items()}
 
     def _run(self, inputs: Inputs) -> list[dict[str, list[Value]]]:
@@ -272,11 +269,11 @@ class Network(Module):
         """Return the activities of a group at the last of ``states``, which is being computed."""
         units, values = self.layers[name], list[Value]()
         states[-1][name] = values  # which grows: a unit may read those before it
-        before = [constant(self.architecture.start)]
+        start = constant(self.architecture.start)
 
         def read(one: Read) -> Value:
             step = len(states) - 1 - one.delay
-            return states[step][one.group][one.unit] if step >= 0 else before[0]
+            return states[step][one.group][one.unit] if step >= 0 else start
 
         first = units.reads[0]
         if all(reads == first for reads in units.reads):

@@ -71,14 +71,13 @@ def reproduce(
     experiments: Sequence[Experiment],
     seeds: int,
     jobs: int,
-    folder: Path,
+    results: Outcomes,
     say: Callable[[str], object],
-) -> Outcomes:
-    """Train every variant from seeds 0, 1, …; return the outcomes, also those that were there.
+) -> None:
+    """Train every variant from those of the seeds 0, 1, … that have no outcome in ``results`` yet.
 
-    New ones are written to ``folder`` some seconds' work at a time. ``say`` is told what was done.
+    Outcomes are added to them some seconds' work at a time. ``say`` is told what was done.
     """
-    results = Outcomes(folder)
     for experiment in experiments:
         for name in experiment.variants:
             study = study_of(experiment, name)
@@ -93,4 +92,3 @@ def reproduce(
                 count = max(1, min(4 * count, int(_SECONDS / max(each, 1e-9))))
                 left = f", about {each * len(missing):.0f} s left" if missing else ""
                 say(f"{experiment.name} {name}: {seeds - len(missing)} of {seeds} seeds{left}")
-    return results

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from microgradient.nn.training.loop import TrainingDiverged
 from microgradient.nn.training.objective import count_right
 from microgradient.nn.training.plan import within
 from microgradient.nn.training.replicas import train_replicas
@@ -40,8 +41,9 @@ def outcomes(
 ) -> list[Outcome]:
     """Return how training from these seeds ends, each as in ``run``.
 
-    With one set of training patterns for all seeds they train side by side in ``jobs`` threads, or
-    else one by one in as many processes.
+    With one set of training patterns for all seeds the networks train side by side in
+    ``jobs`` threads, or else one by one in as many processes. Raises KeyboardInterrupt if
+    training was interrupted: what has not ended has no outcome.
     """
     if isinstance(experiment.held_out, int) and experiment.held_out:
         one = partial(_alone, experiment, variant)
@@ -68,6 +70,8 @@ def outcomes(
         schedule=schedule_of(recipe),
         workers=jobs,
     )
+    if any(one.stopped == "interrupted" for one in ended):
+        raise KeyboardInterrupt
     asked = [trained_pattern(pattern, recipe) for pattern in test]
     return [
         Outcome(
@@ -82,6 +86,10 @@ def outcomes(
 
 
 def _alone(experiment: Experiment, variant: str, seed: int) -> Outcome:
-    trial = run(experiment, variant, seed=seed, progress=False)
-    sweeps = trial.history.met_at or trial.history.sweeps
-    return Outcome(seed, trial.learned, sweeps, trial.right, len(trial.test_right))
+    try:
+        trial = run(experiment, variant, seed=seed, progress=False)
+    except TrainingDiverged as fault:
+        return Outcome(seed, False, fault.history.sweeps, 0, 0)
+    if trial.history.stopped == "interrupted":
+        raise KeyboardInterrupt
+    return Outcome(seed, trial.learned, trial.history.sweeps, trial.right, len(trial.test_right))

@@ -48,6 +48,7 @@ class Module:
 
 
 SMALLER = Callee("llvm.smin.i64", "i64", ("i64", "i64"))
+CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
 
 
 class Builder:

@@ -27,10 +27,8 @@ from microgradient.compiler.loops.nests import (
     Statement,
 )
 from microgradient.compiler.loops.periods import repetitions
-from microgradient.compiler.program.primitives import SUM
+from microgradient.compiler.program.primitives import LONG_SUM, SUM
 from microgradient.engine import ops
-
-_LONG_SUM = 24  # terms; with fewer a sum is written out
 
 Table = Callable[[Sequence[str], str], str]
 """Adds a constant table of LLVM constants of one type, and returns its name."""
@@ -114,9 +112,9 @@ class NestFunction(Addresses):
 
     def _result(self, statement: Statement) -> Vector | Mask:
         op, operands = statement.op, statement.operands
-        if op is ops.dot and len(operands) >= 2 * _LONG_SUM:
+        if op is ops.dot and len(operands) >= 2 * LONG_SUM:
             return self._dot(operands)
-        if op is ops.fsum and len(operands) >= _LONG_SUM:
+        if op is ops.fsum and len(operands) >= LONG_SUM:
             return self._compensated_sum(operands)
         if op is SUM:
             return self._sum(operands)

@@ -7,11 +7,10 @@ sum does not depend on the threads.
 from __future__ import annotations
 
 import ctypes
-import os
 
 from microgradient.compiler.llvm.addresses import BLOCKS
 from microgradient.compiler.llvm.buffers import padded
-from microgradient.compiler.llvm.builder import SMALLER, Builder, Callee, Function, Index
+from microgradient.compiler.llvm.builder import CLEAR, SMALLER, Builder, Callee, Function, Index
 from microgradient.compiler.llvm.function import ProgramFunction
 from microgradient.compiler.llvm.lanes import Lanes
 
@@ -22,7 +21,6 @@ _CREATE = Callee(
     "lib_pthread_create", "i32", ("ptr", "ptr", "ptr", "ptr"), library="pthread_create"
 )
 _JOIN = Callee("lib_pthread_join", "i32", ("i64", "ptr"), library="pthread_join")
-_CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
 _LARGER = Callee("llvm.smax.i64", "i64", ("i64", "i64"))
 
 
@@ -38,12 +36,6 @@ def _has_threads() -> bool:
         return False
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 class SplitGradient:
     """The function ``@split`` that does what the function of a gradient does, in parts.
 
@@ -56,7 +48,7 @@ class SplitGradient:
     )
 
     def __init__(self, gradient: ProgramFunction, outputs: int, lanes: int) -> None:
-        self._gradient, self._tile, self._lanes = gradient, BLOCKS * lanes, lanes
+        self._gradient, self._tile = gradient, BLOCKS * lanes
         self._outputs = padded(outputs, 8)
         sizes = self._outputs, gradient.uniform, gradient.varying
         self._places = [0]
@@ -131,7 +123,7 @@ class SplitGradient:
             memories = [builder.at("%more", place) for place in places] or ["%out", "%t", "%v"]
             out, *others = memories
             if k:
-                builder.call(_CLEAR, out, 0, 8 * self._outputs, "false")
+                builder.call(CLEAR, out, 0, 8 * self._outputs, "false")
             words: list[tuple[str, Index]] = [
                 *(("ptr", "%p"), ("ptr", builder.at("%x", first)), ("i64", "%stride")),
                 *(("i64", builder.call(SMALLER, left, size)), ("ptr", out)),

@@ -15,7 +15,7 @@ from microgradient.compiler.llvm.function import lowered, module_with
 from microgradient.compiler.llvm.jit import Code, vector_width
 from microgradient.compiler.llvm.presentation import presentation
 from microgradient.compiler.llvm.shuffle import is_known, set_words, words_of
-from microgradient.compiler.llvm.threads import SplitGradient, pays, processors
+from microgradient.compiler.llvm.threads import SplitGradient, pays
 from microgradient.compiler.llvm.training_loop import (
     ACTIVE,
     FREE,
@@ -28,6 +28,7 @@ from microgradient.compiler.llvm.training_loop import (
 )
 from microgradient.compiler.program.primitives import CONSTANT
 from microgradient.compiler.program.program import Program
+from microgradient.engine.services.processors import processors
 
 WIDTH = 16  # replicas side by side: enough to fill a processor's pipelines, few to wait for
 _FEW = 4  # patterns between two updates, from which on vector lanes run over patterns
@@ -323,8 +324,8 @@ class Replicas:
             lanes.train(take, give, settings, refill=steady)
 
 
-class _ReplicaAlone(Networks):
-    """Replicas trained one after the other."""
+class _ReplicaNetworks(Networks):
+    """Networks that replicas are put into, one after the other."""
 
     def __init__(
         self,
@@ -336,6 +337,12 @@ class _ReplicaAlone(Networks):
         super().__init__(code)
         self.present(patterns)
         self._most, self._watch, self._pace = sweeps, watch, Pace()
+        self._replicas = [-1] * code.width
+        self._sweeps = [0] * code.width
+
+
+class _ReplicaAlone(_ReplicaNetworks):
+    """Replicas trained one after the other."""
 
     def train(self, take: Take, give: Give, settings: Settings, rng: random.Random | None) -> None:
         first_order = self.order
@@ -364,21 +371,8 @@ class _ReplicaAlone(Networks):
                 return self.ended(0, flag, done, last)
 
 
-class _ReplicaLanes(Networks):
+class _ReplicaLanes(_ReplicaNetworks):
     """Replicas trained side by side, a lane each; where one has ended, the next one starts."""
-
-    def __init__(
-        self,
-        code: TrainingCode,
-        patterns: Sequence[Sequence[float]],
-        sweeps: int,
-        watch: bool,
-    ) -> None:
-        super().__init__(code)
-        self.present(patterns)
-        self._most, self._watch, self._pace = sweeps, watch, Pace()
-        self._replicas = [-1] * code.width
-        self._sweeps = [0] * code.width
 
     def train(self, take: Take, give: Give, settings: Settings, refill: bool) -> None:
         """Train what ``take`` hands out, and hand the results to ``give``.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from microgradient.compiler.llvm.addresses import BLOCKS
-from microgradient.compiler.llvm.builder import SMALLER, Builder, Callee, Function, Index
+from microgradient.compiler.llvm.builder import CLEAR, SMALLER, Builder, Callee, Function, Index
 from microgradient.compiler.llvm.function import ProgramFunction, memory_places
 from microgradient.compiler.llvm.lanes import Lanes, Mask, Vector
 from microgradient.compiler.llvm.shuffle import SHUFFLE
@@ -30,7 +30,6 @@ PARAMETERS = (
     " i64 %sweeps, i64 %watch, ptr %flags, ptr %history, i64 %keep, "
     "ptr %snapshot, ptr %memory, i64 %threads"
 )
-_CLEAR = Callee("llvm.memset.p0.i64", "void", ("ptr", "i8", "i64", "i1"))
 _PREFETCH = Callee("llvm.prefetch.p0", "void", ("ptr", "i32", "i32", "i32"))
 _COPY = Callee("llvm.memcpy.p0.p0.i64", "void", ("ptr", "ptr", "i64", "i1"))
 
@@ -287,7 +286,7 @@ class TrainingLoop:
         self.builder.store("i1", self.builder.put(f"or i1 {known}, {condition.any()}"), memory)
 
     def _clear(self, pointer: str, count: int) -> None:
-        self.builder.call(_CLEAR, pointer, 0, 8 * count, "false")
+        self.builder.call(CLEAR, pointer, 0, 8 * count, "false")
 
     def _bytes(self, count: int | str) -> int | str:
         return self.builder.integer("mul", count, 8)

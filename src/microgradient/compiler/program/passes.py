@@ -19,6 +19,7 @@ from microgradient.compiler.program.primitives import (
     EXP_NONPOSITIVE,
     INPUT,
     LESS,
+    LONG_SUM,
     MARKS,
     OWN,
     SELECT,
@@ -37,8 +38,6 @@ Writer = Callable[["_Copy", tuple[int, ...]], int | None]
 
 Returns its slot there, or None for it to be copied as it is, as those are that have no writer.
 """
-
-_LONG_SUM = 24  # terms; a shorter one is additions
 
 
 def program_of(
@@ -409,7 +408,7 @@ def _as_dot(
 
 def _as_sum(chain: Sequence[int]) -> Instruction | None:
     """Return a long chain of additions as one instruction, which adds in the same order."""
-    return Instruction(SUM, tuple(chain)) if len(chain) >= _LONG_SUM else None
+    return Instruction(SUM, tuple(chain)) if len(chain) >= LONG_SUM else None
 
 
 def _product(trace: _Copy, slots: tuple[int, ...]) -> int | None:

@@ -37,6 +37,8 @@ EXP_NONPOSITIVE = Op("exp_nonpositive", lambda m, v, x: (v,), lambda m, x: m.exp
 """exp of a number that is known not to be large, such as -|x|."""
 SUM = Op("sum", lambda m, v, *xs: (1.0,) * len(xs), lambda m, *xs: reduce(add, xs))
 """Many terms, added from left to right: a chain of additions as one instruction."""
+LONG_SUM = 24
+"""Terms from which on a sum is worth a loop; a shorter one is written out."""
 
 LESS = Op("less", _none, lambda m, x, y: x < y, symbol="<")
 LESS_EQUAL = Op("less_equal", _none, lambda m, x, y: x <= y, symbol="<=")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from microgradient.compiler.backends import check_backend, has_llvm
 from microgradient.compiler.patience import compiling
 from microgradient.compiler.program.errors import CompileError
 from microgradient.engine.number import positive, shown
+from microgradient.engine.services.processors import processors
 from microgradient.engine.value import Value
 from microgradient.nn.module import Module
 from microgradient.nn.optimizers import Optimizer
@@ -81,7 +81,7 @@ def train_replicas(
     replicas, patterns = list(models), checked_patterns(patterns)
     check_backend(backend, BACKENDS)
     plan = plan_of(plan, settings)
-    workers = positive(workers if workers is not None else os.cpu_count() or 1, "workers")
+    workers = positive(workers if workers is not None else processors(), "workers")
     if not callable(optimizer):
         raise TypeError(
             "optimizer must be a function of a list of parameters, such as "
