@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from microgradient.cli import main
-from microgradient.rumelhart1986 import EXPERIMENTS, reproduce
+from microgradient.rumelhart1986 import EXPERIMENTS, reproduce, study, trial
 from microgradient.rumelhart1986.reproduce import Outcomes, study_of
 from microgradient.rumelhart1986.statistics import median_interval, wilson
 from microgradient.rumelhart1986.study import Outcome, outcomes
@@ -119,6 +119,34 @@ def test_an_interrupted_run_reports_what_is_there(tmp_path, monkeypatch, capsys)
     report = (tmp_path / "report.md").read_text()
     assert "2-2-1" in report
     assert "2-1-1" not in report
+
+
+@pytest.mark.parametrize("name", ["xor", "family-trees"])
+def test_what_was_interrupted_has_no_outcome(name, tmp_path, monkeypatch):
+    """At the first Ctrl-C, ``train`` and ``train_replicas`` return what they have."""
+
+    def interrupt(outputs, targets):
+        raise KeyboardInterrupt
+
+    for module in (study, trial):
+        monkeypatch.setattr(module, "chosen_loss", lambda recipe: interrupt)
+    results = Outcomes(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce.reproduce([EXPERIMENTS[name]], 2, 1, results, lambda text: None)
+    assert results.known == {}
+    assert Outcomes(tmp_path).known == {}
+
+
+def test_a_seed_that_diverges_did_not_learn(monkeypatch):
+    def diverging(outputs, targets):
+        return outputs[0] * float("inf")
+
+    for module in (study, trial):
+        monkeypatch.setattr(module, "chosen_loss", lambda recipe: diverging)
+    for name in ("xor", "family-trees"):
+        experiment = EXPERIMENTS[name]
+        found = outcomes(experiment, experiment.default, [0, 1], 1)
+        assert found == [Outcome(seed, False, 0, 0, 0) for seed in (0, 1)]
 
 
 @pytest.mark.parametrize("arguments", [["xer"], ["xor", "--seeds", "0"], ["xor", "--jobs", "two"]])

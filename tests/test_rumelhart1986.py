@@ -285,7 +285,7 @@ def test_network_learns(name, variant, seed):
 
 @pytest.mark.long
 def test_one_unit_of_four_levels_tells_four_patterns_apart():
-    """PDP vol. 1, ch. 8, p. 339: the single unit takes 0, .2, .6 and 1."""
+    """PDP vol. 1, ch. 8, pp. 337-339: the single unit takes 0, .2, .6 and 1."""
     result = run(EXPERIMENTS["distributed-to-local"])
     patterns = result.training
     levels = sorted(result.network.activities(p.inputs)["single"][0] for p in patterns)
@@ -296,7 +296,7 @@ def test_one_unit_of_four_levels_tells_four_patterns_apart():
 
 @pytest.mark.parametrize("pattern", tc.PATTERNS, ids=lambda pattern: pattern.name)
 def test_figures_touch_as_many_fields_as_printed(pattern):
-    """PDP vol. 1, ch. 8, p. 352: 21 for a T, 20 for a C, in every direction."""
+    """PDP vol. 1, ch. 8, pp. 348-352: 21 for a T, 20 for a C, in every direction."""
     squares = [i for i, x in enumerate(pattern.inputs) if x]
     assert len(squares) == 5
     touched = {j for j in range(tc.FIELDS**2) for i in squares if tc.field(i, j) is not None}

@@ -4,15 +4,14 @@ from dataclasses import replace
 from itertools import product
 
 from microgradient.rumelhart1986.experiment import (
-    COMMON,
     OURS,
     PDP8,
     Claim,
     Experiment,
     NamedPattern,
     Probe,
-    Recipe,
     Variant,
+    pdp8_recipe,
 )
 from microgradient.rumelhart1986.network import Architecture, Link
 
@@ -27,19 +26,8 @@ PATTERNS = tuple(
 )
 _LINKS = (Link("input", "hidden"), Link("input", "output"), Link("hidden", "output"))
 _BETWEEN = Link("hidden", "hidden", lambda i, j: (i, j) if (i, j) == (0, 1) else None)
-_THREE = Recipe(
-    update="presentation",
-    rate=0.5,
-    momentum=0.9,
-    initial_range=1.0,
-    initial_bias_range=1.0,
-    tolerance=0.1,
-    sweeps=20_000,
-    off=0.1,
-    on=0.9,
-    sources={**COMMON, "rate": f"{PDP8}, p. 346"},
-)
-_SLOWER = f"{OURS}: at the printed 0.5 few networks learn"
+_THREE = pdp8_recipe(0.5, {"rate": f"{PDP8}, pp. 341-346"}, sweeps=20_000)
+_SLOWER = f"{OURS}: 6 of 30 networks learn at the printed 0.5"
 ADDITION = Experiment(
     name="addition",
     title="Addition of two bits and two bits",
@@ -54,20 +42,26 @@ ADDITION = Experiment(
                 initial_bias_range=0.3,
                 sources={**_THREE.sources, "rate": _SLOWER, "initial_range": _SLOWER},
             ),
-            (Claim("three hidden units", "3,020 sweeps; always solves", f"{PDP8}, p. 346"),),
+            (Claim("three hidden units", "3,020 sweeps; always solves", f"{PDP8}, pp. 341-346"),),
             "three hidden units and direct links, a fifth of the rate",
         ),
         "4-3-3-printed": Variant(
             Architecture({"input": 4, "hidden": 3, "output": 3}, _LINKS),
             _THREE,
-            (Claim("three hidden units", "3,020 sweeps; always solves", f"{PDP8}, p. 346"),),
+            (Claim("three hidden units", "3,020 sweeps; always solves", f"{PDP8}, pp. 341-346"),),
             "at the printed rate",
             better="4-3-3",
         ),
         "4-2-3": Variant(
             Architecture({"input": 4, "hidden": 2, "output": 3}, (*_LINKS, _BETWEEN)),
             replace(_THREE, rate=0.1, sources={**_THREE.sources, "rate": OURS}),
-            (Claim("two hidden units", "11 + 11 wrong about half of the time", f"{PDP8}, p. 345"),),
+            (
+                Claim(
+                    "two hidden units",
+                    "about half of the time, only 11 + 11 is wrong",
+                    f"{PDP8}, pp. 341-346",
+                ),
+            ),
             "two hidden units, the first linked to the second",
             better="4-3-3",
         ),

@@ -91,6 +91,33 @@ LOSSES = ("half-squared", "margin")
 SETTINGS = tuple(f.name for f in fields(Recipe) if f.name != "sources")
 
 
+def pdp8_recipe(
+    rate: float,
+    sources: Mapping[str, str],
+    initial_range: float = 1.0,
+    sweeps: int = 10_000,
+    bias_at_most: float = float("inf"),
+) -> Recipe:
+    """Return a recipe of the chapter: what is not given here is as in most of its experiments.
+
+    Biases start in the same range as weights. ``sources`` add to those of ``COMMON``, or replace
+    them; errors are those of ``Recipe``.
+    """
+    return Recipe(
+        update="presentation",
+        rate=rate,
+        momentum=0.9,
+        initial_range=initial_range,
+        initial_bias_range=initial_range,
+        tolerance=0.1,
+        sweeps=sweeps,
+        off=0.1,
+        on=0.9,
+        bias_at_most=bias_at_most,
+        sources={**COMMON, **sources},
+    )
+
+
 @dataclass(frozen=True)
 class Claim:
     """What somebody found: the quantity, its value, and the source or a remark."""

@@ -3,14 +3,13 @@
 from itertools import product
 
 from microgradient.rumelhart1986.experiment import (
-    COMMON,
     PDP8,
     Claim,
     Experiment,
     NamedPattern,
     Probe,
-    Recipe,
     Variant,
+    pdp8_recipe,
 )
 from microgradient.rumelhart1986.network import Architecture, Link
 
@@ -32,19 +31,8 @@ NEGATION = Experiment(
                 {"input": 4, "hidden": 3, "output": 3},
                 (Link("input", "hidden"), Link("input", "output"), Link("hidden", "output")),
             ),
-            Recipe(
-                update="presentation",
-                rate=0.25,
-                momentum=0.9,
-                initial_range=1.0,
-                initial_bias_range=1.0,
-                tolerance=0.1,
-                sweeps=10_000,
-                off=0.1,
-                on=0.9,
-                sources={**COMMON, "rate": f"{PDP8}, p. 347"},
-            ),
-            (Claim("passes", "less than 5,000", f"{PDP8}, p. 347"),),
+            pdp8_recipe(0.25, {"rate": f"{PDP8}, pp. 346-347"}),
+            (Claim("passes", "less than 5,000", f"{PDP8}, pp. 346-347"),),
             "with links from the inputs straight to the outputs",
         )
     },

@@ -10,8 +10,8 @@ from microgradient.rumelhart1986.experiment import (
     Experiment,
     NamedPattern,
     Probe,
-    Recipe,
     Variant,
+    pdp8_recipe,
 )
 from microgradient.rumelhart1986.network import layered
 
@@ -23,27 +23,19 @@ def parity(n: int) -> Experiment:
         for bits in product((0, 1), repeat=n)
     )
     few = n <= 4
-    wider = f"{OURS}: from five inputs on, more networks learn"
-    recipe = Recipe(
-        update="presentation",
-        rate=0.5 if few else 0.1,
-        momentum=0.9,
-        initial_range=1.0 if few else 2.0,
-        initial_bias_range=1.0 if few else 2.0,
-        tolerance=0.1,
-        sweeps=10_000,
-        off=0.1,
-        on=0.9,
-        sources={
-            **COMMON,
-            "rate": f"{PDP8}, p. 334, for 4-4-1" if few else wider,
+    wider = f"{OURS}: from five inputs on, more networks learn (of 5-5-1, 15 of 30 for 1)"
+    recipe = pdp8_recipe(
+        0.5 if few else 0.1,
+        {
+            "rate": f"{PDP8}, pp. 334-335, for 4-4-1" if few else wider,
             "initial_range": COMMON["initial_range"] if few else wider,
         },
+        initial_range=1.0 if few else 2.0,
     )
     claims = {
-        4: (Claim("one run", "2,825 sweeps", f"{PDP8}, p. 335"),),
+        4: (Claim("one run", "2,825 sweeps", f"{PDP8}, pp. 334-335"),),
     }
-    general = Claim("hidden units", f"{n} are needed; they count the ones", f"{PDP8}, p. 335")
+    general = Claim("hidden units", f"{n} are needed; they count the ones", f"{PDP8}, pp. 334-335")
     name = f"{n}-{n}-1"
     return Experiment(
         name=f"parity-{n}",

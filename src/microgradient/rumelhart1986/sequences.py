@@ -62,21 +62,23 @@ SEQUENCES = Experiment(
                 off=0.2,
                 on=0.8,
                 sources={
-                    "update": f"{PDP8}, p. 359: weights changed after all sequences",
-                    "rate": f"{PDP8}, p. 359: decremented by .02 times the total gradient",
-                    "momentum": f"{PDP8}, p. 359",
-                    "initial_range": f"{PDP8}, p. 359",
+                    "update": f"{PDP8}, pp. 358-360: weights changed after all sequences",
+                    "rate": f"{PDP8}, pp. 358-360: decremented by .02 times the total gradient",
+                    "momentum": f"{PDP8}, pp. 358-360",
+                    "initial_range": f"{PDP8}, pp. 358-360",
                     "initial_bias_range": f"{OURS}: as the weights",
-                    "loss": f'{PDP8}, p. 359: "the amount below 0.8"',
-                    "off": f"{PDP8}, p. 359",
-                    "on": f"{PDP8}, p. 359",
+                    "loss": f'{PDP8}, pp. 358-360: "the amount below 0.8"',
+                    "off": f"{PDP8}, pp. 358-360",
+                    "on": f"{PDP8}, pp. 358-360",
                     "tolerance": f"{OURS}: on the right side of 0.5",
                     "sweeps": OURS,
                 },
             ),
             (
-                Claim("sweeps", "260", f"{PDP8}, p. 359"),
-                Claim("test sequences right", "4 of 5 and 5 of 5, in two runs", f"{PDP8}, p. 359"),
+                Claim("sweeps", "260", f"{PDP8}, pp. 358-360"),
+                Claim(
+                    "test sequences right", "4 of 5 and 5 of 5, in two runs", f"{PDP8}, pp. 358-360"
+                ),
             ),
             "every link takes a step of time; all steps share the weights",
         )

@@ -3,15 +3,14 @@
 from itertools import product
 
 from microgradient.rumelhart1986.experiment import (
-    COMMON,
     OURS,
     PDP8,
     Claim,
     Experiment,
     NamedPattern,
     Probe,
-    Recipe,
     Variant,
+    pdp8_recipe,
 )
 from microgradient.rumelhart1986.network import Architecture, Link
 
@@ -41,23 +40,15 @@ def shift_register(n: int) -> Experiment:
                     shown=(("units", 0),),
                     asked=(("units", STEPS),),
                 ),
-                Recipe(
-                    update="presentation",
-                    rate=0.25,
-                    momentum=0.9,
-                    initial_range=1.0,
-                    initial_bias_range=1.0,
-                    tolerance=0.1,
-                    sweeps=2_000,
-                    off=0.1,
-                    on=0.9,
-                    bias_at_most=0.0,
-                    sources={
-                        **COMMON,
+                pdp8_recipe(
+                    0.25,
+                    {
                         "rate": f"{PDP8}, p. 357",
                         "initial_range": OURS,
                         "bias_at_most": f"{PDP8}, p. 357: biases constrained to be negative",
                     },
+                    sweeps=2_000,
+                    bias_at_most=0.0,
                 ),
                 (Claim("sweeps", "fewer than 200", f"{PDP8}, p. 357"),),
                 "after two steps, the pattern has moved by two units",

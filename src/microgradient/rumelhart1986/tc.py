@@ -1,22 +1,21 @@
 """T or C, in any of four directions, by fields that share weights: PDP vol. 1, ch. 8, pp. 348-352.
 
-The size of the retina is not printed. That a T switches off 21 compactness detectors, and a C 20
-(p. 352), fits fields of 3 x 3 around every square that a figure can touch: 5 x 5 of them on a
-retina of 7 x 7, the figure in its middle.
+The size of the retina is not printed. That a T switches off 21 compactness detectors, and a C 20,
+fits fields of 3 x 3 around every square that a figure can touch: 5 x 5 of them on a retina of
+7 x 7, the figure in its middle.
 """
 
 from __future__ import annotations
 
 from microgradient.rumelhart1986.experiment import (
-    COMMON,
     OURS,
     PDP8,
     Claim,
     Experiment,
     NamedPattern,
     Probe,
-    Recipe,
     Variant,
+    pdp8_recipe,
 )
 from microgradient.rumelhart1986.network import Architecture, Key, Link
 
@@ -64,24 +63,15 @@ TC = Experiment(
                 (Link("retina", "field", field), Link("field", "output", lambda i, j: "field")),
                 bias=lambda group, j: group,
             ),
-            Recipe(
-                update="presentation",
-                rate=0.05,
-                momentum=0.9,
-                initial_range=0.3,
-                initial_bias_range=0.3,
-                tolerance=0.1,
-                sweeps=20_000,
-                off=0.1,
-                on=0.9,
-                sources={**COMMON, "rate": OURS, "initial_range": OURS},
+            pdp8_recipe(
+                0.05, {"rate": OURS, "initial_range": OURS}, initial_range=0.3, sweeps=20_000
             ),
             (
-                Claim("sweeps", "about 5,000 to 10,000", f"{PDP8}, p. 350"),
+                Claim("sweeps", "about 5,000 to 10,000", f"{PDP8}, pp. 348-352"),
                 Claim(
                     "most common solution",
                     "a compactness detector: T switches off 21 units, C 20",
-                    f"{PDP8}, p. 352",
+                    f"{PDP8}, pp. 348-352",
                 ),
             ),
             "all fields share their weights, and so do the links from them",

@@ -10,8 +10,8 @@ from microgradient.rumelhart1986.experiment import (
     Experiment,
     NamedPattern,
     Probe,
-    Recipe,
     Variant,
+    pdp8_recipe,
 )
 from microgradient.rumelhart1986.network import Architecture, Link, layered
 
@@ -26,18 +26,7 @@ _COMMON = {
 
 TWO_HIDDEN = Variant(
     layered(("input", 2), ("hidden", 2), ("output", 1)),
-    Recipe(
-        update="presentation",
-        rate=0.25,
-        momentum=0.9,
-        initial_range=1.0,
-        initial_bias_range=1.0,
-        tolerance=0.1,
-        sweeps=10_000,
-        off=0.1,
-        on=0.9,
-        sources={**_COMMON, "rate": f"{PDP8}, p. 333"},
-    ),
+    pdp8_recipe(0.25, {**_COMMON, "rate": f"{PDP8}, p. 333"}),
     (
         Claim("mean of many runs (Chauvin)", "about 245 sweeps", f"{PDP8}, p. 334"),
         Claim("one run stuck in a local minimum", "6,587 sweeps", f"{PDP8}, p. 332"),
@@ -55,18 +44,7 @@ ONE_HIDDEN = Variant(
         {"input": 2, "hidden": 1, "output": 1},
         (Link("input", "hidden"), Link("input", "output"), Link("hidden", "output")),
     ),
-    Recipe(
-        update="presentation",
-        rate=0.5,
-        momentum=0.9,
-        initial_range=1.0,
-        initial_bias_range=1.0,
-        tolerance=0.1,
-        sweeps=10_000,
-        off=0.1,
-        on=0.9,
-        sources={**_COMMON, "rate": f"{PDP8}, p. 331", "tolerance": OURS},
-    ),
+    pdp8_recipe(0.5, {**_COMMON, "rate": f"{PDP8}, p. 331", "tolerance": OURS}),
     (Claim("one run", "558 sweeps", f"{PDP8}, p. 331, Fig. 3"),),
     "one hidden unit, and links from the inputs straight to the output",
 )
