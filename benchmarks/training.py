@@ -29,7 +29,7 @@ import compiled
 from contest import medians, show
 from microgradient import nn
 from microgradient.compiler.llvm.jit import vector_width
-from microgradient.compiler.llvm.training_kernel import NetworkTrainer, Replicas
+from microgradient.compiler.llvm.training_kernel import NetworkTrainer, Replicas, width_of
 from microgradient.nn.training.objective import Objective
 from microgradient.nn.training.programs import training_programs
 
@@ -345,7 +345,8 @@ def _replicas(task: Task, workers: int | None, count: int = REPLICAS) -> Callabl
 
         return one_by_one
     parts = programs.gradient, programs.update, task.batch, programs.patterns
-    together = Replicas(*parts, count=count, watch=False)
+    width = width_of(len(weights), task.batch, count, shuffled=False)
+    together = Replicas(*parts, width=width, watch=False)
 
     def train() -> None:
         queue = iter(range(count))

@@ -10,7 +10,6 @@ pytest.importorskip("llvmlite")
 from microgradient import nn
 from microgradient.compiler.llvm import training_kernel
 from microgradient.nn.training import replicas as replicas_module
-from microgradient.nn.training.programs import training_programs
 
 XOR = [([a, b], [0.9 if a != b else 0.1]) for a in (0.0, 1.0) for b in (0.0, 1.0)]
 SMALL, LARGE = (2, [2, 1]), (20, [30, 3])  # in lanes side by side, and alone
@@ -139,11 +138,99 @@ def test_tied_weights_are_seen():
 def test_what_is_large_trains_alone():
     def width(sizes, update):
         (model,) = models_of(sizes, [0])
-        optimizer = OPTIMIZERS["momentum"](model.parameters())
-        objective = replicas_module.Objective(model, nn.half_squared_error, None)
-        programs = training_programs(objective, optimizer, patterns_for(sizes))
-        parts = programs.gradient, programs.update, update, programs.patterns
-        return training_kernel.Replicas(*parts, count=100, watch=False)._code.width
+        return training_kernel.width_of(len(model.parameters()), update, 100, shuffled=False)
 
     assert width(SMALL, 1) == training_kernel.WIDTH
     assert width(LARGE, 1) == 1
+
+
+# --- what each replica may have of its own -------------------------------------------------------
+
+RATES = (0.05, 0.3, 0.7)
+OWN = {
+    "patterns": {"held_out": True},
+    "settings": {"rates": RATES},
+    "settings under a schedule": {"rates": RATES, "schedule": {20: {"momentum": 0.5}}},
+    "frozen weights": {"frozen": 3},
+    "all of them": {"held_out": True, "rates": RATES, "frozen": 3},
+}
+
+
+def own_patterns(sizes, i):
+    """Leave one pattern out, another one for each replica."""
+    several = patterns_for(sizes)
+    return [pattern for k, pattern in enumerate(several) if k != i % len(several)]
+
+
+def own_optimizer(i, model, rates, frozen):
+    return nn.Momentum(model.parameters()[frozen:], rates[i % len(rates)], momentum=0.8)
+
+
+def trained_apart(sizes, seeds, *, held_out=False, rates=(0.3,), frozen=0, **settings):
+    models = models_of(sizes, seeds)
+    keywords = {"sweeps": 60, "criterion": nn.within(0.2), "workers": 2, **settings}
+    results = nn.train_replicas(
+        models,
+        (lambda i: own_patterns(sizes, seeds[i])) if held_out else patterns_for(sizes),
+        loss=nn.half_squared_error,
+        optimizer=[own_optimizer(i, m, rates, frozen) for i, m in zip(seeds, models)],
+        backend="llvm",
+        keep_history=True,
+        **keywords,
+    )
+    return [(r.history, [p.data for p in r.model.parameters()]) for r in results]
+
+
+@pytest.mark.parametrize("update", ["presentation", "sweep"])
+@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize("sizes", [SMALL, LARGE], ids=["small", "large"])
+def test_what_is_a_replicas_own(sizes, own, update):
+    """Each is trained as by ``train``, and as with other neighbours."""
+    settings = {**OWN[own], "update": update}
+    seeds = list(range(9))
+    together = trained_apart(sizes, seeds, **settings)
+    assert trained_apart(sizes, seeds, workers=1, **settings) == together
+    assert trained_apart(sizes, [7, 2], **settings) == [together[7], together[2]]
+    schedule = settings.get("schedule")
+    for seed in (0, 4, 8):
+        (model,) = models_of(sizes, [seed])
+        before = [p.data for p in model.parameters()]
+        rates, frozen = settings.get("rates", (0.3,)), settings.get("frozen", 0)
+        history = nn.train(
+            model,
+            own_patterns(sizes, seed) if settings.get("held_out") else patterns_for(sizes),
+            loss=nn.half_squared_error,
+            optimizer=own_optimizer(seed, model, rates, frozen),
+            backend="eager",
+            sweeps=60,
+            update=update,
+            schedule=schedule,
+            criterion=nn.within(0.2),
+        )
+        course, weights = together[seed]
+        assert weights == pytest.approx([p.data for p in model.parameters()], rel=1e-6, abs=1e-9)
+        assert weights[:frozen] == before[:frozen]
+        assert course.errors == pytest.approx(history.errors, rel=1e-6)
+        assert (course.right, course.stopped, course.met_at) == (
+            *(history.right, history.stopped, history.met_at),
+        )
+
+
+def test_what_cannot_be_a_replicas_own():
+    models = models_of(SMALL, range(3))
+    keywords = {"loss": nn.half_squared_error, "sweeps": 5, "backend": "llvm"}
+    optimizers = [nn.Momentum(m.parameters(), 0.1) for m in models]
+    with pytest.raises(TypeError, match="a list of 3 optimizers"):
+        nn.train_replicas(models, XOR, optimizer=optimizers[:2], **keywords)
+    with pytest.raises(ValueError, match="replica 1 must have 4 patterns"):
+        nn.train_replicas(models, lambda i: XOR[i:], optimizer=optimizers, **keywords)
+    with pytest.raises(TypeError, match="patterns must be a list"):
+        nn.train_replicas(models, lambda i: 3, optimizer=optimizers, **keywords)
+
+
+def test_progress_counts_the_replicas_that_have_ended(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("microgradient.nn.training.progress._PAUSE", 0.0)
+    trained(SMALL, range(5), progress=True)
+    assert "network 5/5" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import random
 import time
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -44,7 +45,8 @@ class TrainingCode:
     ``gradient`` maps weights and a pattern to the gradient, the error and whether the pattern is
     right; it varies over patterns for one network, over weights for replicas. ``update`` maps
     settings and, varying, a weight with its memories and gradient to the new weight and memories.
-    ``shuffled`` says that the order of the patterns may change.
+    ``shuffled`` says that the order of the patterns may change, ``own`` that each of several
+    networks has patterns of its own.
     """
 
     def __init__(
@@ -56,11 +58,14 @@ class TrainingCode:
         patterns: int,
         *,
         shuffled: bool,
+        own: bool = False,
     ) -> None:
-        self.width, self.batch, self.shuffled = width, batch, shuffled
+        self.width, self.batch, self.shuffled, self.own = width, batch, shuffled, own
         self.parameters, self.columns = len(gradient.outputs) - 2, len(update.varying)
         self.numbers = len(gradient.inputs) - self.parameters
         self.alone = width == 1 and batch < _FEW
+        behind = max(2, self.numbers if own else 0)  # errors and rights, or a pattern
+        self.column = padded((self.parameters + behind) * width, GROUP)
         parts = self._parts(gradient, update, patterns)
         loop = TrainingLoop(parts, self.parameters, self.columns, width)
         split = [] if parts.split is None else parts.split.functions()
@@ -95,12 +100,15 @@ class TrainingCode:
         in_batches = single and not self.alone and not self.shuffled
         if in_batches and pays(self.parameters, min(self.batch, patterns), lanes):
             split = SplitGradient(slope, len(gradient.outputs), lanes)
-        return Parts(slope, move, None, None, self.numbers, lanes, self.shuffled, split)
+        return Parts(slope, move, None, None, self.numbers, lanes, self.shuffled, split, self.own)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a replica's training ended: "criterion", "sweeps" or "diverged"."""
+    """How a replica's training ended: "criterion", "sweeps" or "diverged".
+
+    ``course`` has the errors and the numbers of right patterns of all sweeps, if they were kept.
+    """
 
     weights: list[float]
     memories: list[list[float]]
@@ -108,6 +116,7 @@ class Ended:
     stopped: str
     error: float
     right: int
+    course: tuple[Sequence[float], Sequence[float]]
 
 
 class Networks:
@@ -115,7 +124,7 @@ class Networks:
 
     def __init__(self, code: TrainingCode) -> None:
         self.code = code
-        self._column = padded((code.parameters + 2) * code.width, GROUP)
+        self._column = code.column
         self._state, self._snapshot = (doubles(self._column * code.columns) for _ in range(2))
         self._memory = doubles(code.memory)
         self._last = doubles(2 * code.width)
@@ -135,10 +144,18 @@ class Networks:
         if in_columns and not self.code.shuffled:
             self._columns = columns_of(list(patterns), len(patterns[0]), self._stride)
             return
+        if self.code.own:
+            self._rows = doubles(self._count * self.code.numbers * self.code.width)
+            return
         flat = [x for pattern in patterns for x in pattern]
         self._rows = doubles(len(flat), flat)
         if in_columns:
             self._tile = doubles(self.code.numbers * BLOCKS * vector_width() + GROUP)
+
+    def present_own(self, patterns: Sequence[Sequence[float]], lane: int) -> None:
+        """Set the patterns of one network, where each has its own."""
+        assert self._rows is not None
+        self._rows[lane :: self.code.width] = [x for pattern in patterns for x in pattern]
 
     @property
     def order(self) -> list[int]:
@@ -190,12 +207,12 @@ class Networks:
         )
         return done, history
 
-    def ended(self, lane: int, flag: float, sweeps: int, last: Any) -> Ended:
+    def ended(self, lane: int, flag: float, sweeps: int, course: Course) -> Ended:
         """Return how one network ended, by its flag and by errors and rights of its last sweep."""
         stopped = {ACTIVE: "sweeps", LEARNED: "criterion", NOT_FINITE: "diverged"}[flag]
-        error, right = last[lane], last[self.code.width + lane]
+        errors, rights = course
         weights, *memories = (self.column(k, lane) for k in range(self.code.columns - 1))
-        return Ended(weights, memories, sweeps, stopped, error, round(right))
+        return Ended(weights, memories, sweeps, stopped, errors[-1], round(rights[-1]), course)
 
 
 class Progress(NamedTuple):
@@ -272,22 +289,36 @@ class Pace:
         self.sweeps = max(1, min(wanted, 10 * self.sweeps, 1_000_000))
 
 
+Course = tuple["array[float]", "array[float]"]
+"""Errors and numbers of right patterns by sweep: of all sweeps, or of the last one."""
+
 Take = Callable[[], tuple[int, Sequence[Sequence[float]]] | None]
 """Returns a replica's number, and its weights and memories; None after the last one."""
 
 Give = Callable[[int, Ended], None]
 """Takes back the result of the replica with a number."""
 
-Settings = Callable[[int, int], Sequence[Sequence[float]]]
-"""``settings(first, sweeps)`` are those of the updates from sweep ``first`` on, or one for all."""
+Settings = Callable[[int, int, int], Sequence[Sequence[float]]]
+"""``settings(replica, first, sweeps)``: those of its updates from sweep ``first`` on, or one."""
+
+OwnPatterns = Callable[[int], Sequence[Sequence[float]]]
+"""Returns the patterns of the replica with a number: as many as the others have."""
+
+
+def width_of(weights: int, batch: int, count: int, *, shuffled: bool) -> int:
+    """Return how many replicas train side by side: small ones do, in the lanes."""
+    filled = batch >= _FEW and weights * min(batch, _FULL) >= _LARGE_BATCH
+    alone = shuffled or weights >= _LARGE or filled
+    return 1 if alone else min(WIDTH, padded(count, GROUP))
 
 
 class Replicas:
     """Replicas of a network that any number of threads train; results do not depend on it.
 
-    Small ones train side by side, each in a lane; large ones, whose own numbers fill the lanes, one
-    after the other in each thread, as do those whose patterns ``rng`` shuffles: each begins with
-    its state. ``watch`` ends a replica when it meets the criterion.
+    Of ``width`` replicas side by side, each has a lane; large ones, whose own numbers fill the
+    lanes, train one after the other in each thread, as do those whose patterns ``rng`` shuffles:
+    each begins with its state. ``watch`` ends a replica when it meets the criterion; ``keep`` keeps
+    the course of its training. ``patterns`` are those of all, if there are no ``own_patterns``.
     """
 
     def __init__(
@@ -297,31 +328,30 @@ class Replicas:
         batch: int,
         patterns: Sequence[Sequence[float]],
         *,
-        count: int,
+        width: int,
         watch: bool,
+        keep: bool = False,
         rng: random.Random | None = None,
+        own_patterns: OwnPatterns | None = None,
     ) -> None:
-        weights = len(gradient.outputs) - 2
-        filled = batch >= _FEW and weights * min(batch, _FULL) >= _LARGE_BATCH
-        large = weights >= _LARGE or filled
-        width = 1 if large or rng is not None else min(WIDTH, padded(count, GROUP))
+        weights, own = len(gradient.outputs) - 2, own_patterns is not None and width > 1
         if width > 1:
-            gradient = gradient.over(range(weights), None)
-        shuffled = rng is not None
-        self._code = TrainingCode(gradient, update, width, batch, len(patterns), shuffled=shuffled)
-        self._patterns, self._watch, self._rng = patterns, watch, rng
+            gradient = gradient.over(range(len(gradient.inputs) if own else weights), None)
+        settings = {"shuffled": rng is not None, "own": own}
+        self._code = TrainingCode(gradient, update, width, batch, len(patterns), **settings)
+        self._patterns, self._own_patterns = patterns, own_patterns
+        self._watch, self._keep, self._rng = watch, keep, rng
 
     def train(self, sweeps: int, take: Take, give: Give, settings: Settings, steady: bool) -> None:
         """Train what ``take`` hands out for at most ``sweeps``, in this thread.
 
-        ``steady`` says that all updates have the same settings.
+        ``steady`` says that all updates of a replica have the same settings.
         """
+        given = self._code, self._patterns, self._own_patterns, sweeps, self._watch, self._keep
         if self._code.width == 1:
-            one = _ReplicaAlone(self._code, self._patterns, sweeps, self._watch)
-            one.train(take, give, settings, self._rng)
+            _ReplicaAlone(*given).train(take, give, settings, self._rng)
         else:
-            lanes = _ReplicaLanes(self._code, self._patterns, sweeps, self._watch)
-            lanes.train(take, give, settings, refill=steady)
+            _ReplicaLanes(*given).train(take, give, settings, refill=steady)
 
 
 class _ReplicaNetworks(Networks):
@@ -331,14 +361,27 @@ class _ReplicaNetworks(Networks):
         self,
         code: TrainingCode,
         patterns: Sequence[Sequence[float]],
+        own_patterns: OwnPatterns | None,
         sweeps: int,
         watch: bool,
+        keep: bool,
     ) -> None:
         super().__init__(code)
         self.present(patterns)
-        self._most, self._watch, self._pace = sweeps, watch, Pace()
+        self._own_patterns = own_patterns
+        self._most, self._watch, self._keep, self._pace = sweeps, watch, keep, Pace()
         self._replicas = [-1] * code.width
         self._sweeps = [0] * code.width
+        self._courses: list[Course] = [(array("d"), array("d")) for _ in range(code.width)]
+
+    def _note_course(self, lane: int, done: int, history: Any) -> None:
+        """Add the errors and rights of ``done`` sweeps of one network, or of the last of them."""
+        width, count = self.code.width, done if self._keep else 1
+        course = self._courses[lane]
+        for numbers, first in zip(course, (lane, lane + width)):
+            if not self._keep:
+                del numbers[:]
+            numbers.extend(history[first : 2 * width * count : 2 * width])
 
 
 class _ReplicaAlone(_ReplicaNetworks):
@@ -350,25 +393,30 @@ class _ReplicaAlone(_ReplicaNetworks):
             number, columns = replica
             for k, numbers in enumerate(columns):
                 self.set_column(k, numbers)
+            if self._own_patterns is not None:
+                self.present(self._own_patterns(number))
             self.flags[:] = [ACTIVE] * GROUP
             words = None
             if rng is not None:
                 self.reorder(first_order)
                 words = words_of(rng)
-            give(number, self._trained(settings, words))
+            give(number, self._trained(number, settings, words))
 
-    def _trained(self, settings: Settings, words: Any) -> Ended:
+    def _trained(self, number: int, settings: Settings, words: Any) -> Ended:
         done = 0
+        self._courses = [(array("d"), array("d"))]
         while True:
             left = min(self._most - done, self._pace.sweeps)
             start = time.perf_counter()
-            some, last = self.sweep(left, settings(done, left), self._watch, False, words)
+            given = settings(number, done, left)
+            some, history = self.sweep(left, given, self._watch, self._keep, words)
             self._pace.note(some, time.perf_counter() - start)
+            self._note_course(0, some, history)
             done += some
             flags = set(self.flags)
             flag = next((x for x in (NOT_FINITE, LEARNED) if x in flags), ACTIVE)
             if flag != ACTIVE or done >= self._most:
-                return self.ended(0, flag, done, last)
+                return self.ended(0, flag, done, self._courses[0])
 
 
 class _ReplicaLanes(_ReplicaNetworks):
@@ -395,14 +443,16 @@ class _ReplicaLanes(_ReplicaNetworks):
             left = min(left, self._pace.sweeps)
             begun = self._sweeps[active[0]]
             start = time.perf_counter()
-            done, last = self.sweep(left, settings(begun, left), self._watch, False)
+            given = settings(self._replicas[active[0]], begun, left)
+            done, history = self.sweep(left, given, self._watch, self._keep)
             self._pace.note(done, time.perf_counter() - start)
             flags = self.flags[:]
             for lane in active:
                 self._sweeps[lane] += done
-                flag = flags[lane]
-                if flag != ACTIVE or self._sweeps[lane] >= self._most:
-                    give(self._replicas[lane], self.ended(lane, flag, self._sweeps[lane], last))
+                self._note_course(lane, done, history)
+                sweeps, flag = self._sweeps[lane], flags[lane]
+                if flag != ACTIVE or sweeps >= self._most:
+                    give(self._replicas[lane], self.ended(lane, flag, sweeps, self._courses[lane]))
                     self.flags[lane] = FREE
                     if refill:
                         self._sweeps[lane] = 0
@@ -411,8 +461,12 @@ class _ReplicaLanes(_ReplicaNetworks):
         """Put a replica into a lane; return whether there was one."""
         if replica is None:
             return False
-        self._replicas[lane], columns = replica
+        number, columns = replica
+        self._replicas[lane] = number
+        self._courses[lane] = array("d"), array("d")
         for k, numbers in enumerate(columns):
             self.set_column(k, numbers, lane)
+        if self._own_patterns is not None:
+            self.present_own(self._own_patterns(number), lane)
         self.flags[lane] = ACTIVE
         return True

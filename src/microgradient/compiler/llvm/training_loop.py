@@ -40,8 +40,9 @@ class Parts:
 
     ``gradient`` and ``update`` are the programs; where weights change after every pattern,
     ``presentation`` may do both at once, and ``confirm`` then counts a right pattern. A pattern has
-    ``numbers`` numbers. The gradient takes ``lanes`` patterns, or weights, at once. ``shuffled``
-    says that the order is not always that of the patterns. ``split`` takes the gradient in parts.
+    ``numbers`` numbers, or so many for each network if they have patterns of their ``own``. The
+    gradient takes ``lanes`` patterns, or weights, at once. ``shuffled`` says that the order is not
+    always that of the patterns. ``split`` takes the gradient in parts.
     """
 
     gradient: ProgramFunction | None
@@ -52,6 +53,7 @@ class Parts:
     lanes: int
     shuffled: bool
     split: SplitGradient | None = None
+    own: bool = False
 
     @property
     def alone(self) -> bool:
@@ -88,6 +90,7 @@ class TrainingLoop:
         self.builder = builder = Builder()
         self.lanes = Lanes(builder, GROUP)
         self.parts, self.width, self.weights = parts, width, parameters * width
+        self.numbers = parts.numbers * (width if parts.own else 1)  # of a row
         self.groups = max(width, GROUP)
         places = [builder.at("%memory", place) for place in memory_places(*parts.programs)]
         self.memories = {
@@ -168,6 +171,10 @@ class TrainingLoop:
             pattern = self._row(builder.integer("add", first, i))
             if width == 1:
                 self._call(gradient, "%state", pattern, 1, 1, self.slopes, 1, None)
+            elif self.parts.own:
+                behind = builder.at("%state", self.weights)
+                builder.call(_COPY, behind, pattern, self._bytes(self.numbers), "false")
+                self._call(gradient, "%state", "%state", width, width, self.slopes, width, None)
             else:
                 self._call(gradient, pattern, "%state", width, width, self.slopes, width, None)
 
@@ -190,7 +197,7 @@ class TrainingLoop:
         """Return the address of the pattern that is presented as number ``i``."""
         builder = self.builder
         which = builder.load("i64", builder.at("%order", i))
-        return builder.at("%rows", builder.integer("mul", which, self.parts.numbers))
+        return builder.at("%rows", builder.integer("mul", which, self.numbers))
 
     def _fetch(self, row: str) -> None:
         """Have the processor load a pattern that is presented soon: no order tells it which."""

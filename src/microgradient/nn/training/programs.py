@@ -35,13 +35,15 @@ class TrainingPrograms:
     """The programs of a training run, and its patterns as flat numbers.
 
     ``gradient`` maps the weights and a (varying) pattern to the gradient, the error, and 1 if the
-    pattern is right. ``update`` maps the optimizer's settings and a (varying) weight with its
-    memories and gradient to the new weight and memories.
+    pattern is right; the numbers of ``frozen`` parameters follow those of a pattern. ``update``
+    maps the optimizer's settings and a (varying) weight with its memories and gradient to the new
+    weight and memories; where a weight has settings of its own, they stand among its memories.
     """
 
     gradient: Program
     update: Program
     patterns: list[tuple[float, ...]]
+    frozen: int = 0
 
     def eager_seconds(self, sweeps: int) -> float:
         """Return about how long ``sweeps`` would take on Values."""
@@ -50,7 +52,11 @@ class TrainingPrograms:
         return sweeps * len(self.patterns) * seconds
 
     def holds_for(
-        self, objective: Objective, pattern: Pattern, parameters: Sequence[Value]
+        self,
+        objective: Objective,
+        pattern: Pattern,
+        parameters: Sequence[Value],
+        frozen: Sequence[Value] = (),
     ) -> bool:
         """Return whether the program computes what ``objective`` does on ``pattern``.
 
@@ -64,39 +70,56 @@ class TrainingPrograms:
                 f'freeze something cannot be tried ({fault}); train it with backend="eager"'
             ) from fault
         inputs, targets = pattern
-        weights = [parameter.data for parameter in parameters]
+        weights, rest = ([parameter.data for parameter in some] for some in (parameters, frozen))
         numbers = self.gradient.evaluate(
-            [*weights, *map(as_float, leaves((list(inputs), targets)))]
+            [*weights, *map(as_float, leaves((list(inputs), targets))), *rest]
         )
         return all(map(_agree, [numbers[slot] for slot in self.gradient.outputs], expected))
 
 
-def training_programs(
-    objective: Objective, optimizer: Optimizer, patterns: Sequence[Pattern]
-) -> TrainingPrograms:
-    """Return the programs of a training run; CompileError for what cannot be compiled."""
-    inputs, targets = patterns[0]
-    first = list(inputs), targets
-    flat = [
+def flattened(patterns: Sequence[Pattern], like: Pattern) -> list[tuple[float, ...]]:
+    """Return the numbers of each pattern; ValueError or TypeError for another shape than like's."""
+    first = list(like[0]), like[1]
+    return [
         tuple(map(as_float, matching_leaves((list(xs), ts), first, "every pattern")))
         for xs, ts in patterns
     ]
+
+
+def training_programs(
+    objective: Objective,
+    optimizer: Optimizer,
+    patterns: Sequence[Pattern],
+    *,
+    frozen: Sequence[Value] = (),
+    own_settings: bool = False,
+) -> TrainingPrograms:
+    """Return the programs of a training run; CompileError for what cannot be compiled.
+
+    ``frozen`` parameters of the model are not trained, and may differ between replicas.
+    ``own_settings`` gives each weight settings of its own, as further memories.
+    """
+    inputs, targets = patterns[0]
+    first = list(inputs), targets
+    flat = flattened(patterns, first)
     if not flat[0]:
         raise CompileError("the patterns contain no number")
     drawn = random.getstate()  # the calls below must not change what a model draws in training
     try:
         try:
-            gradient = _gradient(objective, optimizer, first)
+            gradient = _gradient(objective, optimizer, first, frozen)
         except TypeError as fault:
             if type(targets) is not int:
                 raise
             raise CompileError(
                 "a class index as a target is not compiled; give a list of 0 and 1 instead"
             ) from fault
-        programs = TrainingPrograms(gradient, _update(optimizer), flat)
+        update = _update(optimizer, own_settings=own_settings)
+        programs = TrainingPrograms(gradient, update, flat, len(frozen))
         for scale, shift in _OTHER_WEIGHTS:
             with _set_weights(optimizer.parameters, scale, shift):
-                if not programs.holds_for(objective, probe(patterns[0]), optimizer.parameters):
+                tried = probe(patterns[0]), optimizer.parameters, frozen
+                if not programs.holds_for(objective, *tried):
                     raise CompileError(
                         "the model computes something else each time (a random number, a counter, "
                         "a branch on a weight), which compiling would freeze; train it with "
@@ -132,12 +155,17 @@ def _set_weights(parameters: Sequence[Value], scale: float, shift: float) -> Ite
             parameter.data = weight
 
 
-def _gradient(objective: Objective, optimizer: Optimizer, pattern: Pattern) -> Program:
+def _gradient(
+    objective: Objective, optimizer: Optimizer, pattern: Pattern, frozen: Sequence[Value]
+) -> Program:
     parameters = optimizer.parameters
     count, numbers = len(parameters), len(leaves(pattern))
-    trace = Trace(count + numbers, {parameter: i for i, parameter in enumerate(parameters)})
+    places = {parameter: i for i, parameter in enumerate(parameters)}
+    places |= {parameter: count + numbers + i for i, parameter in enumerate(frozen)}
+    total = count + numbers + len(frozen)
+    trace = Trace(total, places)
     symbols = trace.inputs()
-    inputs, targets = rebuild(pattern, iter(symbols[count:]))
+    inputs, targets = rebuild(pattern, iter(symbols[count : count + numbers]))
     outputs = objective.model(inputs)
     error = objective.loss(outputs, targets)
     if not isinstance(error, (Symbol, Value)):
@@ -149,8 +177,9 @@ def _gradient(objective: Objective, optimizer: Optimizer, pattern: Pattern) -> P
         _check_criterion(objective.criterion, len(several), pattern[1])
     slopes = reverse(trace, symbols[:count], [(error, 1.0)], keep_nan=False)
     names = [f"weight {i}" for i in range(count)] + [f"pattern[{i}]" for i in range(numbers)]
+    names += [f"frozen weight {i}" for i in range(len(frozen))]
     results = [trace.slot(x) for x in (*slopes, error, right)]
-    return program_of(trace, results, names, range(count, count + numbers), "sum")
+    return program_of(trace, results, names, range(count, total), "sum")
 
 
 def _met(criterion: Criterion, outputs: list[Any], targets: Any) -> Any:
@@ -181,7 +210,7 @@ def _check_criterion(criterion: Criterion, count: int, targets: Any) -> None:
             )
 
 
-def _update(optimizer: Optimizer) -> Program:
+def _update(optimizer: Optimizer, *, own_settings: bool) -> Program:
     kind = type(optimizer)
     if kind.step is not Optimizer.step or kind.rule is Optimizer.rule:
         raise CompileError(
@@ -194,12 +223,14 @@ def _update(optimizer: Optimizer) -> Program:
             'would be frozen; put it in settings(), or train with backend="eager"'
         )
     count = len(optimizer.settings(optimizer.steps))
-    varying = ["weight", *optimizer.memories, "gradient"]
-    names = [*(f"setting {i}" for i in range(count)), *varying]
+    settings = [f"setting {i}" for i in range(count)]
+    uniform, own = ([], settings) if own_settings else (settings, [])
+    names = [*uniform, "weight", *optimizer.memories, *own, "gradient"]
     trace = Trace(len(names))
-    symbols: list[Any] = trace.inputs()
-    weight, *memories, gradient = symbols[count:]
-    moved = tuple(optimizer.rule(symbols[:count], weight, gradient, *memories))
+    symbol: dict[str, Any] = dict(zip(names, trace.inputs()))
+    memories = [symbol[name] for name in optimizer.memories]
+    given = [symbol[name] for name in settings]
+    moved = tuple(optimizer.rule(given, symbol["weight"], symbol["gradient"], *memories))
     if len(moved) != 1 + len(memories):
         raise CompileError(
             f"the rule of {kind.__name__} must return a weight and {len(memories)} memories, got "
@@ -207,5 +238,6 @@ def _update(optimizer: Optimizer) -> Program:
         )
     # x + -0.0 is x, but in a buffer of its own. Outputs overwrite inputs (the update runs in
     # place), and a rule may return one memory as another.
-    copies = [trace.emit(ops.add, (trace.slot(x), trace.constant(-0.0))) for x in moved]
-    return program_of(trace, copies, names, range(count, len(names)))
+    kept = [*moved, *(symbol[name] for name in own)]
+    copies = [trace.emit(ops.add, (trace.slot(x), trace.constant(-0.0))) for x in kept]
+    return program_of(trace, copies, names, range(len(uniform), len(names)))

@@ -19,7 +19,21 @@ _PAUSE = 0.1  # seconds between two redraws and before the first: short runs sho
 def progress_bar(
     description: str, sweeps: int, patterns: int, wanted: bool | None
 ) -> Iterator[Callable[[History], None]]:
-    """Yield a function to call with the history after each sweep.
+    """Yield a function to call with the history after each sweep; see ``bar``."""
+    with bar(description, "sweep", sweeps, wanted) as show:
+
+        def show_history(history: History) -> None:
+            right = f"  right {history.right[-1]}/{patterns}" if history.right else ""
+            show(history.sweeps, f"error {history.errors[-1]:.4f}{right}")
+
+        yield show_history
+
+
+@contextmanager
+def bar(
+    description: str, unit: str, total: int, wanted: bool | None
+) -> Iterator[Callable[..., None]]:
+    """Yield a function to call with how many of ``total`` units are done, and a text.
 
     ``wanted=None`` shows a bar on a terminal or in a notebook if ``rich`` is installed; True shows
     one anywhere and raises ImportError without ``rich``. Without a standard error, there is none.
@@ -28,7 +42,7 @@ def progress_bar(
     if wanted is None:
         wanted = find_spec("rich") is not None and (stream.isatty() or in_notebook())
     if not wanted:
-        yield lambda history: None
+        yield lambda done, state="": None
         return
     try:
         from rich.console import Console
@@ -37,31 +51,28 @@ def progress_bar(
         raise ImportError(
             "a progress bar needs rich; install it with: pip install 'microgradient[cli]'"
         ) from None
-    bar = Progress(
+    shown = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),
-        TextColumn("sweep {task.completed:,}/{task.total:,}  {task.fields[state]}"),
+        TextColumn(unit + " {task.completed:,}/{task.total:,}  {task.fields[state]}"),
         TimeElapsedColumn(),
         console=Console(file=cast(TextIO, stream)),
         transient=True,
     )
-    task = bar.add_task(description, total=sweeps, state="")
+    task = shown.add_task(description, total=total, state="")
     shown_at = time.monotonic()
 
-    def show(history: History) -> None:
+    def show(done: int, state: str = "") -> None:
         nonlocal shown_at
         if (now := time.monotonic()) - shown_at >= _PAUSE:
             shown_at = now
-            bar.start()
-            right = f"  right {history.right[-1]}/{patterns}" if history.right else ""
-            bar.update(
-                task, completed=history.sweeps, state=f"error {history.errors[-1]:.4f}{right}"
-            )
+            shown.start()
+            shown.update(task, completed=done, state=state)
 
     try:
         yield show
     finally:
-        bar.stop()
+        shown.stop()
 
 
 def in_notebook() -> bool:
