@@ -35,6 +35,7 @@ def _module(path: str):
         ("docs/check.md", 20),
         ("docs/compile.md", 20),
         ("docs/transforms.md", 20),
+        ("docs/reproduce.md", 6),
     ],
 )
 def test_examples(page, least, tmp_path, monkeypatch):

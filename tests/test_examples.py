@@ -119,3 +119,8 @@ def test_bundle_adjustment_finds_cameras_and_points(capsys):
     assert found[1] == pytest.approx(np.array(points), abs=1e-6)
     bundle.main()
     assert "step 5" in capsys.readouterr().out
+
+
+def test_a_planted_bias_is_found(capsys):  # test_planted_bias.py says when, and by which weights
+    example("planted_bias").main(3)
+    assert "dy/dgroup" in capsys.readouterr().out

@@ -1,18 +1,27 @@
-"""Many seeds of an experiment: outcomes kept on disk, and the table with intervals."""
+"""Intervals, outcomes on disk, and the command ``reproduce``."""
 
 import json
-from dataclasses import replace
+import re
+import signal
+import subprocess
+import sys
 
 import pytest
 from scipy.stats import binomtest
 
 from microgradient.cli import main
-from microgradient.rumelhart1986 import EXPERIMENTS, reproduce, study, trial
-from microgradient.rumelhart1986.reproduce import Outcomes, study_of
-from microgradient.rumelhart1986.statistics import median_interval, wilson
-from microgradient.rumelhart1986.study import Outcome, outcomes
-
-XOR = EXPERIMENTS["xor"]
+from microgradient.cli import reproduce as command
+from microgradient.rumelhart1986 import EXPERIMENTS
+from microgradient.rumelhart1986.reproduction.catalogue import GROUPS
+from microgradient.rumelhart1986.reproduction.outcomes_file import OutcomesFile
+from microgradient.rumelhart1986.reproduction.statistics import (
+    median_interval,
+    ratio_interval,
+    wilson,
+)
+from microgradient.rumelhart1986.study import Outcome
+from microgradient.rumelhart1986.variant_study import VariantStudy
+from studies import Squares
 
 
 @pytest.mark.parametrize(
@@ -38,122 +47,150 @@ def test_the_interval_of_a_median():
         median_interval([])
 
 
-@pytest.mark.parametrize("name", ["xor", "negation", "shift-3", "sequences"])
-def test_a_seed_ends_as_it_does_alone_and_on_any_number_of_workers(name):
-    experiment = EXPERIMENTS[name]
-    several = outcomes(experiment, experiment.default, range(6), jobs=2)
-    assert [one.seed for one in several] == list(range(6))
-    assert outcomes(experiment, experiment.default, range(6), jobs=1) == several
-    assert outcomes(experiment, experiment.default, [4], jobs=1) == [several[4]]
+def test_the_interval_of_a_ratio():
+    low, high = ratio_interval(range(1000, 3000), range(100, 300))
+    assert 9 < low < 10 < high < 11
+    assert ratio_interval([6.0], [2.0]) == (3.0, 3.0)
+    with pytest.raises(ValueError, match="no median"):
+        ratio_interval([1.0], [])
 
 
-def test_seeds_that_hold_out_other_cases_train_one_by_one():
-    experiment = EXPERIMENTS["family-trees"]
-    variant = experiment.variants["learns"]
-    recipe = replace(variant.recipe, sweeps=3)
-    short = replace(experiment, variants={"short": replace(variant, recipe=recipe, better=None)})
-    found = outcomes(short, "short", range(3), jobs=1)
-    assert [one.learned for one in found] == [False] * 3
-    assert [one.sweeps for one in found] == [3] * 3
-    assert outcomes(short, "short", range(3), jobs=2) == found
+def test_a_line_that_was_cut_off_is_run_again(tmp_path):
+    results, study = OutcomesFile(tmp_path), Squares()
+    found = study.outcomes(range(3), 1)
+    results.add(study, found[:2])
+    file = tmp_path / "outcomes.jsonl"
+    whole = file.read_bytes()
+    entry = json.loads(whole.splitlines()[1])
+    line = json.dumps({**entry, "outcomes": [{"seed": 2, "learned": True}]})
+    file.write_bytes(whole + b"\xff\xfe" + line[:-9].encode())  # killed while it was written
+    again = OutcomesFile(tmp_path)
+    assert again.of(study, 3) == found[:2]
+    assert again.missing(study, 3) == [2]
+    again.add(study, found[2:])
+    assert OutcomesFile(tmp_path).of(study, 3) == found
+
+
+def test_a_study_is_known_by_its_content(tmp_path):
+    results = OutcomesFile(tmp_path)
+    results.add(Squares(), [Outcome(0, True, 1, 1, 0)])
+    assert results.of(Squares("other"), 1) == []
+
+
+def test_every_study_has_a_name_of_its_own():
+    names = [study.name for group in GROUPS.values() for study in group]
+    assert len(names) == len(set(names))
+    variants = {f"{one.name} {variant}" for one in EXPERIMENTS.values() for variant in one.variants}
+    assert variants <= {*names}
 
 
 def test_what_is_on_disk_is_not_run_again(tmp_path, monkeypatch, capsys):
-    arguments = ["reproduce", "xor", "--seeds", "5", "--out", str(tmp_path)]
+    arguments = ["reproduce", "xor", "--seeds", "5", "--jobs", "1", "--out", str(tmp_path)]
     assert main(arguments) == 0
     report = (tmp_path / "report.md").read_text()
     assert "Exclusive or | 2-2-1" in report
     assert " of 5 (" in report
+    assert "xor 2-2-1: 4 of 5 learned" in capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>Exclusive or</td>" in page
+    assert not re.search(r"(src|href)=\"(?!data:|#)", page)  # all is in the page itself
     ran = []
 
-    def noted(experiment, variant, seeds, jobs):
-        ran.append((variant, list(seeds)))
-        return outcomes(experiment, variant, seeds, jobs)
+    def noted(self, seeds, workers):
+        ran.append((self.variant, list(seeds)))
+        return outcomes(self, seeds, workers)
 
-    monkeypatch.setattr(reproduce, "outcomes", noted)
+    outcomes = VariantStudy.outcomes
+    monkeypatch.setattr(VariantStudy, "outcomes", noted)
     assert main(arguments) == 0
     assert ran == []
     assert (tmp_path / "report.md").read_text() == report
     arguments[3] = "7"
     assert main(arguments) == 0
-    assert ran == [(variant, [5, 6]) for variant in XOR.variants]
-
-
-def test_a_line_that_was_cut_off_is_run_again(tmp_path):
-    results = Outcomes(tmp_path)
-    found = [Outcome(seed, True, 100 + seed, 4, 0) for seed in range(3)]
-    results.add("a", found[:2])
-    file = tmp_path / "outcomes.jsonl"
-    whole = file.read_bytes()
-    line = json.dumps({"study": "a", "outcomes": [{"seed": 2, "learned": True}]})
-    file.write_bytes(whole + line[:-9].encode())  # killed while it was written
-    again = Outcomes(tmp_path)
-    assert again.known == {"a": {0: found[0], 1: found[1]}}
-    again.add("a", found[2:])
-    assert Outcomes(tmp_path).known == {"a": dict(enumerate(found))}
-
-
-def test_a_study_is_known_by_all_that_it_consists_of():
-    variant = XOR.variants["2-2-1"]
-    others = [
-        replace(variant, recipe=replace(variant.recipe, rate=0.3)),
-        replace(variant, architecture=XOR.variants["2-1-1"].architecture),
-    ]
-    names = {study_of(replace(XOR, variants={"2-2-1": v}), "2-2-1") for v in (variant, *others)}
-    names.add(study_of(replace(XOR, patterns=XOR.patterns[:3]), "2-2-1"))
-    assert len(names) == 4
-    sources = {**variant.recipe.sources, "rate": "elsewhere"}
-    same = replace(variant, recipe=replace(variant.recipe, sources=sources))
-    assert study_of(replace(XOR, variants={"2-2-1": same}), "2-2-1") in names
+    assert sorted(ran) == sorted((variant, [5, 6]) for variant in EXPERIMENTS["xor"].variants)
 
 
 def test_an_interrupted_run_reports_what_is_there(tmp_path, monkeypatch, capsys):
-    def stopped(experiment, variant, seeds, jobs):
-        if variant == "2-1-1":
-            raise KeyboardInterrupt
-        return outcomes(experiment, variant, seeds, jobs)
+    outcomes = VariantStudy.outcomes
 
-    monkeypatch.setattr(reproduce, "outcomes", stopped)
-    assert main(["reproduce", "xor", "--seeds", "3", "--out", str(tmp_path)]) == 130
-    assert "goes on from there" in capsys.readouterr().out
+    def stopped(self, seeds, workers):
+        if self.variant == "2-1-1":
+            raise KeyboardInterrupt
+        return outcomes(self, seeds, workers)
+
+    monkeypatch.setattr(VariantStudy, "outcomes", stopped)
+    arguments = ["reproduce", "xor", "--seeds", "3", "--jobs", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 130
+    assert "goes on from what is on disk" in capsys.readouterr().out
     report = (tmp_path / "report.md").read_text()
     assert "2-2-1" in report
     assert "2-1-1" not in report
 
 
-@pytest.mark.parametrize("name", ["xor", "family-trees"])
-def test_what_was_interrupted_has_no_outcome(name, tmp_path, monkeypatch):
-    """At the first Ctrl-C, ``train`` and ``train_replicas`` return what they have."""
-
-    def interrupt(outputs, targets):
-        raise KeyboardInterrupt
-
-    for module in (study, trial):
-        monkeypatch.setattr(module, "chosen_loss", lambda recipe: interrupt)
-    results = Outcomes(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        reproduce.reproduce([EXPERIMENTS[name]], 2, 1, results, lambda text: None)
-    assert results.known == {}
-    assert Outcomes(tmp_path).known == {}
-
-
-def test_a_seed_that_diverges_did_not_learn(monkeypatch):
-    def diverging(outputs, targets):
-        return outputs[0] * float("inf")
-
-    for module in (study, trial):
-        monkeypatch.setattr(module, "chosen_loss", lambda recipe: diverging)
-    for name in ("xor", "family-trees"):
-        experiment = EXPERIMENTS[name]
-        found = outcomes(experiment, experiment.default, [0, 1], 1)
-        assert found == [Outcome(seed, False, 0, 0, 0) for seed in (0, 1)]
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_stopped_goes_on(tmp_path, how):
+    """Ctrl-C and kill -9 lose nothing that had ended; the next run gives the same outcomes."""
+    arguments = ["reproduce", "parity-6", "xor", "--seeds", "100", "--jobs", "2", "--out"]
+    command = [sys.executable, "-m", "microgradient", *arguments, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            assert process.stdout is not None
+            assert b"learned" in process.stdout.readline()  # one study has ended
+            process.send_signal(how)
+            process.stdout.read()
+        finally:
+            process.kill()
+    assert process.returncode == (130 if how == signal.SIGINT else -how)
+    kept = OutcomesFile(tmp_path)
+    studies = [*GROUPS["parity-6"], *GROUPS["xor"]]
+    assert any(len(kept.of(study, 100)) == 100 for study in studies)
+    assert any(kept.missing(study, 100) for study in studies)
+    assert main([*arguments, str(tmp_path)]) == 0
+    whole, study = OutcomesFile(tmp_path), GROUPS["xor"][0]
+    assert whole.of(study, 100) == study.outcomes(range(100), 1)
 
 
-@pytest.mark.parametrize("arguments", [["xer"], ["xor", "--seeds", "0"], ["xor", "--jobs", "two"]])
-def test_bad_arguments_get_one_sentence(arguments, capsys, tmp_path):
-    with pytest.raises(SystemExit) as exited:
-        main(["reproduce", *arguments, "--out", str(tmp_path)])
-    assert exited.value.code == 2
+def test_a_study_from_a_file(tmp_path, capsys):
+    file = tmp_path / "rates.toml"
+    file.write_text('experiment = "xor"\nseeds = 4\n[grid]\nrate = [0.25, 0.5]\n')
+    assert main(["reproduce", str(file), "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert "rates rate=0.5: " in capsys.readouterr().out
+    report = (tmp_path / "report.md").read_text()
+    assert " of 4 (" in report
+    assert "rate=0.5" in report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["xer"], "there is nothing called 'xer' to reproduce; there are xor, "),
+        (["none.toml"], "none.toml"),
+        (["bad.toml"], "bad.toml must be UTF-8 text"),
+        (["wrong.toml"], "wrong.toml: unknown key recipe.rat; did you mean rate?"),
+        (["xor", "--seeds", "0"], "at least 1"),
+        (["xor", "--jobs", "two"], "at least 1"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.toml").write_bytes(b"\xff")
+    (tmp_path / "wrong.toml").write_text('experiment = "xor"\n[recipe]\nrat = 1\n')
+    try:
+        status = main(["reproduce", *arguments, "--out", str(tmp_path / "out")])
+    except SystemExit as exited:
+        status = exited.code
+    assert status == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "xor" in error or "at least 1" in error
+    assert message in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0.4, ""), (20.0, "about 20 s left"), (600.0, "about 10 min left")],
+)
+def test_time_left(seconds, text):
+    assert command._left(seconds) == text

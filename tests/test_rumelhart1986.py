@@ -16,9 +16,9 @@ from microgradient.rumelhart1986 import (
     Recipe,
     family_trees,
     picture,
-    report,
     run,
     tc,
+    trial_tables,
 )
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment
 from microgradient.rumelhart1986.network import Link, Network, Read
@@ -320,7 +320,7 @@ def test_the_fields_of_the_t_c_problem_detect_compactness():
 
 def test_shared_weights_are_shown_once():
     trial = run(EXPERIMENTS["t-c"], settings={"sweeps": 1})
-    fields, output = report.weights(trial)
+    fields, output = trial_tables.weights(trial)
     assert fields.title == "Weights to field 1 from retina; all 25 units share them"
     assert len(fields.rows) == 1 + tc.REACH**2  # a bias too
     assert output.title == "Weights to output from field"
@@ -381,7 +381,7 @@ def test_the_other_family_recipes_stay_selectable(variant):
     result = run(EXPERIMENTS["family-trees"], variant, settings={"sweeps": 1})
     assert result.recipe.decay == 0.002
     assert not result.learned
-    assert "Not learned: " in report.outcome(result)
+    assert "Not learned: " in trial_tables.outcome(result)
 
 
 def test_direct_links_reach_the_output():
@@ -413,7 +413,7 @@ def test_rows_and_columns_of_a_picture_have_names_and_signs_the_colours_of_drawi
 
 def test_names_of_units_stand_in_the_tables_too():
     trial = run(EXPERIMENTS["family-trees"], settings={"sweeps": 0})
-    tables = {table.title: table for table in report.weights(trial)}
+    tables = {table.title: table for table in trial_tables.weights(trial)}
     to_output = tables["Weights to output from answer code"]
     assert [row[0] for row in to_output.rows] == list(family_trees.PEOPLE)
     to_person = tables["Weights to person code from person"]

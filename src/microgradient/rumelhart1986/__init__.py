@@ -12,7 +12,7 @@ from microgradient.rumelhart1986.negation import NEGATION
 from microgradient.rumelhart1986.network import Architecture as Architecture
 from microgradient.rumelhart1986.network import Network as Network
 from microgradient.rumelhart1986.parity import PARITIES
-from microgradient.rumelhart1986.sequences import SEQUENCES
+from microgradient.rumelhart1986.sequences import SEQUENCES, SEQUENCES_ANY_TIME
 from microgradient.rumelhart1986.shift_register import SHIFT_REGISTERS
 from microgradient.rumelhart1986.symmetry import SYMMETRY
 from microgradient.rumelhart1986.tc import TC
@@ -35,6 +35,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         TC,
         *SHIFT_REGISTERS,
         SEQUENCES,
+        SEQUENCES_ANY_TIME,
     )
 }
 """All experiments, by name."""

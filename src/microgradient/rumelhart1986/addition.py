@@ -13,7 +13,7 @@ from microgradient.rumelhart1986.experiment import (
     Variant,
     pdp8_recipe,
 )
-from microgradient.rumelhart1986.network import Architecture, Link
+from microgradient.rumelhart1986.network import Architecture, Key, Link
 
 
 def _bits(x: int, n: int) -> tuple[float, ...]:
@@ -25,7 +25,13 @@ PATTERNS = tuple(
     for a, b in product(range(4), repeat=2)
 )
 _LINKS = (Link("input", "hidden"), Link("input", "output"), Link("hidden", "output"))
-_BETWEEN = Link("hidden", "hidden", lambda i, j: (i, j) if (i, j) == (0, 1) else None)
+
+
+def _between(i: int, j: int) -> Key | None:
+    return (i, j) if (i, j) == (0, 1) else None
+
+
+_BETWEEN = Link("hidden", "hidden", _between)
 _THREE = pdp8_recipe(0.5, {"rate": f"{PDP8}, pp. 341-346"}, sweeps=20_000)
 _SLOWER = f"{OURS}: 6 of 30 networks learn at the printed 0.5"
 ADDITION = Experiment(

@@ -39,7 +39,8 @@ class Recipe:
 
     ``update`` is "presentation" or "sweep" (with the summed gradient). Weights start uniform within
     ±``initial_range``, biases within ±``initial_bias_range``. Targets of 0 and 1 are trained as
-    ``off`` and ``on``; with ``loss`` "margin", only outputs on the wrong side of them count. A
+    ``off`` and ``on``; with ``loss`` "margin", only outputs on the wrong side of them count, and
+    with "margin-cross-entropy" the slope of an output unit does not. A
     network has learned when every output of every training pattern is within ``tolerance`` of its
     trained target: training then stops, or goes on for all ``sweeps`` if ``stop_when_met`` is
     False. Biases stay at ``bias_at_most`` or below. The first ``warmup_sweeps`` use ``warmup_rate``
@@ -68,12 +69,16 @@ class Recipe:
     def __post_init__(self) -> None:
         self._check("update", self.update in ("presentation", "sweep"), '"presentation" or "sweep"')
         self._check("loss", self.loss in LOSSES, " or ".join(f'"{name}"' for name in LOSSES))
-        for name in ("rate", "initial_range", "tolerance"):
+        for name in ("rate", "tolerance"):
             self._check(name, 0 < getattr(self, name) < float("inf"), "a positive number")
         for name in ("momentum", "decay", "warmup_momentum"):
             self._check(name, 0 <= getattr(self, name) < 1, "a number of at least 0 and below 1")
-        for name in ("initial_bias_range", "warmup_rate", "sweeps", "warmup_sweeps"):
+        ranges = ("initial_range", "initial_bias_range")
+        for name in (*ranges, "warmup_rate", "sweeps", "warmup_sweeps"):
             self._check(name, 0 <= getattr(self, name) < float("inf"), "a number of at least 0")
+        both = self.warmup_sweeps and self.bias_at_most < float("inf")
+        self._check("bias_at_most", not both, "left out where there are warmup_sweeps")
+        self._check("bias_at_most", self.bias_at_most > -float("inf"), "a number, or inf for none")
         self._check("off", 0 <= self.off < self.on <= 1, f"at least 0 and below on = {self.on}")
         chosen = {f.name for f in fields(self) if getattr(self, f.name) != f.default} - {"sources"}
         if unsourced := sorted(chosen - set(self.sources)):
@@ -87,7 +92,9 @@ class Recipe:
             raise ValueError(f"{name} must be {expected}, got {getattr(self, name)!r}")
 
 
-LOSSES = ("half-squared", "margin")
+LOSSES = ("half-squared", "margin", "margin-cross-entropy")
+MARGIN = 0.2, 0.8
+"""What outputs that are off or on are to be below or above (Nature 323, Fig. 4)."""
 SETTINGS = tuple(f.name for f in fields(Recipe) if f.name != "sources")
 
 
@@ -133,7 +140,8 @@ class Variant:
 
     ``original`` holds the findings of 1986, ``survey_page`` what a modern page on the web states,
     right or wrong, with our verdict. ``note`` says what sets the variant apart. Where the recipe is
-    known not to learn everything, ``better`` is the variant that does.
+    known not to learn everything, ``better`` is the variant that does. Where training takes long,
+    many seeds are trained from ``one_in`` so many.
     """
 
     architecture: Architecture
@@ -142,6 +150,7 @@ class Variant:
     note: str = ""
     survey_page: tuple[Claim, ...] = ()
     better: str | None = None
+    one_in: int = 1
 
 
 @dataclass(frozen=True)
@@ -156,8 +165,8 @@ class Probe:
 class Experiment:
     """A task and its variants, of which the first is the default.
 
-    ``held_out`` patterns, so many drawn at random or those of these names, are kept out of training
-    and test the network after it.
+    ``held_out`` patterns are kept out of training and test the network after it: so many drawn at
+    random, or sets of names, of which each seed takes the next one.
     ``unit_names`` names the units of a group, one by one, where they stand for something.
     """
 
@@ -166,10 +175,17 @@ class Experiment:
     patterns: tuple[NamedPattern, ...]
     variants: Mapping[str, Variant]
     probes: tuple[Probe, ...]
-    held_out: int | tuple[str, ...] = 0
+    held_out: int | tuple[tuple[str, ...], ...] = 0
     unit_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        names = {pattern.name for pattern in self.patterns}
+        sets = () if isinstance(self.held_out, int) else self.held_out
+        for held_out in sets:
+            if unknown := sorted({*held_out} - names):
+                raise ValueError(f"{self.name} has no pattern {unknown[0]!r} to hold out")
+        if len({len(held_out) for held_out in sets}) > 1:
+            raise ValueError(f"{self.name}: sets of held-out patterns must be of one size")
         for name, variant in self.variants.items():
             if variant.better is not None and variant.better not in self.variants:
                 raise ValueError(f"{self.name} has no variant {variant.better!r}")
@@ -179,6 +195,13 @@ class Experiment:
             for pattern in self.patterns:
                 if (len(pattern.inputs), len(pattern.targets)) != (net.inputs, net.outputs):
                     raise ValueError(f"{self.name} {name}: pattern {pattern.name!r} does not fit")
+
+    @property
+    def tested(self) -> int:
+        """How many patterns are held out."""
+        if isinstance(self.held_out, int):
+            return self.held_out
+        return len(self.held_out[0]) if self.held_out else 0
 
     def __repr__(self) -> str:
         variants = ", ".join(self.variants)

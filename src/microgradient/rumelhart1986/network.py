@@ -31,9 +31,19 @@ def every(i: int, j: int) -> Key:
     return i, j
 
 
+def shared(i: int, j: int) -> Key:
+    """Return one key: the whole link has one weight."""
+    return "shared"
+
+
 def own(group: str, j: int) -> Key:
     """Return a key of its own for each unit's bias."""
     return group, j
+
+
+def of_group(group: str, j: int) -> Key:
+    """Return the key of a bias that the units of a group share."""
+    return group
 
 
 @dataclass(frozen=True)
@@ -56,9 +66,9 @@ class Architecture:
     The groups stand in the order in which they are computed. The network runs for ``steps``. A
     pattern gives the activities of the groups in ``shown``, by default of those that no link leads
     to, at step 0; it has targets for the groups in ``asked``, by default the last one at the last
-    step. Before step 0 all units are at ``start``; those that no link leads to are 0 where they are
-    not shown. ``bias(group, j)`` is the key of a unit's bias, None for none. Raises ValueError for
-    what cannot run.
+    step. Units that only links with a delay lead to are at ``start`` at step 0, and all were before
+    it; those that no link leads to are 0 where they are not shown. ``bias(group, j)`` is the key of
+    a unit's bias, None for none. Raises ValueError for what cannot run.
     """
 
     groups: Mapping[str, int]
@@ -73,8 +83,11 @@ class Architecture:
         self._check(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
         for name, size in self.groups.items():
             self._check(size >= 1, f"group {name!r} needs at least one unit, got {size}")
-        for link in self.links:
+        for number, link in enumerate(self.links):
             self._check_link(link)
+            ends = link.source, link.target, link.delay
+            earlier = [(one.source, one.target, one.delay) for one in self.links[:number]]
+            self._check(ends not in earlier, f"{_text(link)} is there twice")
         self._check(bool(self.targets), "an architecture needs a link")
         for name in self.targets:
             for j in range(self.groups[name]):
@@ -98,7 +111,7 @@ class Architecture:
             self._check(name in self.targets, f"no link leads to {name!r}, which is asked for")
 
     def _check_link(self, link: Link) -> None:
-        text = f"the link from {link.source!r} to {link.target!r}"
+        text = _text(link)
         for name in (link.source, link.target):
             self._check(name in self.groups, f"{text}: there is no group {name!r}")
         self._check(link.delay >= 0, f"{text}: the delay must be at least 0, got {link.delay}")
@@ -129,6 +142,10 @@ class Architecture:
     def outputs(self) -> int:
         """How many numbers a pattern asks for."""
         return sum(self.groups[name] for name, _ in self.asked)
+
+    def waits(self, target: str) -> bool:
+        """Return whether all links to a group have a delay."""
+        return all(link.delay for link in self.links if link.target == target)
 
     def pairs(self, link: Link) -> list[tuple[int, int]]:
         """Return the units that a link joins."""
@@ -167,6 +184,10 @@ class Architecture:
         ]
         steps = f", {self.steps} steps" if self.steps > 1 else ""
         return " -> ".join(sides) + steps
+
+
+def _text(link: Link) -> str:
+    return f"the link from {link.source!r} to {link.target!r}"
 
 
 class Read(NamedTuple):
@@ -258,10 +279,12 @@ class Network(Module):
             for name, size in net.groups.items():
                 if (name, step) in shown:
                     values = shown[name, step]
-                elif name in self.layers:
-                    values = self._computed(name, states)
-                else:
+                elif name not in self.layers:
                     values = [constant(0.0)] * size
+                elif step == 0 and net.waits(name):
+                    values = [constant(net.start)] * size
+                else:
+                    values = self._computed(name, states)
                 states[-1][name] = values
         return states
 

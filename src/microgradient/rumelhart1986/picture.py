@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from microgradient.files import write_file
-from microgradient.rumelhart1986 import report
+from microgradient.rumelhart1986 import trial_tables
 from microgradient.rumelhart1986.trial import Trial
 
 FORMATS = ("png", "svg", "pdf")
@@ -50,7 +50,7 @@ def figure_of(trial: Trial) -> Any:
     )
     _errors(top.subplots(), trial)
     groups = [*trial.network.layers]
-    layers = [report.weights_to(trial, group) for group in groups]
+    layers = [trial_tables.weights_to(trial, group) for group in groups]
     ratios = [max(3, len(layer.inputs)) for layer in layers]
     for axes, group, layer in zip(_row(middle, len(layers), ratios), groups, layers):
         _hinton(axes, layer.rows, layer.inputs, layer.units)

@@ -1,5 +1,6 @@
 """Is a row of six bits its own mirror image? Nature 323, Fig. 1; PDP vol. 1, ch. 8, pp. 340-341."""
 
+from dataclasses import replace
 from itertools import product
 
 from microgradient.rumelhart1986.experiment import (
@@ -85,10 +86,21 @@ AS_IN_PDP = Variant(
     survey_page=_SURVEY_PAGE,
 )
 
+_WITH_BIASES = f"{OURS}: as the weights, of which biases are some"
+NATURE_WITH_BIASES = replace(
+    AS_IN_NATURE,
+    recipe=replace(
+        AS_IN_NATURE.recipe,
+        initial_bias_range=0.3,
+        sources={**AS_IN_NATURE.recipe.sources, "initial_bias_range": _WITH_BIASES},
+    ),
+    note="summed gradient; biases start like weights, and some networks get stuck",
+)
+
 SYMMETRY = Experiment(
     name="symmetry",
     title="Mirror symmetry of six bits",
     patterns=PATTERNS,
-    variants={"nature": AS_IN_NATURE, "pdp": AS_IN_PDP},
+    variants={"nature": AS_IN_NATURE, "nature-biases": NATURE_WITH_BIASES, "pdp": AS_IN_PDP},
     probes=(Probe("hidden", SHOWN),),
 )

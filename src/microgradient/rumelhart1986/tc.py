@@ -17,7 +17,7 @@ from microgradient.rumelhart1986.experiment import (
     Variant,
     pdp8_recipe,
 )
-from microgradient.rumelhart1986.network import Architecture, Key, Link
+from microgradient.rumelhart1986.network import Architecture, Key, Link, of_group, shared
 
 SIDE, FIELDS, REACH = 7, 5, 3
 Figure = tuple[str, ...]
@@ -60,8 +60,8 @@ TC = Experiment(
         "shared": Variant(
             Architecture(
                 {"retina": SIDE**2, "field": FIELDS**2, "output": 1},
-                (Link("retina", "field", field), Link("field", "output", lambda i, j: "field")),
-                bias=lambda group, j: group,
+                (Link("retina", "field", field), Link("field", "output", shared)),
+                bias=of_group,
             ),
             pdp8_recipe(
                 0.05, {"rate": OURS, "initial_range": OURS}, initial_range=0.3, sweeps=20_000

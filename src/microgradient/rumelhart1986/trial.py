@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from microgradient.nn.losses import half_squared_error, margin_error
+from microgradient.engine.choice import where
+from microgradient.engine.ops import fsum, log
+from microgradient.nn.losses import half_squared_error
 from microgradient.nn.optimizers import Momentum
 from microgradient.nn.training.history import History
 from microgradient.nn.training.loop import train
@@ -14,6 +17,7 @@ from microgradient.nn.training.objective import Loss, Pattern, count_right
 from microgradient.nn.training.plan import within
 from microgradient.rumelhart1986.bounded import FREE, BoundedMomentum
 from microgradient.rumelhart1986.experiment import (
+    MARGIN,
     SETTINGS,
     Experiment,
     NamedPattern,
@@ -21,6 +25,7 @@ from microgradient.rumelhart1986.experiment import (
     Variant,
 )
 from microgradient.rumelhart1986.network import Network
+from microgradient.rumelhart1986.warmup import WarmupMomentum
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Trial:
     """One run of an experiment: the trained network, its history, and what it gets right.
 
     ``right`` counts the training patterns that meet the criterion, ``beyond_margin`` those with
-    every output beyond ``on`` or ``off``; ``test_right`` holds the held-out patterns that meet it.
+    every output beyond 0.8 or 0.2; ``test_right`` holds the held-out patterns that meet it.
     """
 
     experiment: Experiment
@@ -78,7 +83,7 @@ def run(
     chosen = _variant(experiment, variant)
     recipe = _with_settings(chosen.recipe, settings or {})
     network, training, test = begun(experiment, chosen, recipe, seed)
-    optimizer = optimizer_of(network, recipe)
+    optimizer = optimizer_of(network, recipe, len(training))
     patterns = [trained_pattern(pattern, recipe) for pattern in training]
     criterion = within(recipe.tolerance)
     history = train(
@@ -90,7 +95,6 @@ def run(
         update=recipe.update,
         criterion=criterion,
         stop_when_met=recipe.stop_when_met,
-        schedule=schedule_of(recipe),
         progress=progress,
         description=experiment.name,
         on_sweep=on_sweep,
@@ -106,7 +110,7 @@ def run(
         training,
         test,
         right=count_right(network, patterns, criterion),
-        beyond_margin=count_right(network, patterns, _beyond_margin),
+        beyond_margin=count_right(network, patterns, beyond_margin),
         test_right=tuple(
             p for p in test if count_right(network, [trained_pattern(p, recipe)], criterion)
         ),
@@ -118,7 +122,7 @@ def begun(
 ) -> tuple[Network, tuple[NamedPattern, ...], tuple[NamedPattern, ...]]:
     """Return an untrained network, the patterns to train it with, and those held out."""
     rng = random.Random(seed)
-    test = _held_out(experiment, rng)
+    test = _held_out(experiment, seed, rng)
     training = tuple(p for p in experiment.patterns if p not in test)
     ranges = recipe.initial_range, recipe.initial_bias_range
     return Network(variant.architecture, *ranges, rng), training, test
@@ -142,17 +146,25 @@ def _with_settings(recipe: Recipe, settings: Mapping[str, object]) -> Recipe:
     return replace(recipe, **settings, sources=sources)  # type: ignore[arg-type]
 
 
-def _held_out(experiment: Experiment, rng: random.Random) -> tuple[NamedPattern, ...]:
+def _held_out(experiment: Experiment, seed: int, rng: random.Random) -> tuple[NamedPattern, ...]:
     chosen = experiment.held_out
     if isinstance(chosen, int):
         return tuple(rng.sample(experiment.patterns, chosen))
-    return tuple(pattern for pattern in experiment.patterns if pattern.name in chosen)
+    names = chosen[seed % len(chosen)] if chosen else ()
+    return tuple(pattern for pattern in experiment.patterns if pattern.name in names)
 
 
-def optimizer_of(network: Network, recipe: Recipe) -> Momentum:
-    """Return the optimizer of a recipe; biases beyond its bound are brought to the bound."""
+def optimizer_of(network: Network, recipe: Recipe, patterns: int) -> Momentum:
+    """Return the optimizer of a recipe for training with so many patterns.
+
+    Biases beyond the recipe's bound are brought to the bound.
+    """
     parameters, most = network.parameters(), recipe.bias_at_most
     settings = recipe.rate, recipe.momentum, recipe.decay
+    if recipe.warmup_sweeps:
+        updates = recipe.warmup_sweeps * (1 if recipe.update == "sweep" else patterns)
+        warmup = updates, recipe.warmup_rate, recipe.warmup_momentum
+        return WarmupMomentum(parameters, *settings, *warmup)
     if most == float("inf"):
         return Momentum(parameters, *settings)
     biases = {n.bias for units in network.layers.values() for n in units.neurons}
@@ -168,21 +180,32 @@ def trained_pattern(pattern: NamedPattern, recipe: Recipe) -> Pattern:
 
 
 def chosen_loss(recipe: Recipe) -> Loss:
-    """Return the loss of a recipe."""
+    """Return the loss of a recipe, for targets that are trained as its ``off`` and ``on``."""
+    if recipe.loss == "half-squared":
+        return half_squared_error
     if recipe.loss == "margin":
-        return lambda outputs, targets: margin_error(outputs, targets, recipe.off, recipe.on)
-    return half_squared_error
+        return lambda outputs, targets: fsum(_missed(outputs, targets, _half_square))
+    return lambda outputs, targets: fsum(_missed(outputs, targets, _cross_entropy))
 
 
-def schedule_of(recipe: Recipe) -> dict[int, dict[str, float]]:
-    """Return the changes of rate and momentum, by the sweep before which they are made."""
-    if not recipe.warmup_sweeps:
-        return {}
-    return {
-        0: {"rate": recipe.warmup_rate, "momentum": recipe.warmup_momentum},
-        recipe.warmup_sweeps: {"rate": recipe.rate, "momentum": recipe.momentum},
-    }
+def _missed(outputs: Any, targets: Any, error: Callable[[Any, Any], Any]) -> list[Any]:
+    """Return the errors of outputs that fall short of their targets, seen from 0.5, and 0 else."""
+    return [
+        where(where(d > 0.5, d - y, y - d) > 0, error(y, d), 0.0)
+        for y, d in zip(outputs, targets, strict=True)
+    ]
 
 
-def _beyond_margin(outputs: Sequence[float], targets: Sequence[float]) -> bool:
-    return all(y >= d if d > 0.5 else y <= d for y, d in zip(outputs, targets, strict=True))
+def _half_square(y: Any, d: Any) -> Any:
+    return (y - d) ** 2 / 2
+
+
+def _cross_entropy(y: Any, d: Any) -> Any:
+    """Return an error whose slope by the unit's incoming sum is y - d, without y (1 - y)."""
+    return -d * log(y) - (1 - d) * log(1 - y)
+
+
+def beyond_margin(outputs: Sequence[float], targets: Sequence[float]) -> bool:
+    """Return whether every output is beyond 0.8 or 0.2 on the side of its target."""
+    low, high = MARGIN
+    return all(y >= high if d > 0.5 else y <= low for y, d in zip(outputs, targets, strict=True))

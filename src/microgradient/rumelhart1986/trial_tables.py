@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from microgradient.rumelhart1986.experiment import SETTINGS, Claim, Experiment, Recipe, Variant
+from microgradient.rumelhart1986.experiment import (
+    MARGIN,
+    SETTINGS,
+    Claim,
+    Experiment,
+    Recipe,
+    Variant,
+)
 from microgradient.rumelhart1986.network import Read
 from microgradient.rumelhart1986.trial import Trial
 
@@ -80,13 +87,13 @@ def comparison(trial: Trial) -> TextTable:
             _criterion(recipe),
         ),
     ]
-    if recipe.loss == "margin":
+    if recipe.loss != "half-squared":
         strict = f"{trial.beyond_margin} of {len(trial.training)}"
         ours.append(
             Claim(
                 "patterns beyond the margin",
                 strict,
-                f"beyond {recipe.off:g} and {recipe.on:g}",
+                f"beyond {MARGIN[0]:g} and {MARGIN[1]:g}",
             )
         )
     if trial.test:

@@ -1,4 +1,4 @@
-"""Intervals of 95 %: for a rate, and for a median."""
+"""Intervals of 95 %: for a rate, a median, and the ratio of two medians."""
 
 from __future__ import annotations
 
@@ -35,3 +35,22 @@ def median_interval(numbers: Sequence[float], seed: int = 0) -> tuple[float, flo
     rng, n = random.Random(seed), len(numbers)
     medians = sorted(median(rng.choices(numbers, k=n)) for _ in range(_RESAMPLES))
     return medians[_RESAMPLES // 40], medians[-_RESAMPLES // 40 - 1]
+
+
+def ratio_interval(
+    numbers: Sequence[float], others: Sequence[float], seed: int = 0
+) -> tuple[float, float]:
+    """Return the interval of the ratio of two medians, by resampling both (Efron's bootstrap).
+
+    Raises ValueError without numbers.
+    """
+    if not numbers or not others:
+        raise ValueError("there is no median of no numbers")
+    rng = random.Random(seed)
+    draw = [(numbers, len(numbers)), (others, len(others))]
+    ratios = sorted(
+        median(rng.choices(draw[0][0], k=draw[0][1]))
+        / median(rng.choices(draw[1][0], k=draw[1][1]))
+        for _ in range(_RESAMPLES)
+    )
+    return ratios[_RESAMPLES // 40], ratios[-_RESAMPLES // 40 - 1]

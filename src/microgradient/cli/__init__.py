@@ -1,0 +1,3 @@
+"""The command ``microgradient``."""
+
+from microgradient.cli.command import main as main

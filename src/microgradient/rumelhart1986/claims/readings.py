@@ -1,0 +1,78 @@
+"""XOR and the encoder as the survey page trains them, over the settings that it speaks of.
+
+The page gives momentum .9, rates of .1 to .25, weights within ±.5, and errors below .05 (XOR) and
+.1 (encoder); targets are 0 and 1. What it leaves open is read in both ways: an update after each
+presentation or each sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from microgradient.rumelhart1986.encoder import ENCODER
+from microgradient.rumelhart1986.experiment import Experiment, Variant
+from microgradient.rumelhart1986.grid import Setting, over_grid
+from microgradient.rumelhart1986.xor import XOR
+
+PAGE = "the survey page"
+UPDATES = ("presentation", "sweep")
+RATES = (0.05, 0.1, 0.25, 0.5, 0.75)
+RANGES = (0.1, 0.3, 0.5, 1.0, 2.0, 4.0)
+SLOW = 100_000  # sweeps without momentum
+
+
+def _as_on_the_page(variant: Variant, tolerance: float) -> Variant:
+    settings: dict[str, Any] = {
+        "initial_range": 0.5,
+        "initial_bias_range": 0.5,
+        "tolerance": tolerance,
+        "off": 0.0,
+        "on": 1.0,
+    }
+    sources = {**variant.recipe.sources, **dict.fromkeys(settings, PAGE)}
+    return replace(variant, recipe=replace(variant.recipe, **settings, sources=sources))
+
+
+def _readings(
+    name: str, experiment: Experiment, variant: Variant, *grids: Mapping[str, Sequence[Setting]]
+) -> Experiment:
+    found: dict[str, Variant] = {}
+    for grid in grids:
+        found |= over_grid(variant, grid, f"{PAGE}, or one of its readings")
+    return replace(experiment, name=name, variants=found)
+
+
+_XOR = _as_on_the_page(XOR.variants["2-2-1"], 0.05)
+_FOUR_HIDDEN = _as_on_the_page(XOR.variants["2-4-1"], 0.05)
+_DIRECT = _as_on_the_page(XOR.variants["2-1-1"], 0.05)
+_ENCODER = _as_on_the_page(ENCODER.variants["8-3-8"], 0.1)
+_NO_MOMENTUM: dict[str, Sequence[Setting]] = {
+    "momentum": (0.0,),
+    "sweeps": (SLOW,),
+    "rate": (0.1, 0.25),
+    "update": UPDATES,
+}
+_ZERO: dict[str, Sequence[Setting]] = {
+    "initial_range": (0.0,),
+    "initial_bias_range": (0.0, 0.5),
+    "update": UPDATES,
+}
+
+XOR_RATES = _readings("xor-rates", XOR, _XOR, {"rate": RATES, "update": UPDATES})
+XOR_RANGES = _readings(
+    "xor-ranges", XOR, _XOR, {"initial_range": RANGES, "update": UPDATES, "rate": (0.25,)}
+)
+XOR_NO_MOMENTUM = _readings("xor-no-momentum", XOR, _XOR, _NO_MOMENTUM)
+XOR_FOUR_HIDDEN = _readings("xor-four-hidden", XOR, _FOUR_HIDDEN, {"update": UPDATES})
+XOR_ZERO = _readings("xor-zero", XOR, _XOR, _ZERO)
+XOR_DIRECT_ZERO = _readings("xor-direct-zero", XOR, _DIRECT, _ZERO)
+ENCODER_RATES = _readings("encoder-rates", ENCODER, _ENCODER, {"rate": RATES, "update": UPDATES})
+ENCODER_NO_MOMENTUM = _readings("encoder-no-momentum", ENCODER, _ENCODER, _NO_MOMENTUM)
+ENCODER_ZERO = _readings("encoder-zero", ENCODER, _ENCODER, {**_ZERO, "sweeps": (2_000,)})
+
+READINGS = (
+    *(XOR_RATES, XOR_RANGES, XOR_NO_MOMENTUM, XOR_FOUR_HIDDEN, XOR_ZERO, XOR_DIRECT_ZERO),
+    *(ENCODER_RATES, ENCODER_NO_MOMENTUM, ENCODER_ZERO),
+)

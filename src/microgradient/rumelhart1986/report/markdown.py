@@ -1,0 +1,73 @@
+"""Tables and numbers of a report in Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import mean, quantiles
+from typing import Any
+
+from microgradient.rumelhart1986.experiment import Experiment
+from microgradient.rumelhart1986.reproduction.statistics import median_interval, wilson
+from microgradient.rumelhart1986.study import Outcome
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a report: text in Markdown, and the Matplotlib figures that it shows, by name."""
+
+    text: str
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def paragraphs(*parts: str) -> str:
+    """Return parts with an empty line between them."""
+    return "\n\n".join(part.strip("\n") for part in parts if part)
+
+
+def picture(name: str, caption: str) -> str:
+    """Return the place of a figure."""
+    return f"![{caption}](pictures/{name}.png)"
+
+
+def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *body]
+    cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
+
+
+def rate_text(successes: int, trials: int) -> str:
+    """Return "7 of 30 (11.8% to 40.9%)": a rate with its interval."""
+    low, high = wilson(successes, trials)
+    return f"{successes:,} of {trials:,} ({low:.1%} to {high:.1%})"
+
+
+def sweeps_text(outcomes: Sequence[Outcome]) -> str:
+    """Return the sweeps of those that learned: median, interval, quartiles and mean."""
+    sweeps = [one.sweeps for one in outcomes if one.learned]
+    if len(sweeps) < 2:
+        return ", ".join(f"{n:,}" for n in sweeps) or "-"
+    first, middle, third = quantiles(sweeps, n=4, method="inclusive")
+    low, high = median_interval(sweeps)
+    return (
+        f"{middle:,.0f}, {low:,.0f} to {high:,.0f} (quartiles {first:,.0f} and {third:,.0f}, "
+        f"mean {mean(sweeps):,.0f})"
+    )
+
+
+def learned_cells(outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    """Return how many learned, and their sweeps, as two cells."""
+    learned = sum(one.learned for one in outcomes)
+    return rate_text(learned, len(outcomes)), sweeps_text(outcomes)
+
+
+def held_out_cell(experiment: Experiment, outcomes: Sequence[Outcome]) -> str:
+    """Return the mean of right held-out patterns, and how many seeds had how many right."""
+    if not experiment.tested:
+        return "-"
+    counts = Counter(one.tested for one in outcomes)
+    several = ", ".join(f"{k}: {counts[k]}" for k in sorted(counts))
+    average = mean(one.tested for one in outcomes)
+    return f"{average:.2f} of {experiment.tested} ({several})"
