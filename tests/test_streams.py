@@ -15,7 +15,7 @@ import pytest
 
 import microgradient
 from microgradient.cli import main
-from microgradient.rumelhart1986 import EXPERIMENTS, FOUR, report
+from microgradient.rumelhart1986 import EXPERIMENTS, FOUR, trial_tables
 from microgradient.streams import Stream, spelled
 
 ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "shift_jis", "utf-8")
@@ -269,7 +269,7 @@ def test_a_recipe_known_not_to_learn_names_the_one_that_does(capsys):
 def test_no_title_ends_in_an_empty_note():
     for experiment in EXPERIMENTS.values():
         for name, variant in experiment.variants.items():
-            first = report.recipe_table(experiment, name, variant).title.split("\n")[0]
+            first = trial_tables.recipe_table(experiment, name, variant).title.split("\n")[0]
             assert not first.endswith((":", ": ", "()")), first
 
 

@@ -11,7 +11,7 @@ from microgradient.rumelhart1986 import trial_tables
 from microgradient.rumelhart1986.trial import Trial
 
 FORMATS = ("png", "svg", "pdf")
-_POSITIVE, _NEGATIVE = "#1d4ed8", "#c2410c"  # as in the drawings of graphs: colour-blind safe
+POSITIVE, NEGATIVE = "#1d4ed8", "#c2410c"  # as in the drawings of graphs: colour-blind safe
 _NOT_INSTALLED = "a picture needs matplotlib; install it with: pip install 'microgradient[plot]'"
 
 
@@ -53,7 +53,7 @@ def figure_of(trial: Trial) -> Any:
     layers = [trial_tables.weights_to(trial, group) for group in groups]
     ratios = [max(3, len(layer.inputs)) for layer in layers]
     for axes, group, layer in zip(_row(middle, len(layers), ratios), groups, layers):
-        _hinton(axes, layer.rows, layer.inputs, layer.units)
+        hinton(axes, layer.rows, layer.inputs, layer.units)
         axes.set_title(f"to {group}{', each unit' if layer.shared else ''}", fontsize=9)
     for axes, probe in zip(
         _row(bottom, len(probes), [len(p.patterns) for p in probes]), probes, strict=True
@@ -80,9 +80,7 @@ def _errors(axes: Any, trial: Trial) -> None:
     right.set_ylim(0, len(trial.training) * 1.05)
 
 
-def _hinton(
-    axes: Any, matrix: list[list[float | None]], across: list[str], down: list[str]
-) -> None:
+def hinton(axes: Any, matrix: list[list[float | None]], across: list[str], down: list[str]) -> None:
     """Draw squares with areas proportional to the weights, in the colours of their signs."""
     from matplotlib.patches import Rectangle
 
@@ -92,7 +90,7 @@ def _hinton(
             if weight is None:
                 continue
             side = 0.95 * (abs(weight) / largest) ** 0.5
-            color = _POSITIVE if weight > 0 else _NEGATIVE
+            color = POSITIVE if weight > 0 else NEGATIVE
             axes.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, color=color, lw=0))
     axes.set(xlim=(-0.6, len(matrix[0]) - 0.4), ylim=(len(matrix) - 0.4, -0.6))
     axes.set_facecolor("#f1f5f9")

@@ -21,6 +21,7 @@ UPDATES = ("presentation", "sweep")
 RATES = (0.05, 0.1, 0.25, 0.5, 0.75)
 RANGES = (0.1, 0.3, 0.5, 1.0, 2.0, 4.0)
 SLOW = 100_000  # sweeps without momentum
+Grid = Mapping[str, Sequence[Setting]]
 
 
 def _as_on_the_page(variant: Variant, tolerance: float) -> Variant:
@@ -36,41 +37,38 @@ def _as_on_the_page(variant: Variant, tolerance: float) -> Variant:
 
 
 def _readings(
-    name: str, experiment: Experiment, variant: Variant, *grids: Mapping[str, Sequence[Setting]]
+    name: str,
+    experiment: Experiment,
+    variant: Variant,
+    grid: Mapping[str, Sequence[Setting]],
+    **fixed: Setting,
 ) -> Experiment:
-    found: dict[str, Variant] = {}
-    for grid in grids:
-        found |= over_grid(variant, grid, f"{PAGE}, or one of its readings")
-    return replace(experiment, name=name, variants=found)
+    """Return the variants at the points of a grid, with some settings for all of them."""
+    source = f"{PAGE}, or one of its readings"
+    if fixed:
+        (variant,) = over_grid(variant, {k: (v,) for k, v in fixed.items()}, source).values()
+    return replace(experiment, name=name, variants=over_grid(variant, grid, source))
 
 
 _XOR = _as_on_the_page(XOR.variants["2-2-1"], 0.05)
 _FOUR_HIDDEN = _as_on_the_page(XOR.variants["2-4-1"], 0.05)
 _DIRECT = _as_on_the_page(XOR.variants["2-1-1"], 0.05)
 _ENCODER = _as_on_the_page(ENCODER.variants["8-3-8"], 0.1)
-_NO_MOMENTUM: dict[str, Sequence[Setting]] = {
-    "momentum": (0.0,),
-    "sweeps": (SLOW,),
-    "rate": (0.1, 0.25),
-    "update": UPDATES,
-}
-_ZERO: dict[str, Sequence[Setting]] = {
-    "initial_range": (0.0,),
-    "initial_bias_range": (0.0, 0.5),
-    "update": UPDATES,
-}
+_TWO_RATES: Grid = {"rate": (0.1, 0.25), "update": UPDATES}
+_RATES: Grid = {"rate": RATES, "update": UPDATES}
+_ZERO: Grid = {"initial_bias_range": (0.0, 0.5), "update": UPDATES}
 
-XOR_RATES = _readings("xor-rates", XOR, _XOR, {"rate": RATES, "update": UPDATES})
-XOR_RANGES = _readings(
-    "xor-ranges", XOR, _XOR, {"initial_range": RANGES, "update": UPDATES, "rate": (0.25,)}
-)
-XOR_NO_MOMENTUM = _readings("xor-no-momentum", XOR, _XOR, _NO_MOMENTUM)
+XOR_RATES = _readings("xor-rates", XOR, _XOR, _RATES)
+XOR_RANGES = _readings("xor-ranges", XOR, _XOR, {"initial_range": RANGES, "update": UPDATES})
+XOR_NO_MOMENTUM = _readings("xor-no-momentum", XOR, _XOR, _TWO_RATES, momentum=0.0, sweeps=SLOW)
 XOR_FOUR_HIDDEN = _readings("xor-four-hidden", XOR, _FOUR_HIDDEN, {"update": UPDATES})
-XOR_ZERO = _readings("xor-zero", XOR, _XOR, _ZERO)
-XOR_DIRECT_ZERO = _readings("xor-direct-zero", XOR, _DIRECT, _ZERO)
-ENCODER_RATES = _readings("encoder-rates", ENCODER, _ENCODER, {"rate": RATES, "update": UPDATES})
-ENCODER_NO_MOMENTUM = _readings("encoder-no-momentum", ENCODER, _ENCODER, _NO_MOMENTUM)
-ENCODER_ZERO = _readings("encoder-zero", ENCODER, _ENCODER, {**_ZERO, "sweeps": (2_000,)})
+XOR_ZERO = _readings("xor-zero", XOR, _XOR, _ZERO, initial_range=0.0)
+XOR_DIRECT_ZERO = _readings("xor-direct-zero", XOR, _DIRECT, _ZERO, initial_range=0.0)
+ENCODER_RATES = _readings("encoder-rates", ENCODER, _ENCODER, _RATES)
+ENCODER_NO_MOMENTUM = _readings(
+    "encoder-no-momentum", ENCODER, _ENCODER, _TWO_RATES, momentum=0.0, sweeps=SLOW
+)
+ENCODER_ZERO = _readings("encoder-zero", ENCODER, _ENCODER, _ZERO, initial_range=0.0, sweeps=2_000)
 
 READINGS = (
     *(XOR_RATES, XOR_RANGES, XOR_NO_MOMENTUM, XOR_FOUR_HIDDEN, XOR_ZERO, XOR_DIRECT_ZERO),

@@ -33,12 +33,12 @@ def claims(found: Found) -> Section | None:
         return None
     factors = shrink_factors()
     judged = verdicts(found.named, factors)
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in summary(judged).items())
+    counts = ", ".join(f"{verdict}: {count}" for verdict, count in summary(judged).items())
     body = [(one.claim, one.original, one.measured, one.verdict) for one in judged]
     text = paragraphs(
         "## The survey page's claims, judged",
         _TEXT,
-        f"Of {len(judged)} claims: {counts}.",
+        f"{len(judged)} claims; {counts}.",
         table(("claim", "in the original", "measured", "verdict"), body),
         _FACTORS.format(factors[0].seeds + factors[0].lost),
         _factor_table(factors),

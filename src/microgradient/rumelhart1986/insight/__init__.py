@@ -1,0 +1,1 @@
+"""What hidden units learned: computed, tested against chance, and drawn."""
