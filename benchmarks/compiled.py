@@ -35,8 +35,8 @@ from microgradient.engine.services.trees import leaves, rebuild
 from microgradient.nn.training.objective import Objective
 from microgradient.nn.training.programs import TrainingPrograms, training_programs
 from microgradient.rumelhart1986 import Network
-from microgradient.rumelhart1986.family_trees import ARCHITECTURE
-from microgradient.rumelhart1986.xor import TWO_HIDDEN
+from microgradient.rumelhart1986.experiments.family_trees import ARCHITECTURE
+from microgradient.rumelhart1986.experiments.xor import TWO_HIDDEN
 
 HERE = Path(__file__).parent
 MULTIPLY_ADDS = 162_864  # of a sweep: 3 x 57,600 less those by inputs, and the biases

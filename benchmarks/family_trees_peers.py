@@ -42,7 +42,7 @@ def problem(sweeps: int = 1500, seed: int = 1986) -> Problem:
     import random
 
     from microgradient.rumelhart1986 import Network
-    from microgradient.rumelhart1986.family_trees import ARCHITECTURE, PATTERNS
+    from microgradient.rumelhart1986.experiments.family_trees import ARCHITECTURE, PATTERNS
 
     network = Network(ARCHITECTURE, 1.0, 1.0, random.Random(seed))
     return Problem(
@@ -325,7 +325,7 @@ def by_package(problem: Problem) -> Trainer:
 
     from microgradient import nn
     from microgradient.rumelhart1986 import Network
-    from microgradient.rumelhart1986.family_trees import ARCHITECTURE
+    from microgradient.rumelhart1986.experiments.family_trees import ARCHITECTURE
 
     def train() -> list[float]:
         network = Network(ARCHITECTURE, 1.0, 1.0, random.Random(0))

@@ -17,7 +17,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-from microgradient.rumelhart1986.family_trees import PATTERNS
+from microgradient.rumelhart1986.experiments.family_trees import PATTERNS
 
 Function = Callable[[Sequence[Any]], Any]
 Objective = tuple[Function, list[float]]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from microgradient.rumelhart1986 import Network
-from microgradient.rumelhart1986.xor import TWO_HIDDEN
+from microgradient.rumelhart1986.experiments.xor import TWO_HIDDEN
 
 RATE, MOMENTUM, TOLERANCE = 0.25, 0.9, 0.1
 CASES = ((0, 0, 0.1), (0, 1, 0.9), (1, 0, 0.9), (1, 1, 0.1))  # two inputs and a target

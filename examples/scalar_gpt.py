@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import microgradient as mg
 from microgradient import Value, nn
-from microgradient.rumelhart1986.family_trees import PEOPLE
+from microgradient.rumelhart1986.experiments.family_trees import PEOPLE
 
 WIDTH, HEADS, CONTEXT = 16, 4, 12
 HEAD = WIDTH // HEADS

@@ -8,7 +8,7 @@ import pytest
 
 from microgradient.nn.training.plan import within
 from microgradient.rumelhart1986 import EXPERIMENTS, run
-from microgradient.rumelhart1986.family_trees import PEOPLE
+from microgradient.rumelhart1986.experiments.family_trees import PEOPLE
 from microgradient.rumelhart1986.insight import figures
 from microgradient.rumelhart1986.insight.codes import codes_of, distinct_codes, intermediate
 from microgradient.rumelhart1986.insight.counting import counting_units

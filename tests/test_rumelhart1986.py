@@ -14,13 +14,12 @@ from microgradient.rumelhart1986 import (
     EXPERIMENTS,
     Architecture,
     Recipe,
-    family_trees,
     picture,
     run,
-    tc,
     trial_tables,
 )
 from microgradient.rumelhart1986.experiment import SETTINGS, Experiment
+from microgradient.rumelhart1986.experiments import family_trees, tc
 from microgradient.rumelhart1986.network import Link, Network, Read
 from microgradient.view.drawing.dot import COLOR
 

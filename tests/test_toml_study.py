@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microgradient.rumelhart1986 import EXPERIMENTS, tc
 from microgradient.rumelhart1986.experiment import SETTINGS
+from microgradient.rumelhart1986.experiments import EXPERIMENTS, tc
 from microgradient.rumelhart1986.network import Network
 from microgradient.rumelhart1986.toml_study.study import StudyFile, read_study
 from microgradient.rumelhart1986.trial import run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -23,6 +24,7 @@ from microgradient.rumelhart1986.study import Study
 from microgradient.rumelhart1986.toml_study.study import read_study
 from microgradient.streams import Stream
 
+_SILENCE = 30.0  # seconds without a line, after which one says how far the run has come
 _SEEDS = 30  # where neither the command nor a study's file says how many
 
 
@@ -88,6 +90,7 @@ def _run(
     out: Stream,
 ) -> None:
     total = sum(len(results.missing(study, seeds)) for study in studies)
+    told = time.monotonic()
     with bar("reproduce", "network", total, None) as show:
         for progress in run_studies(studies, seeds, results, executors, workers):
             left = _left(progress.seconds_left)
@@ -96,7 +99,12 @@ def _run(
                 found = results.of(progress.ended, seeds)
                 learned = f"{sum(one.learned for one in found):,} of {len(found):,} learned"
                 say(f"{progress.ended.name}: {learned}{left and f' ({left})'}", out)
-                out.flush()
+            elif time.monotonic() - told > _SILENCE:
+                say(f"{progress.done:,} of {total:,} networks{left and f' ({left})'}", out)
+            else:
+                continue
+            out.flush()
+            told = time.monotonic()
 
 
 def _left(seconds: float | None) -> str:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import product
 
 from microgradient.rumelhart1986.experiment import OURS, Experiment, Recipe, Variant
-from microgradient.rumelhart1986.family_trees import FAMILY_TREES, LITERAL
+from microgradient.rumelhart1986.experiments.family_trees import FAMILY_TREES, LITERAL
 from microgradient.rumelhart1986.variant_study import GridStudy, VariantStudy
 
 TARGETS = ((0.2, 0.8), (0.15, 0.85), (0.1, 0.9))

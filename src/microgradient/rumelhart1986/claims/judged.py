@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
-from microgradient.rumelhart1986 import EXPERIMENTS, family_trees
 from microgradient.rumelhart1986.claims.readings import (
     ENCODER_NO_MOMENTUM,
     ENCODER_RATES,
@@ -37,7 +36,8 @@ from microgradient.rumelhart1986.claims.verdict import (
 )
 from microgradient.rumelhart1986.deep import HARD_THRESHOLD, ShrinkFactor
 from microgradient.rumelhart1986.experiment import NATURE, PDP8, Experiment
-from microgradient.rumelhart1986.family_trees import FAMILY_TREES
+from microgradient.rumelhart1986.experiments import EXPERIMENTS, family_trees
+from microgradient.rumelhart1986.experiments.family_trees import FAMILY_TREES
 from microgradient.rumelhart1986.insight.findings import DISTINCT_CODES
 from microgradient.rumelhart1986.reproduction.statistics import ratio_interval
 from microgradient.rumelhart1986.study import Outcome

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from microgradient.rumelhart1986.encoder import ENCODER
 from microgradient.rumelhart1986.experiment import Experiment, Variant
+from microgradient.rumelhart1986.experiments.encoder import ENCODER
+from microgradient.rumelhart1986.experiments.xor import XOR
 from microgradient.rumelhart1986.grid import Setting, over_grid
-from microgradient.rumelhart1986.xor import XOR
 
 PAGE = "the survey page"
 UPDATES = ("presentation", "sweep")

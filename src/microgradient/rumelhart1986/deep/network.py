@@ -10,7 +10,7 @@ from itertools import pairwise
 from microgradient.engine.value import Value
 from microgradient.nn.initializers import Initializer, initializer_of, uniform, zeros
 from microgradient.nn.module import Inputs, Layer, Module, input_values
-from microgradient.rumelhart1986.xor import PATTERNS as XOR
+from microgradient.rumelhart1986.experiments.xor import PATTERNS as XOR
 
 WIDTH = 8
 """Units of a hidden layer."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from statistics import fmean
 
-from microgradient.rumelhart1986.family_trees import (
+from microgradient.rumelhart1986.experiments.family_trees import (
     ENGLISH_MEN,
     ENGLISH_WOMEN,
     FAMILY_TREES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from microgradient.rumelhart1986.experiments.tc import PATTERNS
 from microgradient.rumelhart1986.network import Network
-from microgradient.rumelhart1986.tc import PATTERNS
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from math import ceil, log10
 from typing import Any
 
 from microgradient.rumelhart1986.experiment import Experiment
-from microgradient.rumelhart1986.family_trees import (
+from microgradient.rumelhart1986.experiments.family_trees import (
     ENGLISH_MEN,
     ENGLISH_WOMEN,
     ITALIAN_MEN,

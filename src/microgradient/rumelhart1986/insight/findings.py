@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from microgradient.rumelhart1986.encoder import ENCODER, OTHER_ENCODERS
 from microgradient.rumelhart1986.experiment import Experiment
+from microgradient.rumelhart1986.experiments.encoder import ENCODER, OTHER_ENCODERS
+from microgradient.rumelhart1986.experiments.parity import PARITIES
 from microgradient.rumelhart1986.insight.codes import codes_of, distinct_codes, intermediate
 from microgradient.rumelhart1986.insight.counting import counting_units
 from microgradient.rumelhart1986.insight.family import (
@@ -19,7 +20,6 @@ from microgradient.rumelhart1986.insight.family import (
 from microgradient.rumelhart1986.insight.fields import field_of
 from microgradient.rumelhart1986.insight.ratios import mirror_weights
 from microgradient.rumelhart1986.network import Network
-from microgradient.rumelhart1986.parity import PARITIES
 from microgradient.rumelhart1986.variant_study import BEYOND, HELD_OUT, Measure
 
 DISTINCT_CODES = "distinct binary codes"

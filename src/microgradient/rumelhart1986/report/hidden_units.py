@@ -8,7 +8,7 @@ from typing import Any
 
 from microgradient.nn.training.plan import within
 from microgradient.rumelhart1986.experiment import NamedPattern
-from microgradient.rumelhart1986.family_trees import ENGLISH_MEN, ENGLISH_WOMEN
+from microgradient.rumelhart1986.experiments.family_trees import ENGLISH_MEN, ENGLISH_WOMEN
 from microgradient.rumelhart1986.insight.figures import (
     lesion_chart,
     path_on_surface,

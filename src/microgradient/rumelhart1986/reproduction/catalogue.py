@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from microgradient.rumelhart1986 import EXPERIMENTS
 from microgradient.rumelhart1986.claims.family_readings import FRESH, SCAN
 from microgradient.rumelhart1986.claims.readings import READINGS
 from microgradient.rumelhart1986.deep import DEEP_STUDIES, HARD_THRESHOLD
 from microgradient.rumelhart1986.experiment import Experiment
+from microgradient.rumelhart1986.experiments import EXPERIMENTS
 from microgradient.rumelhart1986.insight.findings import FINDINGS
 from microgradient.rumelhart1986.study import Study
 from microgradient.rumelhart1986.variant_study import VariantStudy
