@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from math import dist
 
 import pytest
 
@@ -13,11 +14,13 @@ from microgradient.rumelhart1986.insight import figures
 from microgradient.rumelhart1986.insight.codes import codes_of, distinct_codes, intermediate
 from microgradient.rumelhart1986.insight.counting import counting_units
 from microgradient.rumelhart1986.insight.family import (
+    ANSWERS_SEX,
     LABELS,
     best_unit,
     correlation,
     permutation_p,
     person_codes,
+    relation_codes,
 )
 from microgradient.rumelhart1986.insight.fields import field_of
 from microgradient.rumelhart1986.insight.findings import FINDINGS, summarized
@@ -97,6 +100,10 @@ def test_units_that_count():
     assert first.explained == pytest.approx(1)
     assert [round(mean) for mean in first.means] == [0, 0, 1, 1, 1]
     assert second.explained == pytest.approx(0.25)  # the correlation with the sum is 1/2
+    assert first.switches_at == (2,)
+    assert still.switches_at == ()
+    some = [p for p in patterns if sum(p.inputs) in (1, 3)]
+    assert counting_units(network, some)[0].numbers == (1, 3)
     assert (first.counts, second.counts, still.counts) == (True, False, False)
 
 
@@ -259,15 +266,66 @@ def test_errors_on_a_plane():
     assert tuple(p.data for p in trial.network.parameters()) == end
 
 
-def test_sixteen_networks_compute_the_same():
+def test_sixty_four_networks_have_the_same_error():
     path = path_of(EXPERIMENTS["xor"], seed=3, every=50)
     trial, end = path.trial, path.weights[-1]
     assert order_of(trial.network) == ORDER
     several = {change(end) for change in equivalents()}
-    assert len(several) == 16
+    assert len(several) == 64
     for weights in several:
         assert error_at(trial, weights) == pytest.approx(error_at(trial, end), abs=1e-12)
         assert nearest(weights, end)(weights) == pytest.approx(end, abs=1e-12)
+
+
+def test_all_runs_of_xor_that_learned_end_at_one_solution():
+    """What looks like another one is the same with inputs negated."""
+    paths = [path_of(EXPERIMENTS["xor"], seed=seed, every=1000) for seed in range(12)]
+    ends = [path.weights[-1] for path in paths if path.trial.learned]
+    assert len(ends) >= 8
+    for end in ends:
+        assert dist(nearest(end, ends[0])(end), ends[0]) < 5  # with 16 changes, 13 for some
+
+
+def test_a_path_begins_with_biases_within_their_bound():
+    for seed in range(3):
+        path = path_of(EXPERIMENTS["shift-3"], seed=seed, settings={"sweeps": 1})
+        network, bound = path.trial.network, path.trial.recipe.bias_at_most
+        biases = {id(n.bias) for units in network.layers.values() for n in units.neurons}
+        start = zip(network.parameters(), path.weights[0], strict=True)
+        assert all(weight <= bound for parameter, weight in start if id(parameter) in biases)
+
+
+def test_units_that_share_weights_are_not_removed_alone():
+    network = untrained("t-c")
+    with pytest.raises(ValueError, match="shares its weights"), removed(network, "field", 0):
+        pass
+
+
+def test_what_was_wrong_before_is_no_concentration():
+    patterns, rng = EXPERIMENTS["family-trees"].patterns, random.Random(5)
+    learned = [p for p in patterns if p.name.rpartition(" ")[2] in ("wife", "mother", "niece")]
+
+    def relation(pattern):
+        return pattern.name.rpartition(" ")[2]
+
+    broken = rng.sample(learned, 12)
+    assert concentration_p(broken, learned, relation, 99) > 0.05
+    assert concentration_p(broken, patterns, relation, 99) <= 0.05
+    with pytest.raises(ValueError, match="among patterns"):
+        concentration_p(patterns, learned, relation, 99)
+    with pytest.raises(ValueError, match="at least 1"):
+        concentration_p(broken, patterns, relation, 0)
+    with pytest.raises(ValueError, match="group must be one of"):
+        lesions(untrained("xor"), "nope", [], within(0.1))
+
+
+def test_relation_units_and_the_sex_of_the_answer(family):
+    assert sum(ANSWERS_SEX) == 6
+    assert permutation_p(relation_codes(family.network), ANSWERS_SEX, 199) <= 0.05
+    with pytest.raises(ValueError, match="label for each code"):
+        permutation_p([(0.1,)] * 24, (1.0, 0.0), 9)
+    with pytest.raises(ValueError, match="label for each activity"):
+        correlation((1, 2, 3), (1, 2))
 
 
 # --- findings and figures -----------------------------------------------------------------------

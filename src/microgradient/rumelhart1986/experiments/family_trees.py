@@ -215,7 +215,7 @@ FAMILY_TREES = Experiment(
     held_out=4,
     unit_names={"person": PEOPLE, "relation": RELATIONS, "output": PEOPLE},
     variants={
-        name: Variant(ARCHITECTURE, recipe, _ORIGINAL, note, _SURVEY_PAGE, better)
+        name: Variant(ARCHITECTURE, recipe, _ORIGINAL, note, _SURVEY_PAGE, better, one_in=2)
         for name, recipe, note, better in (
             ("learns", LEARNS, "five times the rate, wider initial weights, less decay", None),
             (

@@ -46,6 +46,7 @@ def parity(n: int) -> Experiment:
                 layered(("input", n), ("hidden", n), ("output", 1)),
                 recipe,
                 (*claims.get(n, ()), general),
+                one_in=4 if n == 8 else 1,
             )
         },
         probes=(Probe("hidden", patterns[:16]),),

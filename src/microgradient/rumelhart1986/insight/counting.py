@@ -18,11 +18,19 @@ class CountingUnit:
     """How a unit depends on the number of ones in the input.
 
     ``explained`` is the part of the variance of its activity between numbers of ones (eta squared),
-    1 where the number alone decides. ``means`` are its mean activities for 0, 1, … ones.
+    1 where the number alone decides. ``means`` are its mean activities for each of ``numbers`` of
+    ones.
     """
 
     explained: float
     means: tuple[float, ...]
+    numbers: tuple[int, ...]
+
+    @property
+    def switches_at(self) -> tuple[int, ...]:
+        """The numbers of ones at which the mean activity crosses 0.5."""
+        on = [mean > 0.5 for mean in self.means]
+        return tuple(n for was, now, n in zip(on, on[1:], self.numbers[1:]) if was != now)
 
     @property
     def counts(self) -> bool:
@@ -40,10 +48,10 @@ def counting_units(
 
 
 def _unit(activities: Sequence[float], ones: Sequence[int]) -> CountingUnit:
-    by_count = [[y for y, n in zip(activities, ones) if n == k] for k in range(max(ones) + 1)]
-    means = tuple(fmean(several) for several in by_count if several)
+    numbers = sorted(set(ones))
+    groups = [[y for y, n in zip(activities, ones) if n == k] for k in numbers]
+    means = tuple(map(fmean, groups))
     mean = fmean(activities)
     total = sum((y - mean) ** 2 for y in activities)
-    groups = [several for several in by_count if several]
     between = sum(len(s) * (m - mean) ** 2 for s, m in zip(groups, means))
-    return CountingUnit(between / total if total else 0.0, means)
+    return CountingUnit(between / total if total else 0.0, means, tuple(numbers))

@@ -20,6 +20,7 @@ from microgradient.rumelhart1986.experiments.family_trees import (
     ITALIAN_WOMEN,
     MEN,
     PEOPLE,
+    RELATIONS,
 )
 from microgradient.rumelhart1986.insight.codes import codes_of
 from microgradient.rumelhart1986.network import Network
@@ -59,8 +60,23 @@ def person_codes(network: Network) -> list[tuple[float, ...]]:
     return codes_of(network, "person code", probe.patterns)
 
 
+ANSWERS_SEX = tuple(
+    float(relation in ("husband", "son", "father", "brother", "nephew", "uncle"))
+    for relation in RELATIONS
+)
+"""Whether the answers to each of ``RELATIONS`` are men: a relation unit says so in Hinton 1986."""
+
+
+def relation_codes(network: Network) -> list[tuple[float, ...]]:
+    """Return the six activities that each of ``RELATIONS`` has in the group "relation code"."""
+    (probe,) = (one for one in FAMILY_TREES.probes if one.group == "relation code")
+    return codes_of(network, "relation code", probe.patterns)
+
+
 def correlation(xs: Sequence[float], ys: Sequence[float]) -> float:
-    """Return Pearson's r, 0 where one of them does not vary."""
+    """Return Pearson's r, 0 where one of them does not vary. Raises ValueError for two lengths."""
+    if len(xs) != len(ys):
+        raise ValueError(f"expected a label for each activity, got {len(xs)} and {len(ys)}")
     x, y = fmean(xs), fmean(ys)
     xx, yy = sum((a - x) ** 2 for a in xs), sum((b - y) ** 2 for b in ys)
     xy = sum((a - x) * (b - y) for a, b in zip(xs, ys))
@@ -82,8 +98,10 @@ def permutation_p(
     """Return how often permuted labels have a best unit at least as good, (b + 1) / (m + 1).
 
     Source of the rule: Phipson and Smyth, "Permutation p-values should never be zero" (2010).
-    Raises ValueError for fewer than one permutation.
+    Raises ValueError for fewer than one permutation, and unless there is a label for each code.
     """
+    if len(codes) != len(labels):
+        raise ValueError(f"expected a label for each code, got {len(codes)} and {len(labels)}")
     if permutations < 1:
         raise ValueError(f"permutations must be at least 1, got {permutations}")
     units = [_normalized(unit) for unit in zip(*codes)]

@@ -15,7 +15,9 @@ from microgradient.rumelhart1986.experiments.family_trees import (
     PEOPLE,
     RELATIONS,
 )
+from microgradient.rumelhart1986.experiments.tc import FIELDS, PATTERNS, REACH, SIDE
 from microgradient.rumelhart1986.insight.family import LABELS, correlation, person_codes
+from microgradient.rumelhart1986.insight.fields import field_of
 from microgradient.rumelhart1986.insight.lesions import Lesion
 from microgradient.rumelhart1986.insight.path import Path, Weights, path_of
 from microgradient.rumelhart1986.insight.surface import (
@@ -26,7 +28,7 @@ from microgradient.rumelhart1986.insight.surface import (
 )
 from microgradient.rumelhart1986.insight.xor_runs import nearest
 from microgradient.rumelhart1986.network import Network
-from microgradient.rumelhart1986.picture import NEGATIVE, POSITIVE
+from microgradient.rumelhart1986.picture import NEGATIVE, POSITIVE, hinton
 
 _GRID = 61
 _INK, _GREY = "#1e293b", "#94a3b8"
@@ -52,6 +54,11 @@ def weights_over_training(path: Path) -> Any:
                 course = [weights[place[parameter]] for weights in path.weights]
                 color = _GREY if parameter is neuron.bias else POSITIVE
                 axes.plot(path.sweeps, course, style, color=color, linewidth=1.1)
+        reads, first = network.layers[group].reads[0], network.layers[group].neurons[0]
+        for read, parameter in zip(reads, first.weights):
+            end = path.weights[-1][place[parameter]]
+            text = f" {read.group} {read.unit + 1}"
+            axes.annotate(text, (path.sweeps[-1], end), fontsize=6, va="center")
         units = network.architecture.groups[group]
         axes.set_title(
             f"to {group}" + (f" ({units} units, a line style each)" if units > 1 else "")
@@ -109,7 +116,8 @@ def xor_runs(experiment: Experiment, variant: str, seeds: Sequence[int]) -> Any:
     """Draw runs of XOR 2-2-1 on one plane: the start of a run, its end, and the end of a stuck one.
 
     Runs are taken as the equivalents that are nearest to these ends; they leave the plane, and are
-    projected on it. Raises ValueError unless some of the seeds learn and some get stuck.
+    projected on it. Dots mark the starts. Raises ValueError unless some of the seeds learn and some
+    get stuck.
     """
     paths = [path_of(experiment, variant, seed=seed, every=10) for seed in seeds]
     solved = [path for path in paths if path.trial.learned]
@@ -128,6 +136,7 @@ def xor_runs(experiment: Experiment, variant: str, seeds: Sequence[int]) -> Any:
         color = POSITIVE if path.trial.learned else NEGATIVE
         places = [plane.place(one) for one in weights]
         _draw_path(axes, places, color, 1.0)
+        axes.plot(*places[0], ".", color=_INK, markersize=4)
         marker = "o" if path.trial.learned else "X"
         axes.plot(*places[-1], marker, color=color, markeredgecolor="white", markersize=7)
     for marker, color, name in (
@@ -147,11 +156,42 @@ def _brought(path: Path, to: Weights) -> list[Weights]:
     return [change(weights) for weights in path.weights]
 
 
+def shared_field(network: Network) -> Any:
+    """Draw the field of T-C: its weights as they lie on the retina, and what figures switch off.
+
+    In the panels of the figures, squares of the retina are dark where the figure is, and a field is
+    drawn at its middle: black where it is on, white where it is off.
+    """
+    figure = _figure(11, 5.2)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 2.4))
+    axes = left.subplots()
+    weights = field_of(network).weights
+    hinton(
+        axes,
+        [list(weights[k : k + REACH]) for k in range(0, REACH**2, REACH)],
+        [""] * REACH,
+        [""] * REACH,
+    )
+    axes.set_title("weights of the field: blue excite, orange inhibit", fontsize=9)
+    for panel, pattern in zip(right.subplots(2, 4).flat, PATTERNS):
+        retina = [pattern.inputs[k : k + SIDE] for k in range(0, SIDE**2, SIDE)]
+        panel.imshow(retina, cmap="Greys", vmin=0, vmax=2.5)
+        activities = network.activities(pattern.inputs)["field"]
+        xs = [k % FIELDS + REACH // 2 for k in range(FIELDS**2)]
+        ys = [k // FIELDS + REACH // 2 for k in range(FIELDS**2)]
+        panel.scatter(xs, ys, c=activities, cmap="Greys", vmin=0, vmax=1, edgecolors=_INK, s=36)
+        off = sum(y < 0.5 for y in activities)
+        panel.set_title(f"{pattern.name}: {off} off", fontsize=9)
+        panel.set_xticks([])
+        panel.set_yticks([])
+    return figure
+
+
 def person_units(network: Network) -> Any:
     """Draw the person units as Nature's Fig. 4 does: English above Italian people, for each unit.
 
     Bars go up, in blue, where a unit is on, and down, in orange, where it is off. A title has the
-    largest correlation with what people differ in.
+    largest correlation with what people differ in, if it is .5 or more.
     """
     codes = dict(zip(PEOPLE, person_codes(network)))
     rows = (ENGLISH_MEN + ENGLISH_WOMEN, ITALIAN_MEN + ITALIAN_WOMEN)
@@ -170,9 +210,11 @@ def person_units(network: Network) -> Any:
             for name, labels in LABELS.items()
         }
         name = max(sizes, key=lambda one: abs(sizes[one]))
-        axes.set_title(f"unit {unit + 1}: {name}, r = {sizes[name]:.2f}", fontsize=9)
+        best = f"{name}, r = {sizes[name]:.2f}" if abs(sizes[name]) >= 0.5 else "no |r| of .5"
+        axes.set_title(f"unit {unit + 1}: {best}", fontsize=9)
         axes.set_yticks([1.3, 0], ["English", "Italian"], fontsize=8)
-        axes.set_xticks(range(12), rows[0], rotation=90, fontsize=7)
+        pairs = [f"{english} / {italian}" for english, italian in zip(*rows)]
+        axes.set_xticks(range(12), pairs, rotation=90, fontsize=7)
     return figure
 
 

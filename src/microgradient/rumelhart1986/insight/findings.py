@@ -12,10 +12,12 @@ from microgradient.rumelhart1986.experiments.parity import PARITIES
 from microgradient.rumelhart1986.insight.codes import codes_of, distinct_codes, intermediate
 from microgradient.rumelhart1986.insight.counting import counting_units
 from microgradient.rumelhart1986.insight.family import (
+    ANSWERS_SEX,
     LABELS,
     best_unit,
     permutation_p,
     person_codes,
+    relation_codes,
 )
 from microgradient.rumelhart1986.insight.fields import field_of
 from microgradient.rumelhart1986.insight.ratios import mirror_weights
@@ -69,9 +71,15 @@ def of_tc(network: Network) -> Mapping[str, float]:
 
 
 def of_family_trees(network: Network) -> Mapping[str, float]:
-    """Return the best |r| of person units with each label, and its p by permutation."""
-    codes, found = person_codes(network), dict[str, float]()
-    for name, labels in LABELS.items():
+    """Return the best |r| with each label, and its p by permutation.
+
+    Labels are those of people, for the person units, and the sex of the answer, for the relations'.
+    """
+    persons, relations = person_codes(network), relation_codes(network)
+    several = {name: (persons, labels) for name, labels in LABELS.items()}
+    several["sex of the answer"] = relations, ANSWERS_SEX
+    found = {}
+    for name, (codes, labels) in several.items():
         found[name] = best_unit(codes, labels)[1]
         found[f"p of {name}"] = permutation_p(codes, labels, _PERMUTATIONS)
     return found
@@ -103,7 +111,8 @@ def summarized(findings: Sequence[Mapping[str, float]]) -> list[tuple[str, str]]
     """
     rows = []
     for name in findings[0]:
-        if name.startswith(HELD_OUT) or name == BEYOND:
+        own = name.startswith(HELD_OUT) or name == BEYOND
+        if own or not all(name in one for one in findings):
             continue
         numbers = [one[name] for one in findings]
         if name.startswith("p of "):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from microgradient.nn.training.history import History, Onlooker
 from microgradient.rumelhart1986.experiment import Experiment
 from microgradient.rumelhart1986.network import Network
-from microgradient.rumelhart1986.trial import Trial, begun, run
+from microgradient.rumelhart1986.trial import Trial, begun, optimizer_of, run
 
 Weights = tuple[float, ...]
 
@@ -44,7 +44,8 @@ def path_of(
             weights.append(_weights(network))
 
     trial = run(experiment, variant, seed=seed, settings=settings, on_sweep=Onlooker(look))
-    first, _, _ = begun(experiment, trial.variant, trial.recipe, seed)
+    first, training, _ = begun(experiment, trial.variant, trial.recipe, seed)
+    optimizer_of(first, trial.recipe, len(training))  # which brings biases to their bound
     if not sweeps or sweeps[-1] != trial.history.sweeps:
         sweeps.append(trial.history.sweeps)
         weights.append(_weights(trial.network))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from microgradient.engine.value import constant
+from microgradient.nn.training.evaluation import evaluator
 from microgradient.rumelhart1986.insight.path import Path, Weights
 from microgradient.rumelhart1986.trial import Trial, chosen_loss, trained_pattern
 
@@ -62,24 +64,36 @@ def _principal(points: Sequence[Weights]) -> Weights:
 
 def error_at(trial: Trial, weights: Weights) -> float:
     """Return the error of a trial's training patterns for other weights, which it does not keep."""
-    parameters = trial.network.parameters()
-    before = [parameter.data for parameter in parameters]
-    loss = chosen_loss(trial.recipe)
+    return _errors_of(trial)(weights)
+
+
+def _errors_of(trial: Trial) -> Callable[[Weights], float]:
+    """Return the error as a function of the weights, compiled once."""
+    network, evaluate = trial.network, evaluator(trial.network)
+    parameters, loss = network.parameters(), chosen_loss(trial.recipe)
     patterns = [trained_pattern(pattern, trial.recipe) for pattern in trial.training]
-    try:
-        for parameter, weight in zip(parameters, weights, strict=True):
-            parameter.data = weight
-        return sum(loss(trial.network(inputs), targets).data for inputs, targets in patterns)
-    finally:
-        for parameter, weight in zip(parameters, before):
-            parameter.data = weight
+    inputs, targets = [xs for xs, _ in patterns], [ds for _, ds in patterns]
+
+    def error(weights: Weights) -> float:
+        before = [parameter.data for parameter in parameters]
+        try:
+            for parameter, weight in zip(parameters, weights, strict=True):
+                parameter.data = weight
+            outputs = evaluate(network, inputs)
+        finally:
+            for parameter, weight in zip(parameters, before):
+                parameter.data = weight
+        return sum(loss([*map(constant, ys)], ds).data for ys, ds in zip(outputs, targets))
+
+    return error
 
 
 def error_grid(
     trial: Trial, plane: Plane, xs: Sequence[float], ys: Sequence[float]
 ) -> list[list[float]]:
     """Return the errors at the points of a grid on the plane: a row for each of ``ys``."""
-    return [[error_at(trial, plane.weights(x, y)) for x in xs] for y in ys]
+    error = _errors_of(trial)
+    return [[error(plane.weights(x, y)) for x in xs] for y in ys]
 
 
 def _dot(a: Weights, b: Weights) -> float:

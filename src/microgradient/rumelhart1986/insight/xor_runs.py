@@ -1,9 +1,10 @@
 """Runs of XOR 2-2-1 made comparable, so that they can be drawn on one plane.
 
-A network computes the same with its hidden units exchanged, with its inputs exchanged, and with the
-weights of a hidden unit reversed (its activity h becomes 1 - h, so the weight v from it becomes -v,
-and the output's bias grows by v). Each run is taken as the equivalent whose end is nearest to that
-of another one.
+A network computes the same with its hidden units exchanged, and with the weights of a hidden unit
+reversed (its activity h becomes 1 - h, so the weight v from it becomes -v, and the output's bias
+grows by v). XOR, and so the error summed over its four patterns, is the same with the inputs
+exchanged, and with an input negated (a becomes 1 - a) together with the output, whose targets are
+as far from 1/2. Each run is taken as the equivalent whose end is nearest to that of another one.
 """
 
 from __future__ import annotations
@@ -32,14 +33,18 @@ def order_of(network: Network) -> tuple[str, ...]:
 
 
 def equivalents() -> Iterator[Change]:
-    """Yield the 16 changes of weights that leave the function of the network as it is."""
-    for units, inputs, first, second in product((False, True), repeat=4):
+    """Yield the 64 changes of weights that leave the error over the four patterns as it is.
+
+    Eight of them leave the function of the network as it is; the others exchange patterns.
+    """
+    for units, inputs, first, second, a, b in product((False, True), repeat=6):
 
         def change(
             weights: Weights,
             units: bool = units,
             inputs: bool = inputs,
             reverse: tuple[bool, bool] = (first, second),
+            negate: tuple[bool, bool] = (a, b),
         ) -> Weights:
             named = dict(zip(ORDER, weights))
             rows = [[named[f"{name}{k}"] for name in ("a", "b", "bias", "v")] for k in (1, 2)]
@@ -50,6 +55,14 @@ def equivalents() -> Iterator[Change]:
                     row[:] = [-x for x in row]
                 if inputs:
                     row[0], row[1] = row[1], row[0]
+                for k, is_negated in enumerate(negate):
+                    if is_negated:  # w a = w - w (1 - a)
+                        row[2] += row[k]
+                        row[k] = -row[k]
+                if negate[0] != negate[1]:  # then XOR is negated
+                    row[3] = -row[3]
+            if negate[0] != negate[1]:
+                bias = -bias
             if units:
                 rows.reverse()
             (a1, b1, c1, v1), (a2, b2, c2, v2) = rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from statistics import median, quantiles
+from textwrap import fill
 from typing import Any
 
 from microgradient.rumelhart1986.experiment import Claim
@@ -87,7 +88,7 @@ def rates(groups: Mapping[str, Mapping[str, tuple[int, int]]], label: str) -> An
     from matplotlib.figure import Figure
 
     lines = max(len(of_group) for of_group in groups.values())
-    figure = Figure(figsize=(11, 1.1 + 0.26 * lines), layout="constrained")
+    figure = Figure(figsize=(11, 1.4 + 0.26 * lines), layout="constrained")
     panels = figure.subplots(1, len(groups), squeeze=False, sharex=True)[0]
     for axes, (title, of_group) in zip(panels, groups.items()):
         for y, (successes, trials) in enumerate(of_group.values()):
@@ -96,7 +97,7 @@ def rates(groups: Mapping[str, Mapping[str, tuple[int, int]]], label: str) -> An
             axes.plot(successes / trials, y, "o", color=BLUE, markersize=4)
         axes.set_yticks(range(len(of_group)), list(of_group), fontsize=8)
         axes.set(xlim=(-0.02, 1.02), ylim=(lines - 0.4, -0.6), xlabel=label)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(fill(title, 90 // len(groups)), fontsize=9)
         axes.grid(axis="x", alpha=0.3)
         axes.tick_params(axis="y", length=0)
     return figure

@@ -13,6 +13,7 @@ from microgradient.rumelhart1986.insight.figures import (
     lesion_chart,
     path_on_surface,
     person_units,
+    shared_field,
     weights_over_training,
     xor_runs,
 )
@@ -29,7 +30,8 @@ from microgradient.rumelhart1986.variant_study import VariantStudy
 _RUNS = 30  # of XOR, on one plane
 _TEXT = """\
 In the networks that learned. The correlations are those of the person unit that fits best with what
-people differ in; "better than chance" is p of at most .05 by 199 permutations of the labels."""
+people differ in ("sex of the answer": of the relation unit); "better than chance" is p of at most
+.05 by 199 permutations of the labels, for each label by itself."""
 _LESIONS = """\
 A unit is removed (the weights from it are 0): which of the 100 facts break, and are they more of
 one relation, or of one nationality, than as many facts drawn at random (1,000 permutations)?"""
@@ -73,9 +75,9 @@ def hidden_units(found: Found) -> Section | None:
 
 _XOR_RUNS = f"""\
 {_RUNS} runs of XOR 2-2-1 on the plane through the start and the end of one that learned and the
-end of one that got stuck. Each run is shown as the equivalent network (hidden units or inputs
-exchanged, a hidden unit reversed) whose end is nearest to one of these. Runs leave the plane and
-are projected on it: those that end elsewhere found the other solution, off this plane:"""
+end of one that got stuck. The error is the same for 64 networks (hidden units or inputs exchanged,
+a hidden unit reversed, an input negated together with the output): each run is shown as the one
+whose end is nearest to one of these. Runs leave the plane and are projected on it:"""
 
 
 def _is_mixed(outcomes: Sequence[Outcome]) -> bool:
@@ -102,6 +104,10 @@ def _persons(study: VariantStudy, seed: int) -> Any:
     return person_units(_trial(study, seed).network)
 
 
+def _field(study: VariantStudy, seed: int) -> Any:
+    return shared_field(_trial(study, seed).network)
+
+
 _PICTURES: dict[str, dict[str, tuple[str, Draw]]] = {
     "xor 2-2-1": {
         "xor-surface": ("XOR 2-2-1: the error around the path that training took", _surface)
@@ -112,7 +118,9 @@ _PICTURES: dict[str, dict[str, tuple[str, Draw]]] = {
     },
     "encoder 8-3-8": {"encoder": ("The encoder: its codes", _of_trial)},
     "parity-4 4-4-1": {"parity-4": ("Parity of four bits: hidden units count the ones", _of_trial)},
-    "t-c shared": {"t-c": ("T or C: the field that all units share", _of_trial)},
+    "t-c shared": {
+        "t-c": ("T or C: the shared field, and which of 25 each figure switches off", _field)
+    },
     "family-trees learns": {
         "persons": (
             "Family trees: the person units, English people above their Italian counterparts",

@@ -14,6 +14,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back);
   max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 p { max-width: 46rem; }
+p:has(img) { max-width: none; }
 h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; line-height: 1.35;

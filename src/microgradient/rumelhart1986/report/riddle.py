@@ -11,6 +11,7 @@ from microgradient.rumelhart1986.report.found import Found
 from microgradient.rumelhart1986.report.markdown import Section, paragraphs, picture, table
 from microgradient.rumelhart1986.reproduction.statistics import wilson
 
+Counts = dict[str, tuple[int, int]]
 _SHOWN = 12  # readings of the scan
 _HEAD = (
     *("reading", "seeds", "all right of .5", "all beyond .8/.2", "3 or 4 of 4", "both"),
@@ -41,7 +42,7 @@ def riddle(found: Found) -> Section | None:
     ]
     figures = {}
     if results := fresh(found.of):
-        each = {s.variant: by_relation(found.of(s)) for s in FRESH if found.of(s)}
+        each = _in_one_order({s.variant: by_relation(found.of(s)) for s in FRESH if found.of(s)})
         parts += [
             _FRESH if same else f"{_FRESH[:-1]} (they were chosen from more seeds):",
             table(_HEAD, _cells(results)),
@@ -53,6 +54,16 @@ def riddle(found: Found) -> Section | None:
     return Section(paragraphs(*parts), figures)
 
 
+def _in_one_order(each: dict[str, Counts]) -> dict[str, Counts]:
+    """Return the counts of each reading by relation, in the order of the rates of the last one."""
+    *_, last = each.values()
+    order = sorted(last, key=lambda relation: -last[relation][0] / last[relation][1])
+    return {
+        name: {relation: counts[relation] for relation in order if relation in counts}
+        for name, counts in each.items()
+    }
+
+
 def _cells(results: Iterable[ReadingResult]) -> list[tuple[str, ...]]:
     return [
         (r.name, *map(str, (r.seeds, r.half, r.strict, r.tests, r.all)), f"{r.right:.2f}")
@@ -60,14 +71,16 @@ def _cells(results: Iterable[ReadingResult]) -> list[tuple[str, ...]]:
     ]
 
 
-def _relations(each: dict[str, dict[str, tuple[int, int]]]) -> str:
+def _relations(each: dict[str, Counts]) -> str:
     *_, last = each.values()
-    body = []
-    for relation in last:
-        row = [relation]
-        for counts in each.values():
-            right, total = counts[relation]
-            low, high = wilson(right, total)
-            row.append(f"{right / total:.2f} ({low:.2f} to {high:.2f})")
-        body.append(row)
+    body = [
+        [relation, *(_rate(counts[relation]) for counts in each.values() if relation in counts)]
+        for relation in last
+    ]
     return table(("relation", *each), body)
+
+
+def _rate(count: tuple[int, int]) -> str:
+    right, total = count
+    low, high = wilson(right, total)
+    return f"{right / total:.2f} ({low:.2f} to {high:.2f})"
