@@ -1,17 +1,20 @@
 """Intervals, outcomes on disk, and the command ``reproduce``."""
 
 import json
+import random
 import re
 import signal
 import subprocess
 import sys
+from statistics import median
 
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ks_2samp
 
 from microgradient.cli import main
 from microgradient.cli import reproduce as command
 from microgradient.rumelhart1986 import EXPERIMENTS
+from microgradient.rumelhart1986.reproduction import statistics
 from microgradient.rumelhart1986.reproduction.catalogue import GROUPS
 from microgradient.rumelhart1986.reproduction.outcomes_file import OutcomesFile
 from microgradient.rumelhart1986.reproduction.statistics import (
@@ -45,6 +48,15 @@ def test_the_interval_of_a_median():
     assert median_interval([7.0]) == (7.0, 7.0)
     with pytest.raises(ValueError, match="no median"):
         median_interval([])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 40])
+def test_resampled_medians_are_those_of_resamples(n):
+    """Drawn at once, they have the distribution of the medians of what is drawn one by one."""
+    numbers, rng, times = [k**2 for k in range(n)], random.Random(7), 4000
+    at_once = [statistics._resampled_median(numbers, rng) for _ in range(times)]
+    one_by_one = [median(rng.choices(numbers, k=n)) for _ in range(times)]
+    assert ks_2samp(at_once, one_by_one).pvalue > 0.001
 
 
 def test_the_interval_of_a_ratio():

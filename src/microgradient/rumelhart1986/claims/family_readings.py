@@ -27,7 +27,7 @@ RATES: Mapping[str, tuple[float, ...]] = {
     "margin-cross-entropy": (0.005, 0.01, 0.02, 0.05),
 }
 SLOPE = {"margin": "with slope", "margin-cross-entropy": "no slope"}
-_SCAN_ONE_IN, _FRESH_ONE_IN = 64, 2
+_SCAN_ONE_IN, _FRESH_ONE_IN = 64, 4
 
 
 def reading(

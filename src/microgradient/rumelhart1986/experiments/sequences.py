@@ -151,7 +151,7 @@ SEQUENCES_ANY_TIME = Experiment(
                 replace(_RECIPE, rate=0.002, sweeps=5_000, sources=_SLOWER),
                 "60 hidden units, half of the links between them left out at random",
                 None,
-                30,
+                50,
             ),
             (
                 "fixed-times-rate",

@@ -55,14 +55,16 @@ def weights_over_training(path: Path) -> Any:
                 color = _GREY if parameter is neuron.bias else POSITIVE
                 axes.plot(path.sweeps, course, style, color=color, linewidth=1.1)
         reads, first = network.layers[group].reads[0], network.layers[group].neurons[0]
-        for read, parameter in zip(reads, first.weights):
-            end = path.weights[-1][place[parameter]]
-            text = f" {read.group} {read.unit + 1}"
-            axes.annotate(text, (path.sweeps[-1], end), fontsize=6, va="center")
+        ends = {
+            f"{read.group} {read.unit + 1}": path.weights[-1][place[parameter]]
+            for read, parameter in zip(reads, first.weights)
+        }
+        low, high = axes.get_ylim()
+        for text, end in _without_overlap(ends, (high - low) / 30).items():
+            axes.annotate(f" {text}", (path.sweeps[-1], end), fontsize=6, va="center")
         units = network.architecture.groups[group]
-        axes.set_title(
-            f"to {group}" + (f" ({units} units, a line style each)" if units > 1 else "")
-        )
+        each = f" ({units} units, a line style each)" if units > 1 else ""
+        axes.set_title(f"to {group}{each}")
         axes.set(xlabel="sweep", ylabel="weight")
         axes.axhline(0, color=_INK, linewidth=0.5)
         axes.grid(alpha=0.3)
@@ -70,6 +72,17 @@ def weights_over_training(path: Path) -> Any:
     panels[-1].plot([], [], color=_GREY, label="biases")
     panels[-1].legend(fontsize=8)
     return figure
+
+
+def _without_overlap(ends: Mapping[str, float], least: float) -> dict[str, float]:
+    """Return labels by height, with one for those that are nearer than ``least``."""
+    found: list[tuple[list[str], float]] = []
+    for text, end in sorted(ends.items(), key=lambda item: item[1]):
+        if found and end - found[-1][1] < least:
+            found[-1][0].append(text)
+        else:
+            found.append(([text], end))
+    return {", ".join(texts): end for texts, end in found}
 
 
 def path_on_surface(path: Path) -> Any:

@@ -26,6 +26,7 @@ from microgradient.rumelhart1986.variant_study import BEYOND, HELD_OUT, Measure
 
 DISTINCT_CODES = "distinct binary codes"
 _PERMUTATIONS = 199  # for each network: p down to .005
+_FEW = 6  # different counts, whose shares are told one by one
 
 
 def of_encoder(network: Network) -> Mapping[str, float]:
@@ -106,8 +107,8 @@ YES_OR_NO = {"both units at 1 : 2 : 4", "all units count", "compactness detector
 def summarized(findings: Sequence[Mapping[str, float]]) -> list[tuple[str, str]]:
     """Return each finding of several networks in words.
 
-    That is the share of networks in which it is so; of a p, in which it is at most .05; of a count,
-    the share of each; of other numbers, the median and the range.
+    That is the share of networks in which it is so; of a p, in which it is at most .05; of a count
+    with few values, the share of each; of other numbers, the median and the range.
     """
     rows = []
     for name in findings[0]:
@@ -120,11 +121,14 @@ def summarized(findings: Sequence[Mapping[str, float]]) -> list[tuple[str, str]]
             rows.append((f"{name.removeprefix('p of ')}: better than chance", _share(few, numbers)))
         elif name in YES_OR_NO:
             rows.append((name, _share(sum(numbers), numbers)))
-        elif all(x.is_integer() for x in numbers):
+        elif all(x.is_integer() for x in numbers) and len(set(numbers)) <= _FEW:
             rows.append((name, _shares(numbers)))
         else:
-            low, high = min(numbers), max(numbers)
-            rows.append((name, f"median {median(numbers):.2f} ({low:.2f} to {high:.2f})"))
+            digits = 0 if all(x.is_integer() for x in numbers) else 2
+            middle, low, high = (
+                f"{x:,.{digits}f}" for x in (median(numbers), min(numbers), max(numbers))
+            )
+            rows.append((name, f"median {middle} ({low} to {high})"))
     return rows
 
 
@@ -134,4 +138,5 @@ def _share(count: float, of: Sequence[float]) -> str:
 
 def _shares(numbers: Sequence[float]) -> str:
     counts = Counter(numbers)
-    return ", ".join(f"{x:.0f}: {counts[x] / len(numbers):.0%}" for x in sorted(counts))
+    shares = {x: counts[x] / len(numbers) for x in sorted(counts)}
+    return ", ".join(f"{x:.0f}: {'<1%' if s < 0.005 else f'{s:.0%}'}" for x, s in shares.items())

@@ -57,7 +57,7 @@ def write_report(folder: Path, found: Found) -> list[Path]:
 def _made_by(found: Found) -> str:
     names = ("microgradient", "llvmlite", "numpy")
     return _MADE.format(
-        seeds=" and ".join(f"{count:,}" for count in found.seeds),
+        seeds=" and ".join(map(str, found.seeds)),
         packages=", ".join(f"{name} {_version(name)}" for name in names),
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",

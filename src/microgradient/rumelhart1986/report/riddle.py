@@ -46,12 +46,25 @@ def riddle(found: Found) -> Section | None:
         parts += [
             _FRESH if same else f"{_FRESH[:-1]} (they were chosen from more seeds):",
             table(_HEAD, _cells(results)),
+            _two_runs(results),
             "The rate at which a held-out case is right depends on its relation:",
             picture("held-out", "Rates by relation, for each reading"),
             _relations(each),
         ]
         figures["held-out"] = rates(each, "rate right when held out")
     return Section(paragraphs(*parts), figures)
+
+
+def _two_runs(results: Iterable[ReadingResult]) -> str:
+    """Return how often the best reading gives what was reported of two runs."""
+    best = max(results, key=lambda one: one.all / one.seeds)
+    rate, low, high = best.all / best.seeds, *wilson(best.all, best.seeds)
+    return (
+        f"So the best reading ({best.name}) gives a network with all of what was reported in "
+        f"{rate:.0%} of runs ({low:.0%} to {high:.0%}), and two such runs in a row in "
+        f"{rate**2:.1%} ({low**2:.1%} to {high**2:.1%}): the report can be true of two runs, and "
+        "is not what to expect of two others."
+    )
 
 
 def _in_one_order(each: dict[str, Counts]) -> dict[str, Counts]:
