@@ -8,6 +8,7 @@ from microgradient.rumelhart1986.claims import riddle
 from microgradient.rumelhart1986.claims.family_readings import (
     CHOSEN,
     FRESH,
+    FRESH_SEED,
     HELD_OUT_IN_TURN,
     SCAN,
     name_of,
@@ -20,6 +21,7 @@ from microgradient.rumelhart1986.claims.verdict import (
     CONDITIONS,
     HOLDS,
     NOT,
+    TOO_FEW,
     combined,
     count_text,
     of_all,
@@ -27,8 +29,9 @@ from microgradient.rumelhart1986.claims.verdict import (
     of_never,
     of_rate,
 )
-from microgradient.rumelhart1986.deep import Kind, ShrinkFactor
+from microgradient.rumelhart1986.deep import HARD_THRESHOLD, Kind, ShrinkFactor
 from microgradient.rumelhart1986.experiments.family_trees import FAMILY_TREES
+from microgradient.rumelhart1986.report import riddle as section
 from microgradient.rumelhart1986.report.figures import sweeps_in
 from microgradient.rumelhart1986.study import Outcome
 from microgradient.rumelhart1986.variant_study import BEYOND, HELD_OUT
@@ -53,10 +56,13 @@ def test_a_count_holds_at_the_median_and_under_conditions_for_single_runs(claime
 def test_other_rules():
     assert of_rate(0.1, 100, 1000) == HOLDS
     assert of_rate(0.1, 140, 1000) == NOT
-    assert of_rate(0.1, 0, 10) == HOLDS  # ten runs cannot tell
-    assert (of_never(0, 9), of_never(100, 1000), of_never(600, 1000)) == (HOLDS, CONDITIONS, NOT)
+    assert of_rate(0.1, 0, 30) == HOLDS  # thirty runs cannot tell it from 0
+    assert {of_rate(0.1, 0, 10), of_never(0, 3), of_all(3, 3)} == {TOO_FEW}
+    assert of_count(1000, RUNS[:19]) == TOO_FEW
+    assert (of_never(0, 90), of_never(100, 1000), of_never(600, 1000)) == (HOLDS, CONDITIONS, NOT)
     assert (of_all(1000, 1000), of_all(400, 1000), of_all(2, 1000)) == (HOLDS, CONDITIONS, NOT)
-    assert of_count(1000, ended(1000, stuck=9)) == NOT  # one run has no median
+    assert of_count(1000, ended(1000, stuck=29)) == NOT  # one run has no median
+    assert combined([HOLDS, TOO_FEW]) == TOO_FEW
     assert combined([HOLDS, HOLDS]) == HOLDS
     assert combined([HOLDS, NOT]) == combined([CONDITIONS]) == CONDITIONS
     assert (combined([NOT, NOT]), combined([])) == (NOT, ABSENT)
@@ -110,6 +116,22 @@ def test_readings_differ_in_what_they_are_named_after():
         assert all(not variant.original for variant in experiment.variants.values())
 
 
+def test_a_threshold_that_lets_weights_change_is_seen():
+    def threshold(*changed):
+        return {
+            HARD_THRESHOLD.name: [
+                Outcome(seed, False, 5000, 2, 0, {"weights changed": float(n)})
+                for seed, n in enumerate(changed)
+            ]
+        }
+
+    claim = "units with a hard threshold never learn"
+    one = judged(threshold(*[0] * 30))[claim]
+    assert (one.verdict, one.measured) == (HOLDS, "a weight changed in 0 of 30 networks")
+    one = judged(threshold(9, 5, *[0] * 28))[claim]
+    assert (one.verdict, one.measured) == (CONDITIONS, "a weight changed in 2 of 30 networks")
+
+
 # --- the riddle ---------------------------------------------------------------------------------
 
 
@@ -118,6 +140,8 @@ def test_all_cases_are_held_out_in_turn():
     assert sorted(names) == sorted(pattern.name for pattern in FAMILY_TREES.patterns)
     assert len(HELD_OUT_IN_TURN.held_out) == 26
     assert len(FRESH) == 1 + len(CHOSEN)
+    scanned = max(study.wanted(100_000)[-1] // len(study.experiment.variants) for study in SCAN)
+    assert scanned < FRESH_SEED == min(study.first_seed for study in FRESH)
 
 
 def test_the_scan_has_each_reading_once():
@@ -158,6 +182,7 @@ def test_the_best_readings_come_first():
         ("one run", "558 sweeps", [558]),
         ("sweeps", "about 5,000 to 10,000", [5000, 10000]),
         ("learns in", "about 6,587 epochs", [6587]),
+        ("one run stuck in a local minimum", "6,587 sweeps", []),
         ("training cases right", "100 of 100, above 0.8 and below 0.2", []),
         ("sweeps", "thousands", []),
     ],
@@ -165,3 +190,14 @@ def test_the_best_readings_come_first():
 def test_numbers_of_sweeps_in_claims(quantity, value, numbers):
     claim = type("Claim", (), {"quantity": quantity, "value": value})
     assert sweeps_in(claim) == numbers
+
+
+def test_relations_stand_below_their_readings():
+    """Of an interrupted run, too, in which some were not held out yet."""
+    each = {"one": {"son": (1, 2), "aunt": (2, 2)}, "two": {"son": (1, 2)}}
+    ordered = section._in_one_order(each)
+    assert [*ordered["one"]] == ["son", "aunt"]
+    rows = section._relations(ordered).splitlines()[2:]
+    assert [row.count("|") for row in rows] == [4, 4]
+    assert rows[1].startswith("| aunt | 1.00 (")
+    assert rows[1].endswith("| - |")

@@ -1,5 +1,6 @@
 """Replicas: each has its result to the last digit, whatever trains beside it, in any thread."""
 
+import math
 import random
 import threading
 
@@ -7,9 +8,11 @@ import pytest
 
 pytest.importorskip("llvmlite")
 
+import microgradient as mg
 from microgradient import nn
 from microgradient.compiler.llvm import training_kernel
 from microgradient.nn.training import replicas as replicas_module
+from microgradient.nn.training.evaluation import evaluator
 
 XOR = [([a, b], [0.9 if a != b else 0.1]) for a in (0.0, 1.0) for b in (0.0, 1.0)]
 SMALL, LARGE = (2, [2, 1]), (20, [30, 3])  # in lanes side by side, and alone
@@ -226,6 +229,48 @@ def test_what_cannot_be_a_replicas_own():
         nn.train_replicas(models, lambda i: XOR[i:], optimizer=optimizers, **keywords)
     with pytest.raises(TypeError, match="patterns must be a list"):
         nn.train_replicas(models, lambda i: 3, optimizer=optimizers, **keywords)
+
+
+class Capped(nn.GradientDescent):
+    """Steps of at most ``most``, which may be infinite."""
+
+    most = math.inf
+
+    def settings(self, step):
+        return (self.rate, self.most)
+
+    @staticmethod
+    def rule(settings, weight, gradient):
+        rate, most = settings
+        return (weight - mg.minimum(rate * gradient, most),)
+
+
+@pytest.mark.parametrize("backend", ["eager", "llvm"])
+def test_settings_of_a_replicas_own_may_be_infinite(backend):
+    models = models_of(SMALL, range(3))
+    optimizers = [Capped(m.parameters(), rate) for m, rate in zip(models, RATES)]
+    keywords = {"loss": nn.half_squared_error, "sweeps": 5, "backend": backend}
+    ended = nn.train_replicas(models, XOR, optimizer=optimizers, **keywords)
+    assert [one.stopped for one in ended] == ["sweeps"] * 3
+
+
+@pytest.mark.parametrize("backend", ["eager", "llvm"])
+def test_all_replicas_have_as_many_patterns(backend):
+    models = models_of(SMALL, range(3))
+    optimizer = OPTIMIZERS["momentum"]
+    keywords = {"loss": nn.half_squared_error, "sweeps": 5, "backend": backend}
+    with pytest.raises(ValueError, match="replica 1 must have 4 patterns"):
+        nn.train_replicas(models, lambda i: XOR[i:], optimizer=optimizer, **keywords)
+
+
+def test_outputs_of_many_networks():
+    first, second, other = models_of(SMALL, [1, 2]) + models_of((2, [3, 1]), [3])
+    evaluate = evaluator(first)
+    inputs = [xs for xs, _ in XOR]
+    for model in (first, second):
+        assert evaluate(model, inputs) == pytest.approx([model(xs).data for xs in inputs])
+    with pytest.raises(ValueError, match="expected a module with the parameters of"):
+        evaluate(other, inputs)
 
 
 def test_progress_counts_the_replicas_that_have_ended(capsys, monkeypatch):

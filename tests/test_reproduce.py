@@ -1,5 +1,6 @@
 """Intervals, outcomes on disk, and the command ``reproduce``."""
 
+import importlib.util
 import json
 import random
 import re
@@ -14,6 +15,7 @@ from scipy.stats import binomtest, ks_2samp
 from microgradient.cli import main
 from microgradient.cli import reproduce as command
 from microgradient.rumelhart1986 import EXPERIMENTS
+from microgradient.rumelhart1986.report import document
 from microgradient.rumelhart1986.reproduction import statistics
 from microgradient.rumelhart1986.reproduction.catalogue import GROUPS
 from microgradient.rumelhart1986.reproduction.outcomes_file import OutcomesFile
@@ -172,6 +174,44 @@ def test_a_study_from_a_file(tmp_path, capsys):
     report = (tmp_path / "report.md").read_text()
     assert " of 4 (" in report
     assert "rate=0.5" in report
+
+
+def test_a_file_called_like_an_experiment_is_another_study(tmp_path, capsys):
+    file = tmp_path / "xor.toml"
+    file.write_text('experiment = "xor"\nseeds = 3\n[recipe]\nrate = 0.7\n')
+    arguments = ["reproduce", "xor", str(file), "--seeds", "3", "--jobs", "1"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "xor.toml 2-2-1: " in printed
+    assert "xor 2-2-1: " in printed
+
+
+def test_a_name_given_twice_is_one(tmp_path, capsys):
+    arguments = ["reproduce", "negation", "negation", "--seeds", "3", "--jobs", "1"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("negation 4-3-3: ") == 1
+    assert (tmp_path / "report.md").read_text().count("| Negation |") == 1
+
+
+def test_a_report_without_matplotlib_has_no_pictures(tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    absent = {"matplotlib", "markdown_it"}
+    monkeypatch.setattr(document, "find_spec", lambda name: None if name in absent else found(name))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ["reproduce", "xor", "symmetry", "--seeds", "2", "--jobs", "1"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    report = (tmp_path / "report.md").read_text()
+    assert "Exclusive or | 2-2-1" in report
+    assert "![" not in report
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_outcomes_of_other_versions_are_not_used(tmp_path):
+    results, study = OutcomesFile(tmp_path), Squares()
+    results.add(study, study.outcomes(range(3), 1))
+    file = tmp_path / "outcomes.jsonl"
+    file.write_text(file.read_text().replace('"version": "', '"version": "0.0.'))
+    assert OutcomesFile(tmp_path).missing(study, 3) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

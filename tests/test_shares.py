@@ -1,5 +1,6 @@
 """Studies run in shares: in processes, on a cluster, with workers that are lost."""
 
+import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
@@ -71,6 +72,31 @@ def test_a_lost_worker_costs_its_share(tmp_path):
     trained = (tmp_path / "trained").read_text().split()
     assert trained.count("5") == 2
     assert trained.count("0") == 1
+
+
+def test_workers_that_are_lost_between_shares_cost_nothing(tmp_path):
+    results = OutcomesFile(tmp_path)
+    killed = 0
+    for _ in run_studies([Squares("a"), Squares("b")], SEEDS, results, partial(processes, 2), 2):
+        if killed < 2:
+            killed += 1
+            for process in multiprocessing.active_children():
+                process.kill()
+                process.join()
+    assert killed == 2
+    for name in ("a", "b"):
+        assert results.of(Squares(name), SEEDS) == expected(Squares())
+
+
+def test_what_ended_beside_a_fault_is_kept(tmp_path, monkeypatch):
+    """Both shares have ended when they are looked at."""
+    results = OutcomesFile(tmp_path)
+    wait = shares.wait_for
+    monkeypatch.setattr(shares, "wait_for", lambda futures, return_when: wait(futures))
+    monkeypatch.setattr(shares, "_FIRST", SEEDS)
+    with pytest.raises(ValueError, match="seed 7"), ThreadPoolExecutor(2) as pool:
+        run([Failing("f"), Squares()], results, partial(nullcontext, pool), 2)
+    assert results.of(Squares(), SEEDS) == expected(Squares())
 
 
 def test_a_share_that_kills_every_worker_is_an_error(tmp_path):

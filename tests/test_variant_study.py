@@ -141,7 +141,11 @@ def test_a_seed_that_diverges_did_not_learn(name, monkeypatch):
 
     monkeypatch.setattr(variant_study, "chosen_loss", lambda recipe: diverging)
     found = default_study(name).outcomes([0, 1], 1)
-    assert found == [Outcome(seed, False, 0, 0, 0) for seed in (0, 1)]
+    assert [replace(one, findings={}) for one in found] == [
+        Outcome(seed, False, 0, 0, 0) for seed in (0, 1)
+    ]
+    tested = EXPERIMENTS[name].tested
+    assert [[*one.findings.values()] for one in found] == [[0] * tested] * 2
 
 
 def test_measures_are_of_networks_that_learned():

@@ -126,8 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.add_argument(
         "--seeds",
         type=_count,
-        help="how many initial networks each (default 30, or what a file says); where one takes "
-        "long, fewer",
+        help="how many seeds per study (default 30, or what a file says); fewer where a network "
+        "takes long",
     )
     reproduce.add_argument(
         "--jobs", type=_count, help="how many train at once (default: one for each processor)"

@@ -6,6 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,7 @@ _SEEDS = 30  # where neither the command nor a study's file says how many
 
 def reproduce(options: argparse.Namespace, out: Stream) -> int:
     """Train what is missing, write the report, and return the exit status."""
-    chosen = [_chosen(name, options.seeds) for name in options.names or GROUPS]
+    chosen = [_chosen(name, options.seeds) for name in dict.fromkeys(options.names or GROUPS)]
     results = OutcomesFile(options.out)
     stopped = False
     with _executor(options) as (executors, workers):
@@ -67,7 +68,10 @@ def _chosen(name: str, seeds: int | None) -> _Chosen:
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} must be UTF-8 text") from None
     study = read_study(text, path.name, EXPERIMENTS)
-    return _Chosen(studies_of(study.experiment), seeds or study.seeds or _SEEDS)
+    experiment = study.experiment
+    if experiment.name in GROUPS:  # xor.toml
+        experiment = replace(experiment, name=f"{experiment.name}.toml")
+    return _Chosen(studies_of(experiment), seeds or study.seeds or _SEEDS)
 
 
 @contextmanager

@@ -141,7 +141,7 @@ class Variant:
     ``original`` holds the findings of 1986, ``survey_page`` what a modern page on the web states,
     right or wrong, with our verdict. ``note`` says what sets the variant apart. Where the recipe is
     known not to learn everything, ``better`` is the variant that does. Where training takes long,
-    many seeds are trained from ``one_in`` so many.
+    one seed in ``one_in`` is trained.
     """
 
     architecture: Architecture

@@ -32,6 +32,7 @@ Measure = Callable[[Network], Mapping[str, float]]
 class VariantStudy:
     """A variant, by its name in ``experiment``; ``measure`` is applied to networks that learned.
 
+    The seed k stands for the seed ``first_seed`` + k: so studies have seeds of their own.
     Other findings are the number of training patterns beyond the margin, if there is one, and
     which held-out patterns are right.
     """
@@ -39,6 +40,7 @@ class VariantStudy:
     experiment: Experiment
     variant: str
     measure: Measure | None = None
+    first_seed: int = 0
 
     @property
     def name(self) -> str:
@@ -47,14 +49,17 @@ class VariantStudy:
     @property
     def content(self) -> str:
         variant = self.experiment.variants[self.variant]
-        return repr((_content(self.experiment, variant), _name_of(self.measure)))
+        own = (self.first_seed,) if self.first_seed else ()
+        return repr((_content(self.experiment, variant), _name_of(self.measure), *own))
 
     def wanted(self, seeds: int) -> range:
         return range(-(-seeds // self.experiment.variants[self.variant].one_in))
 
     def outcomes(self, seeds: Sequence[int], workers: int) -> list[Outcome]:
         variant = self.experiment.variants[self.variant]
-        return _outcomes(self.experiment, [(variant, s) for s in seeds], self.measure, workers)
+        several = [(variant, self.first_seed + seed) for seed in seeds]
+        found = _outcomes(self.experiment, several, self.measure, workers)
+        return [replace(one, seed=seed) for seed, one in zip(seeds, found)]
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ def _outcome(
     measure: Measure | None,
 ) -> Outcome:
     if ended.stopped == "diverged":
-        return Outcome(seed, False, ended.sweeps, 0, 0)
+        return Outcome(seed, False, ended.sweeps, 0, 0, {HELD_OUT + p.name: 0 for p in test})
     several = [trained_pattern(p, recipe) for p in (*training, *test)]
     outputs = evaluate(ended.model, [inputs for inputs, _ in several])
     answers = [(ys, targets) for ys, (_, targets) in zip(outputs, several)]

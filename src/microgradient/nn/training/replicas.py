@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from math import nan
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
 
 from microgradient.compiler.backends import check_backend, has_llvm
@@ -82,7 +82,8 @@ def train_replicas(
     list of parameters: ``lambda parameters: nn.Momentum(parameters, rate=0.25)``; or it is a list
     of optimizers, one for each model, whose settings may differ. An optimizer of some of the
     parameters leaves the others frozen. ``patterns`` are those of all models, or a function that
-    returns those of the model with a number, from 0; all have as many, of one shape.
+    returns those of the model with a number, from 0: the same ones each time, as it is called more
+    than once and from several threads. All models have as many patterns, of one shape.
 
     In machine code, the models train in ``workers`` threads (one for each processor), small ones
     side by side in the lanes of vector registers; as soon as one has ended, the next takes its
@@ -136,7 +137,7 @@ def train_replicas(
             else:
                 keywords = {"loss": loss, "plan": plan, "backend": backend, "progress": False}
                 for i, (model, rule) in enumerate(zip(replicas, optimizers)):
-                    several = first if i == 0 else given(i)
+                    several = first if i == 0 else _as_many(given(i), len(first), i)
                     one = _train_alone(model, several, optimizer=rule, **keywords)
                     ended[i] = one if keep_history else replace(one, history=None)
                     if one.stopped == "interrupted":
@@ -158,6 +159,15 @@ def _patterns_of(
         return lambda i: checked_patterns(patterns(i))
     checked = checked_patterns(patterns)
     return lambda i: checked
+
+
+def _as_many(patterns: Sequence[Pattern], count: int, i: int) -> Sequence[Pattern]:
+    """Return the patterns of replica ``i``; ValueError unless there are ``count``."""
+    if len(patterns) != count:
+        raise ValueError(
+            f"replica {i} must have {count} patterns, as many as the first one, got {len(patterns)}"
+        )
+    return patterns
 
 
 def _is_one_for_each(optimizers: object, models: Sequence[object]) -> bool:
@@ -255,8 +265,9 @@ class _Shared(Generic[ReplicaModel]):
         """Return how many train side by side."""
         from microgradient.compiler.llvm.training_kernel import width_of  # imports llvmlite
 
-        if self.has_own_settings and not self.is_steady:
-            return 1  # settings that change are those of all lanes
+        own = [x for one in self.optimizers for x in one.settings(one.steps)]
+        if self.has_own_settings and not (self.is_steady and all(map(isfinite, own))):
+            return 1  # settings that change are those of all lanes, which are to be finite numbers
         batch, shuffled = self.plan.batch_size(patterns), self.plan.shuffle is not None
         weights = len(self.optimizers[0].parameters)
         return width_of(weights, batch, len(self.models), shuffled=shuffled)
@@ -272,12 +283,7 @@ class _Shared(Generic[ReplicaModel]):
         like = without_arrays(self.patterns(0)[:1])[0]
 
         def numbers(i: int) -> list[tuple[float, ...]]:
-            patterns = without_arrays(self.patterns(i))
-            if len(patterns) != count:
-                raise ValueError(
-                    f"replica {i} must have {count} patterns, as many as the first one, got "
-                    f"{len(patterns)}"
-                )
+            patterns = without_arrays(_as_many(self.patterns(i), count, i))
             rest = tuple(parameter.data for parameter in self.frozen(i))
             return [(*flat, *rest) for flat in flattened(patterns, like)]
 

@@ -27,7 +27,6 @@ from microgradient.rumelhart1986.claims.verdict import (
     Verdict,
     combined,
     count_text,
-    failed_text,
     listed,
     of_all,
     of_count,
@@ -39,7 +38,7 @@ from microgradient.rumelhart1986.experiment import NATURE, PDP8, Experiment
 from microgradient.rumelhart1986.experiments import EXPERIMENTS, family_trees
 from microgradient.rumelhart1986.experiments.family_trees import FAMILY_TREES
 from microgradient.rumelhart1986.insight.findings import DISTINCT_CODES
-from microgradient.rumelhart1986.reproduction.statistics import ratio_interval
+from microgradient.rumelhart1986.reproduction.statistics import rate_text, ratio_interval
 from microgradient.rumelhart1986.study import Outcome
 
 Find = Callable[[str], Sequence[Outcome]]
@@ -67,6 +66,12 @@ def _readings(find: Find, experiment: Experiment, *words: str) -> Readings:
     names = [v for v in experiment.variants if all(word in v.split() for word in words)]
     found = {name: find(f"{experiment.name} {name}") for name in names}
     return {name: outcomes for name, outcomes in found.items() if outcomes}
+
+
+def _at_usual_rates(find: Find, experiment: Experiment) -> Readings:
+    """Return the outcomes at the rates that the page calls usual: .1 and .25."""
+    slow, quick = (_readings(find, experiment, f"rate={rate}") for rate in ("0.1", "0.25"))
+    return {**slow, **quick}
 
 
 def _judged(
@@ -135,22 +140,17 @@ def _of_family_trees(find: Find) -> Iterable[Verdict]:
         fixed,
         lambda found: of_all(len(_sweeps(found)), len(found)),
         lambda found: (
-            f"all 100 right in {failed_text(len(_sweeps(found)), len(found))}, "
+            f"all 100 right in {rate_text(len(_sweeps(found)), len(found))}, "
             f"tests {sum(o.tested for o in found) / len(found):.2f} of 4"
         ),
     )
 
 
 def _of_counts(find: Find) -> Iterable[Verdict]:
-    usual = {
-        name: one
-        for rate in ("rate=0.1", "rate=0.25")
-        for name, one in _readings(find, XOR_RATES, rate).items()
-    }
     yield _judged(
         "XOR 2-2-1 learns in about 6,587 epochs",
         "the count at which one run was stuck; on average about 245 (PDP8, pp. 332-334)",
-        usual,
+        _at_usual_rates(find, XOR_RATES),
         lambda found: of_count(6587, found),
     )
     yield _judged(
@@ -166,15 +166,10 @@ def _of_counts(find: Find) -> Iterable[Verdict]:
         {name: found for name, found in symmetry.items() if found},
         lambda found: of_count(1208, found),
     )
-    encoder = {
-        name: one
-        for rate in ("rate=0.1", "rate=0.25")
-        for name, one in _readings(find, ENCODER_RATES, rate).items()
-    }
     yield _judged(
         "encoder 8-3-8 learns in about 1,810 epochs",
         "no count; 1,810 is the longest run of a Boltzmann machine 4-2-4 (Ackley et al. 1985)",
-        encoder,
+        _at_usual_rates(find, ENCODER_RATES),
         lambda found: of_count(1810, found),
     )
 
@@ -185,26 +180,22 @@ def _of_failures(find: Find) -> Iterable[Verdict]:
         '"in only two cases" of "hundreds of times" (PDP8, p. 332)',
         {**_readings(find, XOR_RATES), **_readings(find, XOR_RANGES)},
         lambda found: of_rate(0.1, _failed(found), len(found)),
-        lambda found: failed_text(_failed(found), len(found)),
+        lambda found: f"not learned in 10,000 sweeps: {rate_text(_failed(found), len(found))}",
     )
-    usual = {
-        name: one
-        for rate in ("rate=0.1", "rate=0.25")
-        for name, one in _readings(find, ENCODER_RATES, rate).items()
-    }
+    usual = _at_usual_rates(find, ENCODER_RATES)
     yield _judged(
         "the encoder fails in about 20 % of runs (an output is .1 or more off)",
         "not for back-propagation; Boltzmann machines 8-3-8: 4 of 20 (Ackley et al. 1985)",
         usual,
         lambda found: of_rate(0.2, _failed(found), len(found)),
-        lambda found: failed_text(_failed(found), len(found)),
+        lambda found: rate_text(_failed(found), len(found)),
     )
     yield _judged(
         "the same, if eight different binary codes are asked for",
         "Table 5 has codes of 0, .5 and 1 (PDP8, p. 337)",
         usual,
         lambda found: of_rate(0.2, _without_codes(found), len(found)),
-        lambda found: failed_text(_without_codes(found), len(found)),
+        lambda found: rate_text(_without_codes(found), len(found)),
     )
 
 
@@ -278,8 +269,8 @@ def _of_what_never_learns(find: Find) -> Iterable[Verdict]:
         "units with a hard threshold never learn",
         '"discontinuous and hence will not suffice" (PDP8, p. 328)',
         {"": threshold} if threshold else {},
-        lambda found: of_never(int(sum(o.findings["weights changed"] for o in found)), len(found)),
-        lambda found: f"the gradient is 0: no weight changed in {len(found):,} networks",
+        lambda found: of_never(_changed(found), len(found)),
+        lambda found: f"a weight changed in {_changed(found):,} of {len(found):,} networks",
     )
     zero = {
         f"{what} {name}": one
@@ -298,17 +289,21 @@ def _of_what_never_learns(find: Find) -> Iterable[Verdict]:
     )
 
 
+def _changed(outcomes: Sequence[Outcome]) -> int:
+    return sum(one.findings["weights changed"] > 0 for one in outcomes)
+
+
 def _of_hidden_units(find: Find) -> Iterable[Verdict]:
     found = [one for one in find("family-trees learns") if one.findings.get("p of nationality")]
     for what in ("nationality", "generation"):
         p = [one.findings[f"p of {what}"] for one in found]
-        few = sum(x > 0.05 for x in p)
+        by_chance = sum(x > 0.05 for x in p)
         text = f"|r| of the best unit {median(o.findings[what] for o in found):.2f}; " if p else ""
         yield Verdict(
             f"family trees: a hidden unit shows the {what}",
             "so it does (Nature 323, Fig. 4)",
-            f"{text}no better than chance in {failed_text(few, len(p))}" if p else "",
-            (HOLDS if few <= len(p) // 20 else CONDITIONS if few < len(p) / 2 else NOT)
+            f"{text}no better than chance in {rate_text(by_chance, len(p))}" if p else "",
+            (HOLDS if by_chance <= len(p) // 20 else CONDITIONS if by_chance < len(p) / 2 else NOT)
             if p
             else ABSENT,
         )

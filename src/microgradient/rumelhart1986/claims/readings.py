@@ -50,6 +50,19 @@ def _readings(
     return replace(experiment, name=name, variants=over_grid(variant, grid, source))
 
 
+def _ranges() -> dict[str, Variant]:
+    """Return XOR with weights and biases within each of the ranges."""
+    found: dict[str, Variant] = {}
+    for most in RANGES:
+        grid: Grid = {
+            "initial_range": (most,),
+            "initial_bias_range": (most,),
+            "update": UPDATES,
+        }
+        found |= over_grid(_XOR, grid, f"{PAGE}, or one of its readings")
+    return found
+
+
 _XOR = _as_on_the_page(XOR.variants["2-2-1"], 0.05)
 _FOUR_HIDDEN = _as_on_the_page(XOR.variants["2-4-1"], 0.05)
 _DIRECT = _as_on_the_page(XOR.variants["2-1-1"], 0.05)
@@ -59,7 +72,7 @@ _RATES: Grid = {"rate": RATES, "update": UPDATES}
 _ZERO: Grid = {"initial_bias_range": (0.0, 0.5), "update": UPDATES}
 
 XOR_RATES = _readings("xor-rates", XOR, _XOR, _RATES)
-XOR_RANGES = _readings("xor-ranges", XOR, _XOR, {"initial_range": RANGES, "update": UPDATES})
+XOR_RANGES = replace(XOR, name="xor-ranges", variants=_ranges())
 XOR_NO_MOMENTUM = _readings("xor-no-momentum", XOR, _XOR, _TWO_RATES, momentum=0.0, sweeps=SLOW)
 XOR_FOUR_HIDDEN = _readings("xor-four-hidden", XOR, _FOUR_HIDDEN, {"update": UPDATES})
 XOR_ZERO = _readings("xor-zero", XOR, _XOR, _ZERO, initial_range=0.0)

@@ -14,6 +14,8 @@ CONDITIONS = "holds under conditions"
 NOT = "does not hold"
 UNSAID = "not in the original"
 ABSENT = "not measured"
+TOO_FEW = "too few networks"
+_LEAST = 20  # networks that a verdict needs
 
 Readings = Mapping[str, Sequence[Outcome]]
 """Outcomes by what a reading of a claim is called."""
@@ -31,8 +33,8 @@ class Verdict:
 
 def combined(each: Sequence[str]) -> str:
     """Return the verdict on a claim from those under its readings."""
-    if not each:
-        return ABSENT
+    if not each or TOO_FEW in each:
+        return TOO_FEW if each else ABSENT
     if all(one == HOLDS for one in each):
         return HOLDS
     return NOT if all(one == NOT for one in each) else CONDITIONS
@@ -45,6 +47,8 @@ def of_count(claimed: float, outcomes: Sequence[Outcome]) -> str:
     runs, which is where a single run may well end.
     """
     sweeps = sorted(one.sweeps for one in outcomes if one.learned)
+    if len(outcomes) < _LEAST:
+        return TOO_FEW
     if len(sweeps) < 2:
         return NOT
     low, high = median_interval(sweeps)
@@ -56,18 +60,24 @@ def of_count(claimed: float, outcomes: Sequence[Outcome]) -> str:
 
 def of_rate(claimed: float, successes: int, trials: int) -> str:
     """Judge "so many of all do": it holds if the claimed rate is within the interval."""
+    if trials < _LEAST:
+        return TOO_FEW
     low, high = wilson(successes, trials)
     return HOLDS if low <= claimed <= high else NOT
 
 
 def of_all(successes: int, trials: int) -> str:
     """Judge "all do": it holds if the rate may be 95 %, under conditions if 5 % do."""
+    if trials < _LEAST:
+        return TOO_FEW
     low, high = wilson(successes, trials)
     return HOLDS if high >= 0.95 else CONDITIONS if low >= 0.05 else NOT
 
 
 def of_never(successes: int, trials: int) -> str:
-    """Judge "none does": it holds without one, under conditions if at most half do."""
+    """Judge "none does": it holds without one, under conditions if fewer than half would."""
+    if trials < _LEAST:
+        return TOO_FEW
     if successes == 0:
         return HOLDS
     return CONDITIONS if wilson(successes, trials)[1] < 0.5 else NOT
@@ -81,12 +91,6 @@ def count_text(outcomes: Sequence[Outcome]) -> str:
         return of_all
     low, high = median_interval(sweeps)
     return f"{median(sweeps):,.0f} sweeps ({low:,.0f} to {high:,.0f}), {of_all}"
-
-
-def failed_text(failed: int, trials: int) -> str:
-    """Return "70 of 1,000 (5.6% to 8.8%)"."""
-    low, high = wilson(failed, trials)
-    return f"{failed:,} of {trials:,} ({low:.1%} to {high:.1%})"
 
 
 def listed(readings: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ NEGATION = Experiment(
                 (Link("input", "hidden"), Link("input", "output"), Link("hidden", "output")),
             ),
             pdp8_recipe(0.25, {"rate": f"{PDP8}, pp. 346-347"}),
-            (Claim("passes", "less than 5,000", f"{PDP8}, pp. 346-347"),),
+            (Claim("sweeps", "less than 5,000", f"{PDP8}, pp. 346-347"),),
             "with links from the inputs straight to the outputs",
         )
     },

@@ -139,7 +139,7 @@ SEQUENCES_ANY_TIME = Experiment(
             recipe,
             (
                 Claim("sweeps", "thousands", f"{PDP8}, p. 360"),
-                Claim("test sequences right", "most of 14", f"{PDP8}, p. 360"),
+                Claim("test sequences right", "most of 14, perfectly", f"{PDP8}, p. 360"),
             ),
             note,
             better=better,

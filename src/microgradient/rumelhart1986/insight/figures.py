@@ -170,7 +170,7 @@ def _brought(path: Path, to: Weights) -> list[Weights]:
 
 
 def shared_field(network: Network) -> Any:
-    """Draw the field of T-C: its weights as they lie on the retina, and what figures switch off.
+    """Draw the field of T-C: its weights as they lie on the retina, and what figures switch.
 
     In the panels of the figures, squares of the retina are dark where the figure is, and a field is
     drawn at its middle: black where it is on, white where it is off.
@@ -179,6 +179,7 @@ def shared_field(network: Network) -> Any:
     left, right = figure.subfigures(1, 2, width_ratios=(1, 2.4))
     axes = left.subplots()
     weights = field_of(network).weights
+    at_rest = network.activities([0.0] * SIDE**2)["field"][0] > 0.5
     hinton(
         axes,
         [list(weights[k : k + REACH]) for k in range(0, REACH**2, REACH)],
@@ -193,8 +194,8 @@ def shared_field(network: Network) -> Any:
         xs = [k % FIELDS + REACH // 2 for k in range(FIELDS**2)]
         ys = [k // FIELDS + REACH // 2 for k in range(FIELDS**2)]
         panel.scatter(xs, ys, c=activities, cmap="Greys", vmin=0, vmax=1, edgecolors=_INK, s=36)
-        off = sum(y < 0.5 for y in activities)
-        panel.set_title(f"{pattern.name}: {off} off", fontsize=9)
+        switched = sum((y > 0.5) != at_rest for y in activities)
+        panel.set_title(f"{pattern.name}: {switched} switched", fontsize=9)
         panel.set_xticks([])
         panel.set_yticks([])
     return figure
@@ -250,7 +251,7 @@ def lesion_chart(lesions: Sequence[Lesion], names: Sequence[str], known: Mapping
             color = "white" if share > 0.6 else _INK
             axes.text(x, y, text, ha="center", va="center", fontsize=7, color=color)
     axes.set_xticks(range(len(relations)), relations, rotation=45, ha="right", fontsize=8)
-    totals = [f"{name} ({len(one.broken)} facts)" for name, one in zip(names, lesions)]
+    totals = [f"{name} ({len(one.broken)} cases)" for name, one in zip(names, lesions)]
     axes.set_yticks(range(len(lesions)), totals, fontsize=8)
     figure.colorbar(image, ax=axes, label="share of its cases that break")
     return figure

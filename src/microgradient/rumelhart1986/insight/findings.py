@@ -49,7 +49,7 @@ def of_symmetry(network: Network) -> Mapping[str, float]:
 
 
 def of_parity(network: Network) -> Mapping[str, float]:
-    """Return how many hidden units count the ones, and how much that explains of the others."""
+    """Return how many hidden units count the ones, and whether all of them do."""
     patterns = _PARITIES[network.architecture.inputs].patterns
     units = counting_units(network, patterns)
     return {

@@ -33,7 +33,7 @@ def removed(network: Network, group: str, unit: int) -> Iterator[None]:
         raise ValueError(f"there is no unit {unit} in a group {group!r} of {network}")
     weights = list(dict.fromkeys(_weights_from(network, group, unit)))
     if not weights:
-        raise ValueError(f"nothing reads unit {unit} of {group!r}, which so cannot be removed")
+        raise ValueError(f"nothing reads unit {unit} of {group!r}, so it cannot be removed")
     if others := _others_with(network, (group, unit), weights):
         raise ValueError(
             f"unit {unit} of {group!r} cannot be removed alone: it shares its weights with unit "

@@ -63,7 +63,7 @@ def _principal(points: Sequence[Weights]) -> Weights:
 
 
 def error_at(trial: Trial, weights: Weights) -> float:
-    """Return the error of a trial's training patterns for other weights, which it does not keep."""
+    """Return the error of a trial's training patterns for other weights; its own are restored."""
     return _errors_of(trial)(weights)
 
 

@@ -77,6 +77,8 @@ def _draw_sweeps(axes: Any, y: float, sweeps: Sequence[int]) -> None:
 
 def sweeps_in(claim: Claim) -> list[float]:
     """Return the numbers of sweeps that a claim has: two of a range."""
+    if "stuck" in claim.quantity:
+        return []  # not after how many it learned
     if "sweeps" not in f"{claim.quantity} {claim.value}" and "epochs" not in claim.value:
         return []
     numbers = [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", claim.value)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from microgradient.rumelhart1986.reproduction.outcomes_file import OutcomesFile
+from microgradient.rumelhart1986.reproduction.outcomes_file import OutcomesFile, key_of
 from microgradient.rumelhart1986.study import Outcome, Study
 from microgradient.rumelhart1986.variant_study import VariantStudy
 
@@ -16,8 +16,8 @@ class Found:
         self, results: OutcomesFile, groups: Sequence[tuple[Sequence[Study], int]]
     ) -> None:
         self._results = results
-        self._seeds = {study.name: seeds for studies, seeds in groups for study in studies}
-        self._studies = {study.name: study for studies, _ in groups for study in studies}
+        self._seeds = {key_of(study): seeds for studies, seeds in groups for study in studies}
+        self._studies = {key_of(study): study for studies, _ in groups for study in studies}
 
     @property
     def seeds(self) -> list[int]:
@@ -32,10 +32,10 @@ class Found:
 
     def of(self, study: Study) -> Sequence[Outcome]:
         """Return the outcomes of a study: none, if it was not asked for."""
-        return self.named(study.name)
+        seeds = self._seeds.get(key_of(study))
+        return [] if seeds is None else self._results.of(study, seeds)
 
     def named(self, name: str) -> Sequence[Outcome]:
         """Return the outcomes of the study with a name: none, if it was not asked for."""
-        if name not in self._studies:
-            return []
-        return self._results.of(self._studies[name], self._seeds[name])
+        several = [study for study in self._studies.values() if study.name == name]
+        return self.of(several[0]) if several else []

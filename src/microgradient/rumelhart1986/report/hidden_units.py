@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from microgradient.nn.training.objective import count_right
 from microgradient.nn.training.plan import within
 from microgradient.rumelhart1986.experiment import NamedPattern
 from microgradient.rumelhart1986.experiments.family_trees import ENGLISH_MEN, ENGLISH_WOMEN
@@ -33,8 +36,8 @@ In the networks that learned. The correlations are those of the person unit that
 people differ in ("sex of the answer": of the relation unit); "better than chance" is p of at most
 .05 by 199 permutations of the labels, for each label by itself."""
 _LESIONS = """\
-A unit is removed (the weights from it are 0): which of the 100 facts break, and are they more of
-one relation, or of one nationality, than as many facts drawn at random (1,000 permutations)?"""
+A unit is removed (the weights from it are 0): which of the training cases break, and are they more
+of one relation, or of one nationality, than as many cases drawn at random (1,000 permutations)?"""
 
 Draw = Callable[[VariantStudy, int], Any]
 
@@ -56,20 +59,23 @@ def hidden_units(found: Found) -> Section | None:
         for row in summarized([one.findings for one in learned])
     ]
     parts = ["## What hidden units learned", _TEXT, table(("study", "finding", "measured"), rows)]
-    figures: dict[str, Any] = {}
+    figures: dict[str, Callable[[], Any]] = {}
     for study, outcomes in found.variants:
         seed = next((one.seed for one in outcomes if one.learned), None)
         if seed is None:
             continue
         for name, (caption, draw) in _PICTURES.get(study.name, {}).items():
-            figures[name] = draw(study, seed)
+            figures[name] = partial(draw, study, seed)
             parts += [f"{caption}:", picture(name, caption)]
         if study.name == "xor 2-2-1" and _is_mixed(outcomes[:_RUNS]):
-            figures["xor-runs"] = xor_runs(study.experiment, study.variant, range(_RUNS))
+            several = study.experiment, study.variant, range(_RUNS)
+            figures["xor-runs"] = partial(xor_runs, *several)
             parts += [_XOR_RUNS, picture("xor-runs", "Runs of XOR on a plane of weights")]
         if study.name == "family-trees learns":
-            text, figures["lesions"] = _family_lesions(_trial(study, seed))
-            parts += [_LESIONS, picture("lesions", "Facts that break without a unit"), text]
+            several_lesions = _family_lesions(_trial(study, seed))
+            figures["lesions"] = several_lesions.draw
+            caption = "Cases that break without a unit"
+            parts += [_LESIONS, picture("lesions", caption), several_lesions.table()]
     return Section(paragraphs(*parts), figures)
 
 
@@ -119,7 +125,7 @@ _PICTURES: dict[str, dict[str, tuple[str, Draw]]] = {
     "encoder 8-3-8": {"encoder": ("The encoder: its codes", _of_trial)},
     "parity-4 4-4-1": {"parity-4": ("Parity of four bits: hidden units count the ones", _of_trial)},
     "t-c shared": {
-        "t-c": ("T or C: the shared field, and which of 25 each figure switches off", _field)
+        "t-c": ("T or C: the shared field, and which of 25 each figure switches", _field)
     },
     "family-trees learns": {
         "persons": (
@@ -130,29 +136,43 @@ _PICTURES: dict[str, dict[str, tuple[str, Draw]]] = {
 }
 
 
-def _family_lesions(trial: Trial) -> tuple[str, Any]:
-    """Return a table and a figure of what breaks without each unit of the two codes."""
-    patterns = [(p, trained_pattern(p, trial.recipe)[1]) for p in trial.training]
+@dataclass(frozen=True)
+class _FamilyLesions:
+    """What breaks without each unit of the two codes, of the ``cases`` that were right before."""
+
+    lesions: tuple[Lesion, ...]
+    cases: tuple[NamedPattern, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{lesion.group} {lesion.unit + 1}" for lesion in self.lesions]
+
+    def table(self) -> str:
+        rows = []
+        for name, lesion in zip(self.names, self.lesions):
+            labels = (_relation, _nationality)
+            chances = [concentration_p(lesion.broken, self.cases, label) for label in labels]
+            rows.append((name, str(len(lesion.broken)), *(f"p = {p:.3f}" for p in chances)))
+        return table(("unit removed", "cases that break", "by relation", "by nationality"), rows)
+
+    def draw(self) -> Any:
+        return lesion_chart(self.lesions, self.names, Counter(map(_relation, self.cases)))
+
+
+def _family_lesions(trial: Trial) -> _FamilyLesions:
     criterion = within(trial.recipe.tolerance)
-    several = [
+    patterns = [(p, trained_pattern(p, trial.recipe)) for p in trial.training]
+    right = [
+        (p, targets)
+        for p, (inputs, targets) in patterns
+        if count_right(trial.network, [(inputs, targets)], criterion)
+    ]
+    found = (
         lesion
         for group in ("person code", "relation code")
-        for lesion in lesions(trial.network, group, patterns, criterion)
-    ]
-    names = [f"{lesion.group} {lesion.unit + 1}" for lesion in several]
-    rows = [
-        (name, str(len(lesion.broken)), *_chances(lesion, trial.training))
-        for name, lesion in zip(names, several)
-    ]
-    head = ("unit removed", "facts that break", "by relation", "by nationality")
-    known = Counter(map(_relation, trial.training))
-    return table(head, rows), lesion_chart(several, names, known)
-
-
-def _chances(lesion: Lesion, training: Sequence[NamedPattern]) -> list[str]:
-    labels = (_relation, _nationality)
-    chances = (concentration_p(lesion.broken, training, label) for label in labels)
-    return [f"p = {p:.3f}" for p in chances]
+        for lesion in lesions(trial.network, group, right, criterion)
+    )
+    return _FamilyLesions(tuple(found), tuple(p for p, _ in right))
 
 
 def _relation(pattern: NamedPattern) -> str:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, quantiles
 from typing import Any
 
 from microgradient.rumelhart1986.experiment import Experiment
-from microgradient.rumelhart1986.reproduction.statistics import median_interval, wilson
+from microgradient.rumelhart1986.reproduction.statistics import median_interval, rate_text
 from microgradient.rumelhart1986.study import Outcome
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report: text in Markdown, and the Matplotlib figures that it shows, by name."""
+    """A part of a report: text in Markdown, and what draws the figures that it shows, by name.
+
+    A figure is one of Matplotlib's, or None where there turns out to be nothing to draw.
+    """
 
     text: str
-    figures: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Callable[[], Any]] = field(default_factory=dict)
 
 
 def paragraphs(*parts: str) -> str:
@@ -36,12 +39,6 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *body]
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
-
-
-def rate_text(successes: int, trials: int) -> str:
-    """Return "7 of 30 (11.8% to 40.9%)": a rate with its interval."""
-    low, high = wilson(successes, trials)
-    return f"{successes:,} of {trials:,} ({low:.1%} to {high:.1%})"
 
 
 def sweeps_text(outcomes: Sequence[Outcome]) -> str:

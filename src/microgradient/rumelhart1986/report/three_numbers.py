@@ -41,7 +41,7 @@ def three_numbers(found: Found) -> Section | None:
         picture("three-numbers", "Rates and sweeps of every experiment, beside what was printed"),
         table(HEAD, rows),
     )
-    return Section(text, {"three-numbers": overview(several)})
+    return Section(text, {"three-numbers": lambda: overview(several)})
 
 
 def _row(study: VariantStudy, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

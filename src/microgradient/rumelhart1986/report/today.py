@@ -53,7 +53,7 @@ def today(found: Found) -> Section | None:
         picture("today", "How many networks of ten layers learn, change by change"),
         *tables,
     )
-    return Section(text, {"today": rates(counts, "rate that learned")})
+    return Section(text, {"today": lambda: rates(counts, "rate that learned")})
 
 
 def _row(step: str, study: DeepStudy, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

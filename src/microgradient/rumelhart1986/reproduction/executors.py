@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+_MOST = 61  # processes that a pool may have on Windows
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ def processes(count: int) -> Iterator[Executor]:
         return
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
+    count = min(count, _MOST) if sys.platform == "win32" else count
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent)
     try:
         yield pool

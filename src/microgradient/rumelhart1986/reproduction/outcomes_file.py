@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from microgradient import __version__
 from microgradient.rumelhart1986.study import Outcome, Study
 
 
 class OutcomesFile:
-    """A file of outcomes, to which whole lines are added; a line that was cut off is left out.
+    """A file of outcomes, to which whole lines are added.
 
+    Lines that were cut off, and those of other versions of this package, are left out.
     Raises OSError if the folder cannot be made, or the file not be read or written.
     """
 
@@ -27,6 +29,8 @@ class OutcomesFile:
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 entry = json.loads(line)
+                if entry["version"] != __version__:
+                    continue  # another version may train otherwise
                 self._learn(entry["study"], [Outcome(**one) for one in entry["outcomes"]])
             except (ValueError, TypeError, KeyError):  # the end of a run that was killed
                 continue
@@ -43,7 +47,9 @@ class OutcomesFile:
 
     def add(self, study: Study, found: Sequence[Outcome]) -> None:
         """Write outcomes to the disk, whole, before this returns."""
-        line = json.dumps({"study": key_of(study), "outcomes": [asdict(one) for one in found]})
+        several = [asdict(one) for one in found]
+        entry = {"version": __version__, "study": key_of(study), "outcomes": several}
+        line = json.dumps(entry)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"\n{line}\n")  # behind a line that was cut off, if there is one
             file.flush()

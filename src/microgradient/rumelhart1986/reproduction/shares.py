@@ -1,7 +1,8 @@
 """Studies run in shares of seeds by any executor: processes, a cluster, MPI.
 
 A share is a study, which must pickle, and some of its seeds. Which share a seed is in, and who runs
-it, changes nothing of its outcome. A worker that is lost costs its share, which is run again.
+it, changes nothing of its outcome. A worker that is lost costs its share, which is run again: one
+at a time, if all that ran were lost with it, so that one which kills its worker is found.
 """
 
 from __future__ import annotations
@@ -89,48 +90,76 @@ def run_studies(
     """
     queues = [_Queue(study, results.missing(study, seeds)) for study in studies]
     total = sum(len(queue.missing) for queue in queues)
-    done = 0
+    done, suspects = 0, False
     while any(queue.missing or queue.lost for queue in queues):
         with executors() as executor:
             running: dict[Future[tuple[list[Outcome], float]], _Share] = {}
             broken = False
             while not broken:
-                ready = [queue for queue in queues if queue.is_ready]
-                while ready and len(running) < workers:
-                    queue = max(ready, key=_urgency)
-                    share = queue.next()
-                    queue.running += 1
-                    running[executor.submit(_timed, queue.study, share.seeds)] = share
-                    ready = [queue for queue in queues if queue.is_ready]
+                suspects = suspects and any(queue.lost for queue in queues)
+                limit = 1 if suspects else workers
+                broken = not _submit(queues, running, executor, limit)
                 if not running:
                     break
                 ended, _ = wait_for(running, return_when=FIRST_COMPLETED)
+                failure: BaseException | None = None
                 for future in ended:
                     share = running.pop(future)
-                    queue = share.queue
-                    queue.running -= 1
+                    share.queue.running -= 1
                     try:
                         found, seconds = future.result()
                     except BaseException as fault:
-                        if not _is_loss(fault):
-                            raise
-                        _put_back(share, fault)
-                        broken = broken or isinstance(fault, BrokenExecutor)
+                        if _is_loss(fault):
+                            _put_back(share, fault)
+                            broken = broken or isinstance(fault, BrokenExecutor)
+                        else:
+                            failure = fault
                         continue
-                    results.add(queue.study, found)
-                    queue.seconds = seconds / len(share.seeds)
+                    results.add(share.queue.study, found)
+                    share.queue.seconds = seconds / len(share.seeds)
                     done += len(share.seeds)
-                    last = not (queue.missing or queue.lost or queue.running)
-                    left = _seconds_left(queues, workers)
-                    yield Progress(done, total, left, queue.study if last else None)
+                    yield _progress(queues, share.queue, done, total, workers)
+                if failure is not None:
+                    raise failure
             for share in running.values():  # of the executor that broke
                 share.queue.running -= 1
                 share.queue.lost.append(share)
+            suspects = suspects or broken
 
 
-def _urgency(queue: _Queue) -> tuple[bool, float]:
-    """Return what is to start first: what was not tried yet, then what takes longest."""
-    return queue.seconds is None, queue.seconds_left
+def _submit(
+    queues: Sequence[_Queue],
+    running: dict[Future[tuple[list[Outcome], float]], _Share],
+    executor: Executor,
+    limit: int,
+) -> bool:
+    """Start shares until ``limit`` are running; return False if the executor is broken.
+
+    Shares that were lost come first.
+    """
+    while len(running) < limit and (ready := [queue for queue in queues if queue.is_ready]):
+        queue = max(ready, key=_urgency)
+        share = queue.next()
+        try:
+            future = executor.submit(_timed, queue.study, share.seeds)
+        except BrokenExecutor:
+            queue.lost.append(share)
+            return False
+        queue.running += 1
+        running[future] = share
+    return True
+
+
+def _progress(
+    queues: Sequence[_Queue], queue: _Queue, done: int, total: int, workers: int
+) -> Progress:
+    last = not (queue.missing or queue.lost or queue.running)
+    return Progress(done, total, _seconds_left(queues, workers), queue.study if last else None)
+
+
+def _urgency(queue: _Queue) -> tuple[bool, bool, float]:
+    """Return what is to start first: what was lost, was not tried yet, takes longest."""
+    return bool(queue.lost), queue.seconds is None, queue.seconds_left
 
 
 def _seconds_left(queues: Sequence[_Queue], workers: int) -> float | None:

@@ -25,6 +25,12 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return (0.0 if successes == 0 else low), (1.0 if successes == trials else high)
 
 
+def rate_text(successes: int, trials: int) -> str:
+    """Return "7 of 30 (11.8% to 40.9%)": a rate with its interval."""
+    low, high = wilson(successes, trials)
+    return f"{successes:,} of {trials:,} ({low:.1%} to {high:.1%})"
+
+
 def median_interval(numbers: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """Return the interval of a median by the percentiles of resamples (Efron's bootstrap).
 
