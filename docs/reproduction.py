@@ -18,8 +18,8 @@ HEAD = ("experiment", "original", "survey page", "learned here", "sweeps here")
 
 def rows(report: str, title: str) -> list[list[str]]:
     """Return the rows of the first table below a heading of the report, without the head."""
-    section = report.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    section = report.split(f"## {title}\n", 1)[1]
+    lines = section[section.index("\n| ") + 1 :].split("\n\n", 1)[0].splitlines()
     return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in lines[2:]]
 
 

@@ -72,6 +72,13 @@ def test_the_readme_has_the_table_of_the_report():
     assert script().readme_with(text, REPORT) == text, "run: python docs/reproduction.py DIR"
 
 
+def test_addition_with_two_hidden_units_fails_as_printed():
+    """About half of the time, one sum is wrong (PDP vol. 1, ch. 8, pp. 341-346)."""
+    line = next(x for x in REPORT.splitlines() if re.match(r"\|[^|]*\| 4-2-3 \| 16 \|", x))
+    one_wrong = numbers(line.split(" | ")[3])[0]
+    assert 0.4 < one_wrong / 1000 < 0.6
+
+
 def test_the_report_has_all_its_sections():
     assert "from 1,000 seeds" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert "`microgradient reproduce --seeds 1000`" in REPORT

@@ -40,8 +40,27 @@ def three_numbers(found: Found) -> Section | None:
         _TEXT,
         picture("three-numbers", "Rates and sweeps of every experiment, beside what was printed"),
         table(HEAD, rows),
+        *_failures(several),
     )
     return Section(text, {"three-numbers": lambda: overview(several)})
+
+
+def _failures(
+    several: Sequence[tuple[VariantStudy, Sequence[Outcome]]],
+) -> tuple[str, ...]:
+    """Return a table of the networks that did not learn, by how many patterns they have wrong."""
+    rows = []
+    for study, outcomes in several:
+        chosen = study.experiment
+        total = len(chosen.patterns) - chosen.tested
+        wrong = [total - one.right for one in outcomes if not one.learned]
+        if wrong:
+            counts = [wrong.count(1), wrong.count(2), sum(n > 2 for n in wrong)]
+            rows.append((chosen.title, study.variant, str(total), *(f"{n:,}" for n in counts)))
+    if not rows:
+        return ()
+    head = ("experiment", "variant", "patterns", "one wrong", "two wrong", "more")
+    return ("Networks that did not learn, by how many patterns are wrong:", table(head, rows))
 
 
 def _row(study: VariantStudy, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
