@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from microgradient.rumelhart1986.network import Architecture
 
@@ -86,6 +86,11 @@ class Recipe:
                 "a recipe must give the source of each setting; there is none for "
                 f"{', '.join(unsourced)}"
             )
+
+    def changed(self, settings: Mapping[str, object], source: str) -> Recipe:
+        """Return a recipe with other settings, which all have one source. Raises as the class."""
+        sources = {**self.sources, **dict.fromkeys(settings, source)}
+        return replace(self, **settings, sources=sources)  # type: ignore[arg-type]
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:

@@ -41,8 +41,7 @@ def over_grid(
     """
     found = {}
     for name, point in points(grid).items():
-        sources = {**variant.recipe.sources, **dict.fromkeys(point, source)}
-        recipe = replace(variant.recipe, **point, sources=sources)  # type: ignore[arg-type]
+        recipe = variant.recipe.changed(point, source)
         found[name] = replace(
             variant, recipe=recipe, note="", original=(), survey_page=(), better=None
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +21,11 @@ class Outcome:
     right: int
     tested: int
     findings: Mapping[str, float] = field(default_factory=dict)
+
+
+def learned_sweeps(outcomes: Iterable[Outcome]) -> list[int]:
+    """Return after how many sweeps those that learned had done so, in the order of the outcomes."""
+    return [one.sweeps for one in outcomes if one.learned]
 
 
 class Study(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from microgradient.engine.choice import where
@@ -142,8 +142,7 @@ def _with_settings(recipe: Recipe, settings: Mapping[str, object]) -> Recipe:
         raise ValueError(
             f"a recipe has no setting {unknown[0]!r}; it has {', '.join(sorted(SETTINGS))}"
         )
-    sources = {**recipe.sources, **dict.fromkeys(settings, "set for this run")}
-    return replace(recipe, **settings, sources=sources)  # type: ignore[arg-type]
+    return recipe.changed(settings, "set for this run")
 
 
 def _held_out(experiment: Experiment, seed: int, rng: random.Random) -> tuple[NamedPattern, ...]:

@@ -45,8 +45,7 @@ def reading(
         "decay": decay,
         "tolerance": 0.5 - targets[0],
     }
-    sources = {**LITERAL.sources, **dict.fromkeys(settings, f"{OURS}: a reading of the caption")}
-    return replace(LITERAL, **settings, sources=sources)  # type: ignore[arg-type]
+    return LITERAL.changed(settings, f"{OURS}: a reading of the caption")
 
 
 def name_of(recipe: Recipe) -> str:

@@ -39,7 +39,7 @@ from microgradient.rumelhart1986.experiments import EXPERIMENTS, family_trees
 from microgradient.rumelhart1986.experiments.family_trees import FAMILY_TREES
 from microgradient.rumelhart1986.insight.findings import DISTINCT_CODES
 from microgradient.rumelhart1986.reproduction.statistics import rate_text, ratio_interval
-from microgradient.rumelhart1986.study import Outcome
+from microgradient.rumelhart1986.study import Outcome, learned_sweeps
 
 Find = Callable[[str], Sequence[Outcome]]
 """Returns the outcomes of a study by its name: none, if it was not run."""
@@ -138,9 +138,9 @@ def _of_family_trees(find: Find) -> Iterable[Verdict]:
         "family trees: about 1,500 epochs give 100 % accuracy",
         "all 100 training cases, and 4 of 4 and 3 of 4 test cases (Hinton 1986)",
         fixed,
-        lambda found: of_all(len(_sweeps(found)), len(found)),
+        lambda found: of_all(len(learned_sweeps(found)), len(found)),
         lambda found: (
-            f"all 100 right in {rate_text(len(_sweeps(found)), len(found))}, "
+            f"all 100 right in {rate_text(len(learned_sweeps(found)), len(found))}, "
             f"tests {sum(o.tested for o in found) / len(found):.2f} of 4"
         ),
     )
@@ -224,7 +224,7 @@ def _of_momentum(find: Find) -> Iterable[Verdict]:
                 words = rate, f"update={update}"
                 pair = [[*_readings(find, one, *words).values()] for one in (slow, quick)]
                 if all(pair):
-                    without, with_momentum = (_sweeps(one[0]) for one in pair)
+                    without, with_momentum = (learned_sweeps(one[0]) for one in pair)
                     low, high = ratio_interval(without, with_momentum)
                     texts[" ".join(words)] = f"{low:.1f} to {high:.1f} times"
                     each.append(_between(low, high, 5, 10))
@@ -241,10 +241,6 @@ def _between(low: float, high: float, least: float, most: float) -> str:
     return HOLDS if low <= most and high >= least else NOT
 
 
-def _sweeps(outcomes: Sequence[Outcome]) -> list[int]:
-    return [one.sweeps for one in outcomes if one.learned]
-
-
 def _of_rates(find: Find) -> Iterable[Verdict]:
     for rate, claim, original in (
         ("0.5", "diverges or oscillates", "XOR learns at .5, and escapes from being stuck"),
@@ -259,7 +255,7 @@ def _of_rates(find: Find) -> Iterable[Verdict]:
             f"a rate of {rate} {claim}",
             f"{original} (PDP8, pp. 331-339)",
             several,
-            lambda found: of_never(len(_sweeps(found)), len(found)),
+            lambda found: of_never(len(learned_sweeps(found)), len(found)),
         )
 
 
@@ -285,7 +281,7 @@ def _of_what_never_learns(find: Find) -> Iterable[Verdict]:
         "with zero weights at the start, nothing is learned",
         'equal weights where unequal ones are needed "can never learn" (PDP8, p. 330)',
         zero,
-        lambda found: of_never(len(_sweeps(found)), len(found)),
+        lambda found: of_never(len(learned_sweeps(found)), len(found)),
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from microgradient.rumelhart1986.experiment import Experiment, Variant
 from microgradient.rumelhart1986.experiments.encoder import ENCODER
@@ -17,6 +16,7 @@ from microgradient.rumelhart1986.experiments.xor import XOR
 from microgradient.rumelhart1986.grid import Setting, over_grid
 
 PAGE = "the survey page"
+_READING = f"{PAGE}, or one of its readings"
 UPDATES = ("presentation", "sweep")
 RATES = (0.05, 0.1, 0.25, 0.5, 0.75)
 RANGES = (0.1, 0.3, 0.5, 1.0, 2.0, 4.0)
@@ -25,29 +25,26 @@ Grid = Mapping[str, Sequence[Setting]]
 
 
 def _as_on_the_page(variant: Variant, tolerance: float) -> Variant:
-    settings: dict[str, Any] = {
+    settings = {
         "initial_range": 0.5,
         "initial_bias_range": 0.5,
         "tolerance": tolerance,
         "off": 0.0,
         "on": 1.0,
     }
-    sources = {**variant.recipe.sources, **dict.fromkeys(settings, PAGE)}
-    return replace(variant, recipe=replace(variant.recipe, **settings, sources=sources))
+    return replace(variant, recipe=variant.recipe.changed(settings, PAGE))
 
 
 def _readings(
     name: str,
     experiment: Experiment,
     variant: Variant,
-    grid: Mapping[str, Sequence[Setting]],
+    grid: Grid,
     **fixed: Setting,
 ) -> Experiment:
     """Return the variants at the points of a grid, with some settings for all of them."""
-    source = f"{PAGE}, or one of its readings"
-    if fixed:
-        (variant,) = over_grid(variant, {k: (v,) for k, v in fixed.items()}, source).values()
-    return replace(experiment, name=name, variants=over_grid(variant, grid, source))
+    base = replace(variant, recipe=variant.recipe.changed(fixed, _READING))
+    return replace(experiment, name=name, variants=over_grid(base, grid, _READING))
 
 
 def _ranges() -> dict[str, Variant]:
@@ -59,7 +56,7 @@ def _ranges() -> dict[str, Variant]:
             "initial_bias_range": (most,),
             "update": UPDATES,
         }
-        found |= over_grid(_XOR, grid, f"{PAGE}, or one of its readings")
+        found |= over_grid(_XOR, grid, _READING)
     return found
 
 

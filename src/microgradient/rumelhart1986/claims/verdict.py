@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 
 from microgradient.rumelhart1986.reproduction.statistics import median_interval, wilson
-from microgradient.rumelhart1986.study import Outcome
+from microgradient.rumelhart1986.study import Outcome, learned_sweeps
 
 HOLDS = "holds"
 CONDITIONS = "holds under conditions"
@@ -46,7 +46,7 @@ def of_count(claimed: float, outcomes: Sequence[Outcome]) -> str:
     It holds within 10 % of the interval of the median; under conditions within the central 95 % of
     runs, which is where a single run may well end.
     """
-    sweeps = sorted(one.sweeps for one in outcomes if one.learned)
+    sweeps = learned_sweeps(outcomes)
     if len(outcomes) < _LEAST:
         return TOO_FEW
     if len(sweeps) < 2:
@@ -85,7 +85,7 @@ def of_never(successes: int, trials: int) -> str:
 
 def count_text(outcomes: Sequence[Outcome]) -> str:
     """Return "732 (700 to 760), 930 of 1,000": the median of those that learned, and how many."""
-    sweeps = [one.sweeps for one in outcomes if one.learned]
+    sweeps = learned_sweeps(outcomes)
     of_all = f"{len(sweeps):,} of {len(outcomes):,}"
     if len(sweeps) < 2:
         return of_all

@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from microgradient.rumelhart1986.deep.study import DeepStudy
+from microgradient.rumelhart1986.study import learned_sweeps
 
 _ADAM = (0.01, 0.1, 0.05, 0.025, 0.005, 0.0025, 0.001)
 _SMALL = (0.01, 0.005, 0.0025, 0.001, 0.0005, 0.00025, 0.0001)
@@ -33,5 +34,5 @@ def best_rate(study: DeepStudy, seeds: Sequence[int] = RATE_SEEDS, workers: int 
 
 
 def _merit(study: DeepStudy, seeds: Sequence[int], workers: int) -> tuple[int, float]:
-    sweeps = [one.sweeps for one in study.outcomes(seeds, workers) if one.learned]
+    sweeps = learned_sweeps(study.outcomes(seeds, workers))
     return len(sweeps), -median(sweeps or [0])

@@ -89,11 +89,7 @@ AS_IN_PDP = Variant(
 _WITH_BIASES = f"{OURS}: as the weights, of which biases are some"
 NATURE_WITH_BIASES = replace(
     AS_IN_NATURE,
-    recipe=replace(
-        AS_IN_NATURE.recipe,
-        initial_bias_range=0.3,
-        sources={**AS_IN_NATURE.recipe.sources, "initial_bias_range": _WITH_BIASES},
-    ),
+    recipe=AS_IN_NATURE.recipe.changed({"initial_bias_range": 0.3}, _WITH_BIASES),
     note="summed gradient; biases start like weights, and some networks get stuck",
 )
 

@@ -56,8 +56,7 @@ LABELS: Mapping[str, tuple[float, ...]] = {
 
 def person_codes(network: Network) -> list[tuple[float, ...]]:
     """Return the six activities that each of ``PEOPLE`` has in the group "person code"."""
-    (probe,) = (one for one in FAMILY_TREES.probes if one.group == "person code")
-    return codes_of(network, "person code", probe.patterns)
+    return _probed(network, "person code")
 
 
 ANSWERS_SEX = tuple(
@@ -69,8 +68,12 @@ ANSWERS_SEX = tuple(
 
 def relation_codes(network: Network) -> list[tuple[float, ...]]:
     """Return the six activities that each of ``RELATIONS`` has in the group "relation code"."""
-    (probe,) = (one for one in FAMILY_TREES.probes if one.group == "relation code")
-    return codes_of(network, "relation code", probe.patterns)
+    return _probed(network, "relation code")
+
+
+def _probed(network: Network, group: str) -> list[tuple[float, ...]]:
+    (probe,) = (one for one in FAMILY_TREES.probes if one.group == group)
+    return codes_of(network, group, probe.patterns)
 
 
 def correlation(xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import BytesIO
@@ -39,13 +39,13 @@ def write_report(folder: Path, found: Found) -> list[Path]:
     Without Matplotlib there are no pictures, without markdown-it-py no page.
     """
     sections = [section for make in SECTIONS if (section := make(found)) is not None]
+    text = paragraphs(f"# {TITLE}", _made_by(found), *(one.text for one in sections)) + "\n"
     pictures: dict[str, bytes] = {}
     if find_spec("matplotlib"):
-        for name, draw in ((n, d) for one in sections for n, d in one.figures.items()):
-            if (figure := draw()) is not None:
-                pictures[f"pictures/{name}.png"] = _png(figure)
-    text = paragraphs(f"# {TITLE}", _made_by(found), *(one.text for one in sections)) + "\n"
-    text = _without_missing(text, pictures)
+        drawings = {name: draw for one in sections for name, draw in one.figures.items()}
+        pictures = {f"pictures/{name}.png": _png(draw()) for name, draw in drawings.items()}
+    else:
+        text = "\n\n".join(part for part in text.split("\n\n") if not part.startswith("!["))
     if pictures:
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
     for name, content in pictures.items():
@@ -56,13 +56,6 @@ def write_report(folder: Path, found: Found) -> list[Path]:
     for name, report in reports.items():
         write_file(folder / name, report.encode())
     return [folder / name for name in reports]
-
-
-def _without_missing(text: str, pictures: Mapping[str, bytes]) -> str:
-    """Return a text without the places of pictures that are not there."""
-    parts = text.split("\n\n")
-    kept = [p for p in parts if not p.startswith("![") or p[p.rindex("(") + 1 : -1] in pictures]
-    return "\n\n".join(kept)
 
 
 def _made_by(found: Found) -> str:

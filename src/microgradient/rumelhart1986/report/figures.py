@@ -9,11 +9,12 @@ from textwrap import fill
 from typing import Any
 
 from microgradient.rumelhart1986.experiment import Claim
+from microgradient.rumelhart1986.picture import NEGATIVE, POSITIVE
 from microgradient.rumelhart1986.reproduction.statistics import wilson
-from microgradient.rumelhart1986.study import Outcome
+from microgradient.rumelhart1986.study import Outcome, learned_sweeps
 from microgradient.rumelhart1986.variant_study import VariantStudy
 
-BLUE, ORANGE, GREY, INK = "#1d4ed8", "#c2410c", "#94a3b8", "#1e293b"
+OURS, ORIGINAL, GREY, INK = POSITIVE, NEGATIVE, "#94a3b8", "#1e293b"
 _LEAST = 20  # what is smaller in a claim is no number of sweeps
 
 
@@ -30,12 +31,13 @@ def overview(found: Sequence[tuple[VariantStudy, Sequence[Outcome]]]) -> Any:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 2.2))
     names = [_label(study) for study, _ in found]
     for y, (study, outcomes) in enumerate(found):
-        _draw_rate(left, y, outcomes)
+        learned = learned_sweeps(outcomes)
+        _draw_rate(left, y, len(learned), len(outcomes))
         variant = study.experiment.variants[study.variant]
         if variant.recipe.stop_when_met:
-            _draw_sweeps(right, y, [one.sweeps for one in outcomes if one.learned])
+            _draw_sweeps(right, y, learned)
         for claims, marker, color in (
-            (variant.original, "D", ORANGE),
+            (variant.original, "D", ORIGINAL),
             (variant.survey_page, "x", INK),
         ):
             for count in (n for claim in claims for n in sweeps_in(claim)):
@@ -46,7 +48,7 @@ def overview(found: Sequence[tuple[VariantStudy, Sequence[Outcome]]]) -> Any:
     for axes in (left, right):
         axes.grid(axis="x", alpha=0.3)
         axes.tick_params(axis="y", length=0)
-    right.plot([], [], "D", color=ORANGE, markersize=5, label="original")
+    right.plot([], [], "D", color=ORIGINAL, markersize=5, label="original")
     right.plot([], [], "x", color=INK, markersize=5, label="survey page")
     right.legend(loc="lower right", fontsize=8, framealpha=1)
     return figure
@@ -57,22 +59,20 @@ def _label(study: VariantStudy) -> str:
     return name if len(study.experiment.variants) == 1 else f"{name} {variant}"
 
 
-def _draw_rate(axes: Any, y: float, outcomes: Sequence[Outcome]) -> None:
-    learned = sum(one.learned for one in outcomes)
-    low, high = wilson(learned, len(outcomes))
-    axes.plot([low, high], [y, y], color=BLUE, linewidth=2, solid_capstyle="butt")
-    axes.plot(learned / len(outcomes), y, "o", color=BLUE, markersize=4)
+def _draw_rate(axes: Any, y: float, successes: int, trials: int) -> None:
+    axes.plot(wilson(successes, trials), [y, y], color=OURS, linewidth=2, solid_capstyle="butt")
+    axes.plot(successes / trials, y, "o", color=OURS, markersize=4)
 
 
 def _draw_sweeps(axes: Any, y: float, sweeps: Sequence[int]) -> None:
     if len(sweeps) < 2:
-        axes.plot(sweeps, [y] * len(sweeps), "|", color=BLUE)
+        axes.plot(sweeps, [y] * len(sweeps), "|", color=OURS)
         return
     ends = quantiles(sweeps, n=40, method="inclusive")
     first, _, third = quantiles(sweeps, n=4, method="inclusive")
     axes.plot([ends[0], ends[-1]], [y, y], color=GREY, linewidth=1)
-    axes.plot([first, third], [y, y], color=BLUE, linewidth=6, alpha=0.45, solid_capstyle="butt")
-    axes.plot(median(sweeps), y, "|", color=BLUE, markersize=9, markeredgewidth=2)
+    axes.plot([first, third], [y, y], color=OURS, linewidth=6, alpha=0.45, solid_capstyle="butt")
+    axes.plot(median(sweeps), y, "|", color=OURS, markersize=9, markeredgewidth=2)
 
 
 def sweeps_in(claim: Claim) -> list[float]:
@@ -93,10 +93,8 @@ def rates(groups: Mapping[str, Mapping[str, tuple[int, int]]], label: str) -> An
     figure = Figure(figsize=(11, 1.4 + 0.26 * lines), layout="constrained")
     panels = figure.subplots(1, len(groups), squeeze=False, sharex=True)[0]
     for axes, (title, of_group) in zip(panels, groups.items()):
-        for y, (successes, trials) in enumerate(of_group.values()):
-            low, high = wilson(successes, trials)
-            axes.plot([low, high], [y, y], color=BLUE, linewidth=2, solid_capstyle="butt")
-            axes.plot(successes / trials, y, "o", color=BLUE, markersize=4)
+        for y, count in enumerate(of_group.values()):
+            _draw_rate(axes, y, *count)
         axes.set_yticks(range(len(of_group)), list(of_group), fontsize=8)
         axes.set(xlim=(-0.02, 1.02), ylim=(lines - 0.4, -0.6), xlabel=label)
         axes.set_title(fill(title, 90 // len(groups)), fontsize=9)

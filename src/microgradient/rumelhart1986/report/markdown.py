@@ -10,15 +10,12 @@ from typing import Any
 
 from microgradient.rumelhart1986.experiment import Experiment
 from microgradient.rumelhart1986.reproduction.statistics import median_interval, rate_text
-from microgradient.rumelhart1986.study import Outcome
+from microgradient.rumelhart1986.study import Outcome, learned_sweeps
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report: text in Markdown, and what draws the figures that it shows, by name.
-
-    A figure is one of Matplotlib's, or None where there turns out to be nothing to draw.
-    """
+    """A part of a report: text in Markdown, and what draws its Matplotlib figures, by name."""
 
     text: str
     figures: dict[str, Callable[[], Any]] = field(default_factory=dict)
@@ -43,7 +40,7 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 def sweeps_text(outcomes: Sequence[Outcome]) -> str:
     """Return the sweeps of those that learned: median, interval, quartiles and mean."""
-    sweeps = [one.sweeps for one in outcomes if one.learned]
+    sweeps = learned_sweeps(outcomes)
     if len(sweeps) < 2:
         return ", ".join(f"{n:,}" for n in sweeps) or "-"
     first, middle, third = quantiles(sweeps, n=4, method="inclusive")

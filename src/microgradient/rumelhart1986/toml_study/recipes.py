@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from math import inf, prod
 
 from microgradient.rumelhart1986.experiment import SETTINGS, Recipe
@@ -65,9 +65,8 @@ def _axis(name: str, entry: Entry) -> tuple[Setting, ...]:
 
 
 def _recipe(base: Recipe, settings: Mapping[str, Setting], grid: Entry) -> Recipe:
-    sources = {**base.sources, **dict.fromkeys(settings, f"set in {grid.file}")}
     try:
-        return replace(base, **settings, sources=sources)  # type: ignore[arg-type]
+        return base.changed(settings, f"set in {grid.file}")
     except ValueError as fault:  # which begins with the name of a setting
         name = str(fault).partition(" ")[0]
         table = "grid" if name in _given(grid) else "recipe"
