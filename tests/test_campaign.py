@@ -7,6 +7,8 @@ import pytest
 
 import campaign
 
+pytestmark = pytest.mark.once
+
 PARTS = 8  # so that the cores share the work
 GRADIENTS, ALARMS = 10_400, 1_200
 

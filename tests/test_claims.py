@@ -36,6 +36,8 @@ from microgradient.rumelhart1986.report.figures import sweeps_in
 from microgradient.rumelhart1986.study import Outcome
 from microgradient.rumelhart1986.variant_study import BEYOND, HELD_OUT
 
+pytestmark = pytest.mark.once
+
 
 def ended(*sweeps, stuck=0):
     learned = [Outcome(seed, True, n, 4, 0) for seed, n in enumerate(sweeps)]

@@ -9,6 +9,8 @@ from microgradient import nn
 from microgradient.cli import main
 from microgradient.rumelhart1986 import EXPERIMENTS, FOUR, run
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch):

@@ -22,6 +22,7 @@ XOR = [([a, b], [0.9 if a != b else 0.1]) for a in (0.0, 1.0) for b in (0.0, 1.0
 OPTIMIZERS = {
     "descent": lambda p: nn.GradientDescent(p, 0.3),
     "momentum": lambda p: nn.Momentum(p, 0.25, 0.9, 0.001),
+    "rmsprop": lambda p: nn.RMSprop(p, 0.02, 0.9),
     "adam": lambda p: nn.Adam(p, 0.02),
     "adamw": lambda p: nn.AdamW(p, 0.02, 0.01),
 }

@@ -32,6 +32,8 @@ from microgradient.rumelhart1986.deep.rates import RATE_SEEDS, RATES
 from microgradient.rumelhart1986.deep.threshold import threshold_network
 from microgradient.rumelhart1986.study import Outcome
 
+pytestmark = pytest.mark.once
+
 SIGMOID, RELU = Kind("sigmoid", 0.5), Kind("relu", "he")
 BLOCKS = replace(RELU, residual=True)
 

@@ -15,6 +15,8 @@ import microgradient as mg
 from microgradient import Op
 from microgradient.check import check_gradient, check_op
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *map(str, Path(ROOT, "docs").glob("*.md"))]
 

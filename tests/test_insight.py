@@ -38,6 +38,8 @@ from microgradient.rumelhart1986.insight.xor_runs import ORDER, equivalents, nea
 from microgradient.rumelhart1986.network import Network, Read
 from microgradient.rumelhart1986.trial import trained_pattern
 
+pytestmark = pytest.mark.once
+
 PRINTED = (-3.18, 6.32, -12.56, 12.56, -6.32, 3.18)  # PDP vol. 1, ch. 8, Fig. 9
 
 

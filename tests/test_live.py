@@ -14,6 +14,8 @@ from microgradient.view.training import frame as live_frame
 from microgradient.view.training import live as live_view
 from microgradient.view.training import screen
 
+pytestmark = pytest.mark.once
+
 INPUTS = {"00": [0, 0], "01": [0, 1], "10": [1, 0], "11": [1, 1]}
 PATTERNS = [(x, [float(x[0] != x[1])]) for x in INPUTS.values()]
 

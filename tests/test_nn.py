@@ -262,6 +262,15 @@ def test_adam_by_hand():
         )
 
 
+def test_rmsprop_by_hand():
+    w, v, path = 1.0, 0.0, []
+    for g in (gradients := [1.0, -0.5, 0.25, 3.0]):
+        v = 0.9 * v + 0.1 * g * g
+        w -= 0.05 * g / (math.sqrt(v) + 1e-8)
+        path.append(w)
+    assert _follow(lambda p: nn.RMSprop(p, 0.05, alpha=0.9), gradients) == pytest.approx(path)
+
+
 @pytest.mark.parametrize(
     ("make", "fault"),
     [
@@ -272,6 +281,8 @@ def test_adam_by_hand():
         (lambda: nn.Momentum([Value(1.0)], math.nan), ValueError),
         (lambda: nn.Adam([Value(1.0)], beta1=1.0), ValueError),
         (lambda: nn.Adam([Value(1.0)], epsilon=0.0), ValueError),
+        (lambda: nn.RMSprop([Value(1.0)], alpha=1.0), ValueError),
+        (lambda: nn.RMSprop([Value(1.0)], epsilon=0.0), ValueError),
         (lambda: nn.GradientDescent([Value(1.0)], math.inf), ValueError),
         (lambda: nn.GradientDescent([Value(1.0)], "0.1"), TypeError),
         (lambda: nn.GradientDescent([Value(1.0)] * 2, 0.1), ValueError),

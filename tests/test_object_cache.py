@@ -13,6 +13,8 @@ from microgradient.compiler.llvm import object_cache
 from microgradient.compiler.llvm.builder import Module
 from microgradient.compiler.llvm.object_cache import key_of, load, store, usable_folder
 
+pytestmark = pytest.mark.once
+
 KEY = key_of("key")
 posix = pytest.mark.skipif("not hasattr(os, 'getuid')", reason="owners and modes")
 

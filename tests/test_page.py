@@ -11,6 +11,8 @@ import microgradient as mg
 from browser import chromium
 from microgradient import Value, nn, page, steps, trace, watch
 
+pytestmark = pytest.mark.once
+
 _PATIENCE = 180_000  # milliseconds, for a slow machine
 expect.set_options(timeout=_PATIENCE)
 

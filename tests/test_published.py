@@ -11,6 +11,8 @@ from scipy.stats import binom
 from microgradient.rumelhart1986.experiments import EXPERIMENTS
 from microgradient.rumelhart1986.variant_study import VariantStudy
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 SEEDS = range(1_000_000, 1_000_016)  # none of those of the report
 FEW = 0.9999  # of correct tables, so many pass

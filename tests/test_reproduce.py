@@ -15,7 +15,7 @@ from scipy.stats import binomtest, ks_2samp
 from microgradient.cli import main
 from microgradient.cli import reproduce as command
 from microgradient.rumelhart1986 import EXPERIMENTS
-from microgradient.rumelhart1986.report import document
+from microgradient.rumelhart1986.report import files
 from microgradient.rumelhart1986.reproduction import statistics
 from microgradient.rumelhart1986.reproduction.catalogue import GROUPS
 from microgradient.rumelhart1986.reproduction.outcomes_file import OutcomesFile
@@ -27,6 +27,8 @@ from microgradient.rumelhart1986.reproduction.statistics import (
 from microgradient.rumelhart1986.study import Outcome
 from microgradient.rumelhart1986.variant_study import VariantStudy
 from studies import Squares
+
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_a_name_given_twice_is_one(tmp_path, capsys):
 def test_a_report_without_matplotlib_has_no_pictures(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     absent = {"matplotlib", "markdown_it"}
-    monkeypatch.setattr(document, "find_spec", lambda name: None if name in absent else found(name))
+    monkeypatch.setattr(files, "find_spec", lambda name: None if name in absent else found(name))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     arguments = ["reproduce", "xor", "symmetry", "--seeds", "2", "--jobs", "1"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0

@@ -14,6 +14,8 @@ from microgradient.rumelhart1986.reproduction.shares import run_studies
 from microgradient.rumelhart1986.study import Outcome
 from studies import Failing, Interrupted, Killing, Noting, Squares
 
+pytestmark = pytest.mark.once
+
 SEEDS = 40
 HERE = partial(processes, 1)
 

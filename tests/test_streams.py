@@ -18,6 +18,8 @@ from microgradient.cli import main
 from microgradient.rumelhart1986 import EXPERIMENTS, FOUR, trial_tables
 from microgradient.streams import Stream, spelled
 
+pytestmark = pytest.mark.once
+
 ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "shift_jis", "utf-8")
 COMMAND = [sys.executable, "-m", "microgradient"]
 

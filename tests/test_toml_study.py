@@ -14,6 +14,8 @@ from microgradient.rumelhart1986.network import Network
 from microgradient.rumelhart1986.toml_study.study import StudyFile, read_study
 from microgradient.rumelhart1986.trial import run
 
+pytestmark = pytest.mark.once
+
 XOR = EXPERIMENTS["xor"]
 PATTERNS = "patterns = [[[0, 0], [0]], [[0, 1], [1]], [[1, 0], [1]], [[1, 1], [0]]]\n"
 NETWORK = "[network]\ngroups = {input = 2, hidden = 2, output = 1}\n"

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 USER = """
 import microgradient as mg
 from microgradient import Value, nn

@@ -10,6 +10,8 @@ from microgradient.rumelhart1986.grid import over_grid, points, spelled
 from microgradient.rumelhart1986.study import Outcome
 from microgradient.rumelhart1986.variant_study import BEYOND, HELD_OUT, GridStudy, VariantStudy
 
+pytestmark = pytest.mark.once
+
 XOR = EXPERIMENTS["xor"]
 
 

@@ -15,6 +15,8 @@ from microgradient.compiler.llvm.lanes import Lanes
 from microgradient.compiler.llvm.vector_math import FUNCTIONS, calling
 from microgradient.engine import floats
 
+pytestmark = pytest.mark.once
+
 DOMAINS = {
     "exp": [(-745.0, 709.7), (-1.0, 1.0)],
     "exp_nonpositive": [(-745.0, 0.0), (-1.0, 0.0)],

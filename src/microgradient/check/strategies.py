@@ -188,7 +188,9 @@ def recipes(draw: st.DrawFn, most_patterns: int = 4, most_sweeps: int = 5) -> Tr
         sizes=(nin, *draw(st.lists(st.integers(1, 3), max_size=2))),
         activation=draw(st.sampled_from(["tanh", "sigmoid", "softplus"])),
         seed=draw(st.integers(0, 999)),
-        optimizer=draw(st.sampled_from(["GradientDescent", "Momentum", "Adam", "AdamW"])),
+        optimizer=draw(
+            st.sampled_from(["GradientDescent", "Momentum", "RMSprop", "Adam", "AdamW"])
+        ),
         rate=draw(st.sampled_from([0.1, 0.01, 0.5])),
         update=draw(st.sampled_from(_UPDATES)),
         sweeps=draw(st.integers(1, most_sweeps)),

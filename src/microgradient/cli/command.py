@@ -30,7 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     out, err = Stream("stdout"), Stream("stderr")
-    command = {"train": train, "reproduce": _reproduce, "describe": describe}[options.command]
+    commands = {
+        "train": train,
+        "reproduce": _reproduce,
+        "gallery": _gallery,
+        "describe": describe,
+    }
+    command = commands[options.command]
     try:
         status = command(options, out)
         out.flush()
@@ -53,6 +59,12 @@ def _reproduce(options: argparse.Namespace, out: Stream) -> int:
     from microgradient.cli.reproduce import reproduce  # imports all studies, which takes a while
 
     return reproduce(options, out)
+
+
+def _gallery(options: argparse.Namespace, out: Stream) -> int:
+    from microgradient.cli.gallery import gallery
+
+    return gallery(options, out)
 
 
 def _discard(out: Stream) -> None:
@@ -143,6 +155,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         default=Path("reproduction"),
         help="where outcomes are kept, and the report is written; what is there is not run again",
+    )
+    gallery = commands.add_parser(
+        "gallery", help="run what lost to back-propagation and what came of it, and check claims"
+    )
+    gallery.add_argument(
+        "names", metavar="NAME", nargs="*", help="a piece of the gallery; all, if none is named"
+    )
+    gallery.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default=Path("gallery"),
+        help="where the page and its pictures are written",
     )
     describe = commands.add_parser(
         "describe", help="show architectures and recipes with their sources"

@@ -21,6 +21,7 @@ from microgradient.nn.optimizers import AdamW as AdamW
 from microgradient.nn.optimizers import GradientDescent as GradientDescent
 from microgradient.nn.optimizers import Momentum as Momentum
 from microgradient.nn.optimizers import Optimizer as Optimizer
+from microgradient.nn.optimizers import RMSprop as RMSprop
 from microgradient.nn.training.history import History as History
 from microgradient.nn.training.loop import TrainingDiverged as TrainingDiverged
 from microgradient.nn.training.loop import train as train

@@ -125,6 +125,37 @@ class Momentum(Optimizer):
         return (weight + change) * keep, change
 
 
+class RMSprop(Optimizer):
+    """w <- w - rate * dE/dw / (root of a running mean of squared gradients + epsilon).
+
+    ``alpha`` is how much of the mean is kept in a step. Source: Tieleman and Hinton, Neural
+    Networks for Machine Learning, lecture 6.5, 2012.
+    """
+
+    memories = ("squares",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        rate: float = 1e-2,
+        alpha: float = 0.99,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(parameters, rate)
+        self.alpha = _checked("alpha", alpha, 0.0, _BELOW_ONE)
+        self.epsilon = _checked("epsilon", epsilon, 5e-324, _LARGEST)
+        self.squares = [0.0] * len(self.parameters)
+
+    def settings(self, step: int) -> tuple[float, ...]:
+        return (self.rate, self.alpha, self.epsilon)
+
+    @staticmethod
+    def rule(settings: Sequence[X], weight: X, gradient: X, *memories: X) -> tuple[X, ...]:
+        rate, alpha, epsilon = settings
+        square = alpha * memories[0] + (1 - alpha) * gradient * gradient
+        return weight - div(rate * gradient, sqrt(square) + epsilon), square
+
+
 class Adam(Optimizer):
     """Adaptive moment estimation. Source: Kingma and Ba 2015, algorithm 1."""
 

@@ -1,0 +1,1 @@
+"""What came of back-propagation, trained by this engine."""

@@ -1,0 +1,1 @@
+"""Words of neural networks, and the older mathematics that they name."""

@@ -1,0 +1,1 @@
+"""Methods that lost to back-propagation, on the problems that decided it."""

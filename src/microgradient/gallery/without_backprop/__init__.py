@@ -1,0 +1,1 @@
+"""Learning rules that send no error backward, on one set of digits."""
