@@ -17,7 +17,8 @@ from microgradient import Value, draw, nn
 from microgradient.view.drawing import graphviz
 from microgradient.view.drawing.drawing import Drawing
 from microgradient.view.graph.numbered_graph import NumberedGraph
-from microgradient.view.page.graph_svg import graph_svg
+from microgradient.view.page.scene import Scene
+from microgradient.view.page.scene_svg import scene_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -139,7 +140,7 @@ def _check_text(text):
     y = Value(1.0, label=text) * Value(2.0, label="b")
     _check_elements(text, draw(y).pipe(encoding="utf-8"))
     graph = NumberedGraph(y, None, "test")
-    _check_elements(text, graph_svg(graph, dict.fromkeys(graph.nodes, 0.0)))
+    _check_elements(text, scene_svg(Scene(graph), dict.fromkeys(graph.nodes, 0.0)))
 
 
 def _check_elements(text, svg):

@@ -8,7 +8,6 @@ import pytest
 
 import microgradient as mg
 from microgradient import Op, Value, nn, watch
-from microgradient.view.drawing.layout import layout
 from microgradient.view.graph.grouping import uses
 from microgradient.view.graph.nudging import nudges
 from microgradient.view.graph.numbered_graph import NumberedGraph, parameter_name
@@ -385,13 +384,13 @@ def test_rendering_touches_no_other_file_and_makes_no_folder(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["y.gv", "y.svg"]
 
 
-@pytest.mark.parametrize("program", ["/nonsense", "/bin/true", "/bin/echo"])
+@pytest.mark.parametrize("program", ["/nonsense", "/bin/true"])
 def test_a_wrong_engine_is_named_and_the_page_does_without(monkeypatch, tmp_path, program):
     monkeypatch.setenv("MICROGRADIENT_DOT", program)
-    with pytest.raises(RuntimeError, match=f"{program}|no layout"):
-        mg.draw(Value(1.0)).render(tmp_path / "y.svg") and layout(["n0"])
-    assert "Evaluation trace" in mg.page(Value(1.0)).html
-    assert "text/plain" in mg.draw(Value(1.0))._repr_mimebundle_() or program == "/bin/echo"
+    with pytest.raises(RuntimeError, match=program):
+        mg.draw(Value(1.0)).render(tmp_path / "y.svg")
+    assert "<svg" in mg.page(Value(1.0)).html
+    assert "text/plain" in mg.draw(Value(1.0))._repr_mimebundle_()
 
 
 # --- watch -------------------------------------------------------------------------------------

@@ -50,6 +50,14 @@ def latex_name(name: str) -> str:
     return rf"\mathit{{{letters}}}"
 
 
+def mathml_name(name: str) -> str:
+    """Return a user's name for MathML: ``w1`` is w with index 1, ``w[0,1]`` w with index 0,1."""
+    if indexed := re.fullmatch(r"([^\W\d]+)(?:(-?\d+)|\[([^\[\]]*)\])", name):
+        index = (indexed[2] or indexed[3]).replace("-", "−")
+        return f"<msub>{mathml_name(indexed[1])}<mn>{markup(index)}</mn></msub>"
+    return f"<mi>{markup(name)}</mi>"
+
+
 def script_data(data: object) -> str:
     """Return ``data`` as JSON that is safe inside a ``<script>``, whatever its strings contain."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)

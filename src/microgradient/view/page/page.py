@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import base64
-import re
+from collections.abc import Mapping
 from functools import cached_property
-from importlib.resources import files
 from itertools import count
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from microgradient.engine.number import shown
-from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
 from microgradient.files import path_of, write_file
-from microgradient.view.drawing.boxes import every_node, size, span
-from microgradient.view.escaping import markup, plain, script_data
+from microgradient.view.drawing.boxes import size
+from microgradient.view.escaping import markup, script_data
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
-from microgradient.view.graph.repetitions import without_repetitions
-from microgradient.view.graph.running_sums import with_sums
-from microgradient.view.graph.sweep_steps import check_sweep, every_sweep, steps_or_refusal
-from microgradient.view.numerals import digits
-from microgradient.view.page.graph_svg import graph_svg
-from microgradient.view.page.page_data import page_data
-from microgradient.view.text.step_text import StepWriter
+from microgradient.view.graph.sweep_steps import check_sweep, steps_or_refusal
+from microgradient.view.page.parts import StepperParts, asset, filled, view_of
+from microgradient.view.page.views import MOST_EDGES, MOST_NODES, fits, views_of
 from microgradient.view.text.trace import EvaluationTrace
-
-MOST_NODES, MOST_EDGES, MOST_SPAN = 300, 1000, 5000  # see view/drawing/draw.py
-_ASSETS = files("microgradient.view.page") / "assets"
 
 
 def page(
@@ -50,23 +41,25 @@ def page(
     if not isinstance(detail, str) or detail not in ("auto", "operations"):
         raise ValueError(f"detail must be one of auto, operations, got {shown(detail)}")
     graph = NumberedGraph(value, names, "page")
-    if detail == "auto":
-        graph = without_repetitions(with_sums(graph))
-    return Page(graph, sweep)
-
-
-def fits(graph: NumberedGraph) -> bool:
-    """Return whether a page can show ``graph``."""
-    boxes, edges = size(graph)
-    if boxes > MOST_NODES or edges > MOST_EDGES:
-        return False
-    return span(*every_node(graph)) <= MOST_SPAN
+    if detail == "operations":
+        return Page(graph, sweep)
+    (_, first), *others = views_of(graph, names).items()
+    return Page(first, sweep, others=dict(others))
 
 
 class Page:
-    """A page to step through, see ``page``; it opens after ``position`` steps of ``sweep``."""
+    """A page to step through, see ``page``; it opens after ``position`` steps of ``sweep``.
 
-    def __init__(self, graph: NumberedGraph, sweep: str = "right", position: int = 0) -> None:
+    ``others`` are other views of the same computation, by name.
+    """
+
+    def __init__(
+        self,
+        graph: NumberedGraph,
+        sweep: str = "right",
+        position: int = 0,
+        others: Mapping[str, NumberedGraph] | None = None,
+    ) -> None:
         if not fits(graph):
             boxes, edges = size(graph)
             raise ValueError(
@@ -77,28 +70,23 @@ class Page:
             )
         check_sweep(sweep)
         self.graph, self.sweep, self.position = graph, sweep, position
-        self.sweeps = every_sweep(graph)
-        steps_or_refusal(self.sweeps[sweep])
-        self.adjoint = {step.node: step.after for step in steps_or_refusal(self.sweeps["right"])}
+        self.others = others or {}
+        self.parts = StepperParts(graph, sweep, position)
+        steps_or_refusal(self.parts.sweeps[sweep])
 
     @cached_property
     def html(self) -> str:
         """The whole page as text."""
-        asset = {name: (_ASSETS / f"page.{name}").read_text("utf-8") for name in ("css", "js")}
-        graph, writer = self.graph, StepWriter(self.graph)
-        lines = sorted({graph.lines[node] for node in graph.nodes if node in graph.lines})
-        data = page_data(graph, self.sweeps, writer, lines)
-        data["start"] = {"sweep": self.sweep, "position": self.position}
+        views = [view_of("whole", self.parts)]
+        views += [view_of(name, StepperParts(graph)) for name, graph in self.others.items()]
         parts = {
-            "title": markup(f"Step through {writer.symbol(graph.result)}"),
-            "graph": self._graph,
-            "trace": self._trace(writer),
-            "source": _source(lines),
-            "data": script_data(data),
-            **asset,
+            "title": markup(f"Step through {self.parts.scene.writer.symbol(self.graph.result)}"),
+            "css": "\n".join(map(asset, ("tokens.css", "page.css", "stepper.css"))),
+            "stepper": self.parts.html,
+            "data": script_data(views),
+            "js": asset("stepper.js"),
         }
-        template = (_ASSETS / "page.html").read_text("utf-8")
-        return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], template)
+        return filled(asset("page.html"), parts)
 
     def save(self, path: str | Path = "steps.html") -> Path:
         """Write the page to a file, whole or not at all, and return its path."""
@@ -112,64 +100,16 @@ class Page:
     def _repr_html_(self) -> str:
         """Return the page in a frame, then a table for places that remove frames and styles."""
         number = next(_numbers)
-        static = EvaluationTrace(self.graph)._repr_html_() + self._image()
+        picture = base64.b64encode(self.parts.picture.encode()).decode()
+        static = EvaluationTrace(self.graph)._repr_html_() + (
+            f'<img alt="the graph" src="data:image/svg+xml;base64,{picture}">'
+        )
         return (
             f"<style>.microgradient-static-{number} {{display: none}}</style>\n"
-            f'<iframe title="microgradient: step through a computation" width="100%" height="760" '
+            f'<iframe title="microgradient: step through a computation" width="100%" height="860" '
             f'style="border:0" sandbox="allow-scripts" srcdoc="{markup(self.html)}"></iframe>\n'
             f'<div class="microgradient-static-{number}">{static}</div>'
         )
 
-    @cached_property
-    def _graph(self) -> str:
-        """The graph in its final state as an ``svg`` element, or why there is no picture."""
-        try:
-            return graph_svg(self.graph, self.adjoint)
-        except RuntimeError as fault:
-            return f"<p>{markup(str(fault))}</p>"
-
-    def _image(self) -> str:
-        """Return the graph as an image that holds its own data, "" if nothing can draw it."""
-        if not self._graph.startswith("<svg"):
-            return ""
-        data = base64.b64encode(self._graph.encode()).decode()
-        return f'<img alt="the graph" src="data:image/svg+xml;base64,{data}">'
-
-    def _trace(self, writer: StepWriter) -> str:
-        rows = []
-        for i, node in enumerate(self.graph.nodes):
-            cells = (
-                self.graph.variable(node),
-                plain(self.graph.names.get(node, "")),
-                writer.formula(node) or "input",
-                digits(node.data),
-                digits(self.adjoint[node]),
-            )
-            kinds = ("", "", "formula", "number", "number")
-            texts = [f'<td class="{k}">{markup(c)}</td>' for k, c in zip(kinds, cells)]
-            rows.append(f'<tr id="r{i}">{"".join(texts)}<td class="number right"></td></tr>')
-        return "\n".join(rows)
-
 
 _numbers = count(1)  # so that each output of a notebook has its own class
-
-
-def _source(lines: list[Line]) -> str:
-    if not lines:
-        return (
-            '<p class="note">To see your own lines here, compute inside '
-            "<code>with watch() as seen:</code> and call <code>page(y, seen)</code>.</p>"
-        )
-    items = "".join(
-        f'<li id="l{i}"><span class="place">{markup(_place(line))}</span>'
-        f"<code>{markup(plain(line.text, 200))}</code></li>"
-        for i, line in enumerate(lines)
-    )
-    return f'<ol class="source">{items}</ol>'
-
-
-def _place(line: Line) -> str:
-    """Return ``train.py:12``, or ``cell:3`` for a cell of a notebook."""
-    name = PurePath(line.file).name
-    shown = "cell" if re.fullmatch(r"\d+\.py|<.*>|.*ipython-input.*", name) else plain(name)
-    return f"{shown}:{line.number}"

@@ -12,8 +12,9 @@ from typing import Any
 from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
 from microgradient.view.graph.nudging import nudges
-from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.graph.sweep_steps import RULES, Step, forward_steps
+from microgradient.view.page.scene import Scene
+from microgradient.view.text.formulas import MATHML
 from microgradient.view.text.step_text import StepWriter
 
 Number = float | str | None
@@ -21,21 +22,26 @@ Number = float | str | None
 
 
 def page_data(
-    graph: NumberedGraph,
-    sweeps: Mapping[str, list[Step] | str],
-    writer: StepWriter,
-    lines: Sequence[Line],
+    scene: Scene, sweeps: Mapping[str, list[Step] | str], lines: Sequence[Line]
 ) -> dict[str, Any]:
     """Return all that the script needs; a sweep without steps is the sentence that says why."""
-    index = {node: i for i, node in enumerate(graph.nodes)}
+    graph, index, writer = scene.graph, scene.number, scene.writer
+    mathml = StepWriter(graph, MATHML)
+    columns = scene.columns
     return {
         "result": index[graph.result],
         "nodes": [
             {
                 "symbol": writer.symbol(node),
+                "math": mathml.symbol(node),
                 "derivative": writer.derivative(node),
                 "formula": writer.formula(node),
+                "formulaMath": mathml.formula(node),
+                "rules": mathml.derivatives(node) if node.parents else [],
+                "partials": [*map(_finite, node.partials)],
+                "twice": [i for i, p, _ in graph.edges(node) if _times(p, node.parents) > 1],
                 "value": _finite(node.data),
+                "column": columns[node],
                 "line": lines.index(graph.lines[node]) if node in graph.lines else -1,
             }
             for node in graph.nodes
@@ -49,10 +55,23 @@ def page_data(
         },
         "rules": RULES,
         "nudges": {
-            index[x]: [list(map(_finite, n.amounts)), list(map(_finite, n.results))]
+            index[x]: {
+                "amounts": [*map(_finite, n.amounts)],
+                "zero": len(n.amounts) // 2,
+                "nodes": [index[node] for node in n.nodes],
+                "values": [[_seven_digits(v) for v in values] for values in n.values],
+            }
             for x, n in nudges(graph).items()
         },
     }
+
+
+def _times(parent: Value, parents: Sequence[Value]) -> int:
+    return sum(other is parent for other in parents)
+
+
+def _seven_digits(x: float) -> Number:
+    return _finite(float(f"{x:.7g}"))
 
 
 def _packed(step: Step, index: Mapping[Value, int], writer: StepWriter) -> list[Number]:

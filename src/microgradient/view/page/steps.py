@@ -10,7 +10,8 @@ from microgradient.engine.number import shown
 from microgradient.engine.value import Value
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.sweep_steps import RULES, Step, forward_steps, sweep_named
-from microgradient.view.page.page import Page, fits
+from microgradient.view.page.page import Page
+from microgradient.view.page.views import fits
 from microgradient.view.text.step_text import StepWriter
 from microgradient.view.text.trace import EvaluationTrace
 

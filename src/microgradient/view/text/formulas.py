@@ -1,11 +1,12 @@
 """Operations as formulas: their rows evaluated in an arithmetic whose numbers are formulas.
 
-There are two notations: program text and LaTeX.
+There are three notations: program text, LaTeX and MathML.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import pi, sqrt
@@ -16,6 +17,7 @@ from microgradient.engine import ops
 from microgradient.engine.arithmetic import Arithmetic
 from microgradient.engine.op import Op
 from microgradient.engine.ops import OPS
+from microgradient.view.escaping import markup
 from microgradient.view.graph.composites import Sum
 
 CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula binds
@@ -23,8 +25,9 @@ CHOICE, SUM, MINUS, PRODUCT, ATOM = range(5)  # how strongly a formula binds
 
 @dataclass(frozen=True)
 class Notation:
-    """How to write a product, a remainder, a quotient, a power, a call, a number and brackets."""
+    """How to write sums, products, remainders, quotients, powers, calls, numbers and brackets."""
 
+    signs: Mapping[str, str]
     times: str
     modulo: str
     dots: str
@@ -54,13 +57,15 @@ class Formula:
         return Formula(text, self.notation, strength)
 
     def __add__(self, other: Formula | float) -> Formula:
-        return self._made(f"{self.within(SUM)} + {self._of(other).within(PRODUCT)}", SUM)
+        plus = self.notation.signs["+"]
+        return self._made(f"{self.within(SUM)}{plus}{self._of(other).within(PRODUCT)}", SUM)
 
     def __radd__(self, other: Formula | float) -> Formula:
         return self._of(other) + self
 
     def __sub__(self, other: Formula | float) -> Formula:
-        return self._made(f"{self.within(SUM)} - {self._of(other).within(PRODUCT)}", SUM)
+        minus = self.notation.signs["-"]
+        return self._made(f"{self.within(SUM)}{minus}{self._of(other).within(PRODUCT)}", SUM)
 
     def __rsub__(self, other: Formula | float) -> Formula:
         return self._of(other) - self
@@ -77,13 +82,13 @@ class Formula:
         return self._made(self.notation.modulo.join(texts), PRODUCT)
 
     def __neg__(self) -> Formula:
-        return self._made(f"-{self.within(PRODUCT)}", MINUS)
+        return self._made(f"{self.notation.signs['neg']}{self.within(PRODUCT)}", MINUS)
 
     def __gt__(self, other: Formula | float) -> Formula:
-        return self._made(f"{self.text} > {self._of(other).text}", CHOICE)
+        return self._made(f"{self.text}{self.notation.signs['>']}{self._of(other).text}", CHOICE)
 
     def __lt__(self, other: Formula | float) -> Formula:
-        return self._made(f"{self.text} < {self._of(other).text}", CHOICE)
+        return self._made(f"{self.text}{self.notation.signs['<']}{self._of(other).text}", CHOICE)
 
     def __bool__(self) -> bool:
         raise TypeError("a formula has no truth value: write where(condition, a, b)")
@@ -91,9 +96,10 @@ class Formula:
 
 def number(notation: Notation, x: float) -> Formula:
     """Return a number as a formula; a negative one needs brackets in products."""
-    text = notation.number(x)
-    strength = MINUS if text.startswith("-") else PRODUCT if " " in text else ATOM
-    return Formula(text, notation, strength)
+    mantissa, e, _ = f"{x:.6g}".partition("e")
+    written_as_product = e and notation is not TEXT
+    strength = MINUS if mantissa.startswith("-") else PRODUCT if written_as_product else ATOM
+    return Formula(notation.number(x), notation, strength)
 
 
 def arithmetic(notation: Notation) -> Arithmetic[Any]:
@@ -107,7 +113,7 @@ def arithmetic(notation: Notation) -> Arithmetic[Any]:
 
     def where(condition: Formula, x: Formula | float, y: Formula | float) -> Formula:
         texts = of(x).text, condition.text, of(y).within(PRODUCT)
-        return Formula("{} if {} else {}".format(*texts), notation, CHOICE)
+        return Formula(notation.signs["if"].format(*texts), notation, CHOICE)
 
     return Arithmetic(
         {
@@ -124,7 +130,9 @@ def arithmetic(notation: Notation) -> Arithmetic[Any]:
             "reciprocal": lambda x: notation.quotient(of(1.0), of(x)),
             "fsum": lambda xs: _series([of(x) for x in xs], add, notation),
             "where": where,
-            "equal": lambda x, y: Formula(f"{of(x).text} = {of(y).text}", notation, CHOICE),
+            "equal": lambda x, y: Formula(
+                f"{of(x).text}{notation.signs['=']}{of(y).text}", notation, CHOICE
+            ),
             "detach": of,
         }
     )
@@ -191,14 +199,22 @@ def derivatives(
     except Exception:  # a user's row may not work on formulas, and raise anything
         return [""] * len(operands)
     texts = [p.text if isinstance(p, Formula) else result.notation.number(p) for p in partials]
-    return [text if len(text) <= limit else "" for text in texts]
+    return [text if _length(text) <= limit else "" for text in texts]
+
+
+def _length(text: str) -> int:
+    """Return how many characters of a formula are seen: MathML's tags are not."""
+    return len(re.sub(r"<[^>]*>", "", text))
 
 
 def _text_call(name: str, operands: Sequence[str]) -> str:
     return f"{name}({', '.join(operands)})"
 
 
+_SIGNS_IN_TEXT = {s: f" {s} " for s in "+-><="} | {"neg": "-", "if": "{} if {} else {}"}
+
 TEXT: Notation = Notation(
+    signs=_SIGNS_IN_TEXT,
     times=" * ",
     modulo=" % ",
     dots="…",
@@ -240,6 +256,7 @@ def _latex_number(x: float) -> str:
 
 
 LATEX: Notation = Notation(
+    signs=_SIGNS_IN_TEXT,
     times=r" \cdot ",
     modulo=r" \bmod ",
     dots=r"\dots",
@@ -248,4 +265,58 @@ LATEX: Notation = Notation(
     call=_latex_call,
     number=_latex_number,
     brackets=r"\left(%s\right)",
+)
+
+_MATHML_NAMES = {"log": "ln", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "sigmoid": "σ"}
+_MATHML_CALLS = {
+    "exp": "<msup><mi>e</mi><mrow>{}</mrow></msup>",
+    "sqrt": "<msqrt>{}</msqrt>",
+    "cbrt": "<mroot><mrow>{}</mrow><mn>3</mn></mroot>",
+    "abs": "<mrow><mo>|</mo>{}<mo>|</mo></mrow>",
+    "floor": "<mrow><mo>⌊</mo>{}<mo>⌋</mo></mrow>",
+    "ceil": "<mrow><mo>⌈</mo>{}<mo>⌉</mo></mrow>",
+}
+
+
+def _mathml_call(name: str, operands: Sequence[str]) -> str:
+    if name in _MATHML_CALLS:
+        return _MATHML_CALLS[name].format(operands[0])
+    inside = "<mo>,</mo>".join(operands)
+    function = f"<mi>{markup(_MATHML_NAMES.get(name, name))}</mi><mo>&#x2061;</mo>"
+    return f"<mrow>{function}<mo>(</mo>{inside}<mo>)</mo></mrow>"
+
+
+def _mathml_number(x: float) -> str:
+    mantissa, e, exponent = f"{abs(x):.6g}".partition("e")
+    number = f"<mi>{mantissa}</mi>" if x - x != 0 else f"<mn>{mantissa}</mn>"
+    if e:
+        power = f"<msup><mn>10</mn><mn>{int(exponent)}</mn></msup>".replace("-", "−")
+        number = f"<mrow>{number}<mo>·</mo>{power}</mrow>"
+    return f"{_MATHML_MINUS}{number}" if f"{x:g}".startswith("-") else number
+
+
+_MATHML_MINUS = '<mo form="prefix">−</mo>'
+
+MATHML: Notation = Notation(
+    signs={
+        "+": "<mo>+</mo>",
+        "-": "<mo>−</mo>",
+        ">": "<mo>&gt;</mo>",
+        "<": "<mo>&lt;</mo>",
+        "=": "<mo>=</mo>",
+        "neg": _MATHML_MINUS,
+        "if": "{}<mtext> if </mtext>{}<mtext> else </mtext>{}",
+    },
+    times="<mo>·</mo>",
+    modulo="<mo>mod</mo>",
+    dots="<mo>…</mo>",
+    quotient=lambda x, y: Formula(
+        f"<mfrac><mrow>{x.text}</mrow><mrow>{y.text}</mrow></mfrac>", MATHML, PRODUCT
+    ),
+    power=lambda x, y: Formula(
+        f"<msup><mrow>{x.within(ATOM)}</mrow><mrow>{y.text}</mrow></msup>", MATHML, PRODUCT
+    ),
+    call=_mathml_call,
+    number=_mathml_number,
+    brackets="<mrow><mo>(</mo>%s<mo>)</mo></mrow>",
 )

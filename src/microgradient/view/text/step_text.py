@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from microgradient.engine import ops
 from microgradient.engine.value import Value
-from microgradient.view.escaping import latex_name, plain
+from microgradient.view.escaping import latex_name, markup, mathml_name, plain
 from microgradient.view.graph.composites import Composite, Sum
 from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.graph.sweep_steps import Step
 from microgradient.view.numerals import digits, signed
 from microgradient.view.text import formulas
-from microgradient.view.text.formulas import ATOM, LATEX, SUM, TEXT, Formula, Notation
+from microgradient.view.text.formulas import ATOM, LATEX, MATHML, SUM, TEXT, Formula, Notation
 
 T = TypeVar("T")
 _WIDEST = 12  # operands whose derivatives are written out: their formulas grow with the operands
@@ -50,8 +50,10 @@ class StepWriter:
     def symbol(self, node: Value) -> str:
         """Return the name of a node."""
         name = self.graph.symbol(node)
-        if self.notation is not LATEX:
+        if self.notation is TEXT:
             return plain(name)
+        if self.notation is MATHML:
+            return mathml_name(re.sub(r"^(w)eights\[|^(b)ias\[", r"\1\2[", plain(name)))
         if name == self.graph.variable(node):
             return f"v_{{{self.graph.number[node]}}}"
         return latex_name(plain(name))
@@ -71,7 +73,8 @@ class StepWriter:
     def formula(self, node: Value) -> str:
         """Return how ``node`` was computed, such as ``w * x``; "" for an input."""
         if isinstance(node.op, Composite) and not isinstance(node.op, Sum):
-            return self.graph.sign(node)
+            sign = self.graph.sign(node)
+            return f"<mtext>{markup(plain(sign))}</mtext>" if self.notation is MATHML else sign
         if not node.parents or node.op is None:
             return ""
         return formulas.written(node.op, self._operands(node), self.notation).text

@@ -1,0 +1,77 @@
+"""The views of one computation on a page: folded, node by node, in elementary operations, by terms.
+
+A training loss is a sum over patterns: each of its terms is a view too, the network on one pattern.
+"""
+
+from __future__ import annotations
+
+from microgradient.engine import ops
+from microgradient.engine.value import Value
+from microgradient.view.drawing.boxes import every_node, size, span
+from microgradient.view.graph.composites import Sum
+from microgradient.view.graph.expand import expand
+from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.graph.repetitions import without_repetitions
+from microgradient.view.graph.running_sums import with_sums
+
+MOST_NODES, MOST_EDGES, MOST_SPAN = 300, 1000, 5000  # see view/drawing/draw.py
+_MOST_TERMS = 16
+_OTHERS = 150  # nodes of a view besides the first: a page holds all of them
+
+FOLDED, NODES, ELEMENTARY = "folded", "every node", "elementary operations"
+
+
+def folded(graph: NumberedGraph) -> NumberedGraph:
+    """Return a graph with running sums as one node, and one of many like terms or steps."""
+    return without_repetitions(with_sums(graph))
+
+
+def fits(graph: NumberedGraph, nodes: int = MOST_NODES) -> bool:
+    """Return whether a page can show ``graph``, of at most so many nodes."""
+    boxes, edges = size(graph)
+    if boxes > nodes or edges > MOST_EDGES:
+        return False
+    return span(*every_node(graph)) <= MOST_SPAN
+
+
+def views_of(graph: NumberedGraph, names: Names | None) -> dict[str, NumberedGraph]:
+    """Return the views of ``graph``, the first of them as folded as can be; others if they fit."""
+    first = folded(graph)
+    alike = len(first.nodes) == len(graph.nodes)
+    found = {NODES if alike else FOLDED: first}
+    if not alike and fits(graph, _OTHERS):
+        found[NODES] = graph
+    terms = _terms(graph)
+    for number, term in enumerate(terms, 1):
+        view = folded(NumberedGraph(term, names, "page"))
+        if fits(view, _OTHERS):
+            found[f"term {number} of {len(terms)}"] = view
+    elementary = _elementary(graph, names)
+    if elementary is not None and fits(elementary, _OTHERS):
+        found[ELEMENTARY] = elementary
+    return found
+
+
+def _terms(graph: NumberedGraph) -> list[Value]:
+    """Return the terms of the result, if it is a sum of a few computations, or a multiple of it."""
+    result = graph.result
+    while result.op in (ops.mul, ops.div):
+        computed = [p for p in result.parents if p.parents]
+        if len(computed) != 1 or any(
+            p.op is not ops.constant for p in result.parents if not p.parents
+        ):
+            return []
+        (result,) = computed
+    inner = with_sums(graph) if result is graph.result else graph
+    top = inner.result if result is graph.result else result
+    if top.op is not ops.fsum and not isinstance(top.op, Sum):
+        return []
+    terms = [p for p in top.parents if p.parents and p in graph.number]
+    return terms if 2 <= len(terms) <= _MOST_TERMS else []
+
+
+def _elementary(graph: NumberedGraph, names: Names | None) -> NumberedGraph | None:
+    if len(graph.nodes) > _OTHERS:
+        return None
+    result = expand(graph.result, names=names)
+    return None if result is graph.result else NumberedGraph(result, names, "page")
