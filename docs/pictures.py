@@ -59,9 +59,9 @@ def page(path: Path) -> None:
         s = w * x + b
         y = mg.tanh(s) * s
     with chromium() as browser:
-        tab = browser.new_page(viewport={"width": 1280, "height": 860})
+        tab = browser.new_page(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
         tab.set_content(mg.page(y, seen).html)
-        for _ in range(11):
+        for _ in range(9):
             tab.keyboard.press("ArrowRight")
         tab.screenshot(path=path)
 
