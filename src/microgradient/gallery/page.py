@@ -18,7 +18,8 @@ _MADE = """\
 What lost to back-propagation, and what came of it: each piece is one file that says what a method
 is, runs it, and compares what came with what is claimed. Made by `microgradient gallery{names}`
 with {packages}, in {seconds:.0f} seconds. {holding} of {claims} claims hold; the others say what
-came instead."""
+came instead. "This gallery" claims what is checked of the method itself; "the survey page" is a
+modern summary of 1986 on the web, whose claims this project checks."""
 _RACES = """\
 Solved trials; the median number of times that a pattern was presented, of the trials that solved
 the problem; seconds for each trial."""

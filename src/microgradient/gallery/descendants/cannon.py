@@ -1,9 +1,10 @@
 """The cannon: a throw is aimed by gradients through its simulation, and few throws suffice.
 
-The flight of a ball against air is integrated by a plain while loop until the ball is below the
-ground; back-propagation goes through the steps that were taken. The last step is cut where the ball
-meets the ground. Newton's method finds when, and is recorded too, for another angle also lands at
-another time: at the root a Newton step says dt = -dy / y', which is the implicit function theorem.
+The flight of a ball through air is followed by a plain while loop until the ball is below the
+ground, and back-propagation goes through the steps that were taken. The last step is cut where the
+ball meets the ground. If the angle changes, the time of landing changes too: Newton's last step,
+t - y / y', is recorded as well and carries that dependence, dt = -dy / y' (the implicit function
+theorem).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from microgradient.gallery.solver import runge_kutta
 Array = Any  # a NumPy array of floats, or of Values under a transform
 Miss = Callable[[Array], Any]
 GRAVITY, STEP = 9.81, 0.1
-AIR = 0.006, -5.0  # a baseball's density * drag coefficient * area / (2 mass), and wind in m/s
+AIR = 0.006, -5.0  # baseball's drag per m: density * coefficient * area / (2 mass); wind, m/s
 NEAR, MOST = 1e-3, 300  # metres that are a hit, throws before a method is given up
 SMALL = {"speed": 5.0, "targets": 2}
 
@@ -50,7 +51,7 @@ def remaining(before: Array, air: Array) -> Any:
 
 
 def flight(aim: Array, air: Array, noted: Callable[[Any], Any] = lambda time: time) -> list[Array]:
-    """Return the states of a throw of an angle and a speed; the last lies on the ground."""
+    """Return the states of a throw (angle, speed) to the ground, at the time that is ``noted``."""
     angle, speed = aim
     states = [np.array([0.0, 0.0, speed * mg.cos(angle), speed * mg.sin(angle)])]
     while (after := runge_kutta(slope, states[-1], air, STEP))[1] > 0:
@@ -136,11 +137,11 @@ def run(*, speed: float = 30.0, targets: int = 20) -> Iterator[Shown]:
 def drawn(searched: list[Array], aimed: list[Array]) -> Figure:
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()
-    for name, throws, color in (("search", searched, "#c2410c"), ("gradients", aimed, "#1d4ed8")):
+    for name, throws, color in (("search", searched, "#94a3b8"), ("gradients", aimed, "#1d4ed8")):
         paths = [np.array(flight(aim, AIR))[:, :2] for aim in throws]
         label = f"by {name}: {len(throws)} throws"
         axes.add_collection(LineCollection(paths, colors=color, label=label))
-    axes.plot(60, 0, "^", color="#1e293b", markersize=9, clip_on=False)
+    axes.plot(60, 0, "^", color="#c2410c", markersize=9, clip_on=False)
     axes.set(xlabel="m", ylabel="m", ylim=(0, 25))
     axes.legend()
     return figure

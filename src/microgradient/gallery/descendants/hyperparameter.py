@@ -1,9 +1,10 @@
 """The hyperparameter: a penalty is learned by the derivative of the minimum that it leads to.
 
-What a function's minimum v depends on has a derivative, whatever found the minimum: the slope g by
-v is 0 there and must stay 0, so dv/dp = -H^-1 dg/dp, with H the Hessian (the implicit function
-theorem). So the error on held-out cases has a gradient by a penalty p, through the fit (Larsen,
-Hansen, Svarer and Ohlsson 1996; Bengio 2000). Here the fit is scikit-learn's ridge regression.
+A fit finds the weights v that minimise an error plus a penalty p times |v|^2. Move p a little, and
+v moves. By how much? At the minimum the slope g(v, p) is 0, and it must stay 0: H dv + dg/dp dp = 0
+with H the matrix of second derivatives, so dv/dp = -H^-1 dg/dp (the implicit function theorem).
+So the error on held-out cases has a gradient by the penalty, through a fit that somebody else wrote
+(Larsen et al. 1996; Bengio 2000): here scikit-learn's ridge regression.
 """
 
 from __future__ import annotations
@@ -73,9 +74,13 @@ def run(*, penalties: int = 1101) -> Iterator[Shown]:
         f"from the formula by singular values the gradient differs by {off:.0e}, relative",
         bool(off < 1e-6),
     )
-    tried: list[float] = []
-    error = mg.value_and_grad(lambda p: held_out(p[0]))
-    best = minimize(error, [0.0], jac=True, callback=lambda p: tried.append(p[0]))
+    tried = []
+
+    def error(p: Array) -> Any:
+        tried.append((p[0], held_out(p[0])))
+        return mg.value_and_grad(held_out)(p[0])
+
+    best = minimize(error, [0.0], jac=True)
     logs = np.linspace(-3, 8, penalties)
     grid = logs[np.argmin(errors := [closed(p) for p in logs])]
     yield Finding(
@@ -85,23 +90,19 @@ def run(*, penalties: int = 1101) -> Iterator[Shown]:
         f"{math.exp(grid):.2f} is best",
         bool(abs(best.x[0] - grid) < 0.01),
     )
-    steps = np.array([[p, held_out(p)] for p in (0.0, *tried)])
-    weights = [solution(p, x, y) for p in logs]
-    picture = drawn(np.exp(logs), errors, weights, steps)
+    picture = drawn(np.exp(logs), errors, [solution(p, x, y) for p in logs], np.array(tried))
     yield Picture("hyperparameter", picture, "Held-out error and weights of ridge regression")
 
 
 def drawn(penalties: Array, errors: Array, weights: Array, steps: Array) -> Figure:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.semilogx(penalties, errors, color="#94a3b8", linewidth=2, label="all penalties")
-    left.plot(np.exp(steps[:, 0]), steps[:, 1], "o-", color="#1d4ed8", label="by gradients")
-    left.set(title="mean squared error on held-out cases", xlabel="penalty")
-    left.legend()
+    left.semilogx(penalties, errors, color="#94a3b8", linewidth=2)
+    left.plot(np.exp(steps[:, 0]), steps[:, 1], "o-", color="#1d4ed8")
+    left.set(title="held-out error, and the penalties tried", xlabel="penalty")
     right.semilogx(penalties, weights, color="#1e293b", linewidth=1)
-    right.axvline(np.exp(steps[-1, 0]), color="#1d4ed8", label="the penalty found")
-    right.set(title="the ten weights", xlabel="penalty")
-    right.legend()
+    right.axvline(np.exp(steps[-1, 0]), color="#1d4ed8")
+    right.set(title="the ten weights, and the penalty found", xlabel="penalty")
     return figure
 
 

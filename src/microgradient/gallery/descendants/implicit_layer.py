@@ -1,9 +1,10 @@
 """The implicit layer: its output solves an equation, and its gradient needs only the solution.
 
-A layer applied to its own output until nothing changes, z = tanh(W z + U x + b), is a net of any
-depth: the deep equilibrium model (Bai, Kolter and Koltun 2019). The implicit function theorem gives
-the gradient without a record of the iterations: solve a = dE/dz + a J, where J is the derivative of
-the layer's output by z, and pull a back through one application of the layer.
+A layer is applied to its own output until nothing changes, z = tanh(W z + U x + b): a net of any
+depth, the deep equilibrium model (Bai, Kolter and Koltun 2019). For the gradient, a nudge of z
+comes back through the layer again and again: a = dE/dz (1 + J + J^2 + ...), where J is the
+derivative of the layer's output by z. That is a = dE/dz + a J, one equation to solve; then one
+backward step of the layer, begun with a, gives dE/dW. No iteration needs to be remembered.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def run(*, updates: int = 200, points: int = 100) -> Iterator[Shown]:
     jacobians = [mg.jacobian(layer)(settled(w, x, 500)[1][0], w, x) for x in moons]
     radii = np.abs(np.linalg.eigvals(jacobians)).max(axis=1)
     radius, x = float(radii.max()), moons[radii.argmax()]  # where it settles most slowly
-    truth, counts, both = mg.grad(unrolled)(w, x, 500), range(1, 81), (implicit, unrolled)
+    truth, counts, both = mg.grad(unrolled)(w, x, 500), range(81), (implicit, unrolled)
     errors = [[np.abs(mg.grad(f)(w, x, n) - truth).max() for n in counts] for f in both]
     apart = errors[0][-1] / np.abs(truth).max()
     yield Finding(
@@ -102,7 +103,7 @@ def run(*, updates: int = 200, points: int = 100) -> Iterator[Shown]:
         bool(apart < 1e-6),
     )
     logs = np.log(np.maximum(errors[1], 1e-16))
-    factor = math.exp(np.polyfit(counts[39:], logs[39:], 1)[0])
+    factor = math.exp(np.polyfit(counts[40:], logs[40:], 1)[0])
     yield Finding(
         "in the end an iteration multiplies the unrolled gradient's error by J's spectral radius",
         "known",
@@ -137,7 +138,7 @@ def drawn(errors: Array, radius: float, plane: Array, moons: Array, classes: Arr
     left, right = figure.subplots(1, 2)
     left.semilogy(errors[1], color="#c2410c", label="unrolled")
     left.semilogy(errors[0], color="#1d4ed8", label="implicit")
-    left.semilogy(radius ** np.arange(80), ":", color="#1e293b", label="radius ^ iterations")
+    left.semilogy(radius ** np.arange(81), ":", color="#1e293b", label="radius ^ iterations")
     left.set(title="error of the gradient", xlabel="iterations")
     left.legend()
     right.contourf(*plane, levels=[-1e9, 0, 1e9], colors=["#fed7aa", "#bfdbfe"])

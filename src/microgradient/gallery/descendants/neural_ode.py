@@ -1,9 +1,11 @@
 """The neural ODE: a network is the slope of a curve, and its gradient is an ODE run backward.
 
-z' = f(z, w) with a network f is a net of one layer for each step of the solver. Its gradient comes
-by back-propagation through the steps, or by the adjoint equation a' = -a df/dz for a(t) = dE/dz(t),
-integrated backward with z and dE/dw (Chen, Rubanova, Bettencourt and Duvenaud 2018). That keeps no
-record of the steps, but its gradient is not quite theirs, and wrong if z cannot be run backward.
+A network says how fast z changes: dz/dt = f(z, w). A solver follows this in small steps, z += h f,
+so that each step is like a layer. The gradient comes by back-propagation through the steps; or by
+the adjoint a(t) = dE/dz(t), which says how much a nudge of z at the time t changes the error, and
+obeys an equation of its own, da/dt = -a df/dz, to be solved backward in time together with z and
+dE/dw (Chen et al. 2018). That keeps no record of the steps, but its gradient is not quite theirs,
+and it is wrong where z cannot be run backward.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ def run(*, points: int = 120, updates: int = 500, doublings: int = 6) -> Iterato
     apart = np.ptp(pairs, axis=1).max(axis=1) / np.abs(pairs[-1]).max()
     order = -np.polyfit(np.log(counts[-4:]), np.log(apart[-4:]), 1)[0]
     yield Finding(
-        "the two gradients differ by the solver's error, of order 4: within 1e-6 if steps are fine",
+        "adjoint and back-propagation differ by the solver's error: order 4, in the end below 1e-6",
         "Chen et al. 2018",
         f"{apart[0]:.1g} at {counts[0]} steps, {apart[-1]:.1g} at {counts[-1]}; order {order:.2f}",
         bool(apart[-1] < 1e-6 and abs(order - 4) < 0.2),
@@ -122,22 +124,22 @@ def run(*, points: int = 120, updates: int = 500, doublings: int = 6) -> Iterato
     )
     real = curve(lambda z, _: z**3 @ SPIRAL, w, points)
     noisy = real + rng.normal(0, NOISE, real.shape)
-    fitted = curve(network, trained(noisy, w, updates), points)
-    off = float(np.sqrt(((fitted - real) ** 2).mean()))
+    path = curve(network, trained(noisy, w, updates), points)
+    off = float(np.sqrt(((path - real) ** 2).mean()))
     yield Finding(
         "a network learns the slope of a spiral from noisy points, and draws it from its start",
         "Chen et al. 2018",
         f"{points + 1} points with noise {NOISE}: the curve is off by {off:.3f} (root mean square)",
         off < NOISE,
     )
-    yield Picture("neural_ode", drawn(noisy, fitted, counts, memory), "A spiral learned; memory")
+    yield Picture("neural_ode", drawn(noisy, path, counts, memory), "A spiral, and memory spent")
 
 
-def drawn(noisy: Array, fitted: Array, counts: list[int], memory: Array) -> Figure:
+def drawn(noisy: Array, path: Array, counts: list[int], memory: Array) -> Figure:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*noisy.T, ".", color="#c2410c")
-    left.plot(*fitted.T, color="#1d4ed8", linewidth=2)
+    left.plot(*path.T, color="#1d4ed8", linewidth=2)
     left.set(title="noisy points, and the network's curve", aspect="equal", xticks=[], yticks=[])
     right.set_prop_cycle(color=["#1d4ed8", "#c2410c"])
     right.loglog(counts, memory, "o-", label=["through the steps", "adjoint"])

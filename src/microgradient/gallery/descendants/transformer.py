@@ -151,7 +151,8 @@ def run(*, width: int = 16, given: int = 400, new: int = 225, sweeps: int = 20) 
     yield Finding(
         "it guesses better than any table of pairs of letters",
         "this gallery",
-        f"{ours:.3f} nats a letter on new texts, the best table {by_pairs:.3f}, chance {least:.3f}",
+        f"{ours:.3f} nats a letter on new texts, the best table {by_pairs:.3f}, "
+        f"least possible {least:.3f}",
         ours < by_pairs,
     )
     backward = [written(scores, text[: WORD + 1]) for text in unseen]

@@ -1,8 +1,10 @@
 """The Boltzmann machine on the encoders: each presentation costs 20 times the work.
 
-A unit turns on with probability 1 / (1 + exp(-gap / T)), where its gap is the sum of its weights to
-the units that are on, and T a temperature. The machine settles ("anneals") with each pattern
-clamped to its visible units, and as often freely, and counts how often each pair of units is on
+Encoder 4-2-4: four inputs, one of them on at a time, are to be copied to four outputs through two
+hidden units, so that each pattern needs a code of its own. A unit turns on with probability 1 / (1
++ exp(-gap / T)), where its gap is the sum of its weights to the units that are on, and T a
+temperature. The machine settles ("anneals") with each pattern held fixed ("clamped") on inputs and
+outputs, and equally often with nothing held, and counts how often each pair of units is on
 together. Each weight goes up by 2 if its pair is on together more often with patterns, and down by
 2 if less often. No error is sent back: a weight depends on its own two units only.
 

@@ -62,6 +62,14 @@ def path(tree: Tree, case: Case) -> list[Tree]:
     return [tree, *path(branches[case[attribute]], case)]
 
 
+def told(tree: Tree) -> str:
+    """Return a tree in words: ``windy (false: P, true: N)``."""
+    if isinstance(tree, str):
+        return tree
+    branches = ", ".join(f"{value}: {told(part)}" for value, part in tree[1].items())
+    return f"{ATTRIBUTES[tree[0]]} ({branches})"
+
+
 ATTRIBUTES = ["outlook", "temperature", "humidity", "windy"]
 _MORNINGS = """sunny hot high false N, sunny hot high true N, overcast hot high false P,
 rain mild high false P, rain cool normal false P, rain cool normal true N,
@@ -101,12 +109,12 @@ def run(*, networks: int = 1000) -> Iterator[Shown]:
     yield Finding(
         "the tree asks for the outlook, then for humidity if sunny and for wind if rainy",
         "Quinlan 1986",
-        f"(attribute, branches) = {tree}",
+        told(tree),
         tree == PRINTED,
     )
     nothing = gain(XOR, 0), gain(XOR, 1)
     yield Finding(
-        "neither bit of XOR gains anything", "known", f"{nothing} bits", nothing == (0, 0)
+        "neither bit of XOR gains anything", "known", f"{nothing[0]:g} bits each", nothing == (0, 0)
     )
     caption = "The tree that ID3 grows on 14 mornings, and what attributes gain"
     yield Picture("id3", drawn(tree, [*gains, *nothing]), caption)

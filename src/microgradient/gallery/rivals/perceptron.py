@@ -28,12 +28,17 @@ def fires(weights: Weights, x: tuple[float, float]) -> bool:
     return u * x[0] + v * x[1] + bias > 0
 
 
+def corrected(weights: Weights, x: tuple[float, float], target: int) -> Weights:
+    """Return the weights after a case was shown: the perceptron rule with a rate of 1."""
+    mistake = target - fires(weights, x)
+    u, v, bias = weights
+    return u + mistake * x[0], v + mistake * x[1], bias + mistake
+
+
 def epoch(weights: Weights) -> Weights:
-    """Return the weights after each case was shown once: the perceptron rule with a rate of 1."""
+    """Return the weights after each case was shown once."""
     for x, target in XOR:
-        mistake = target - fires(weights, x)
-        u, v, bias = weights
-        weights = (u + mistake * x[0], v + mistake * x[1], bias + mistake)
+        weights = corrected(weights, x, target)
     return weights
 
 
@@ -65,19 +70,36 @@ def run(*, epochs: int = 1000, grid: int = 41, networks: int = 1000) -> Iterator
     )
     yield Race("Exclusive or", "perceptron rule", 0, 1, None, seconds)
     yield backprop("xor", "2-2-1", networks)
-    yield Picture("perceptron", drawn(path), "The dividing line after each epoch on XOR")
+    caption = (
+        "An epoch on XOR: grey is where the unit is on, blue where it should be; every case is "
+    )
+    caption += "answered wrongly when it comes, and in the end the weights are where they began"
+    yield Picture("perceptron", drawn(path[-1]), caption)
 
 
-def drawn(path: list[Weights]) -> Figure:
-    figure = Figure(figsize=(10, 2.8), layout="constrained")
-    for n, axes in enumerate(figure.subplots(1, 5)):
-        u, v, bias = path[n]
-        points = [i / 20 for i in range(-10, 31)]
-        shade = [[fires(path[n], (x, y)) for x in points] for y in points]
-        axes.imshow(shade, extent=(-0.5, 1.5, -0.5, 1.5), origin="lower", cmap="Greys", vmax=3)
+CAPTION = (
+    "An epoch on XOR: the unit is on in the grey half, and should be on for the blue cases. Each "
+    "case is answered wrongly when it comes, and in the end the weights are where they began."
+)
+
+
+def drawn(start: Weights) -> Figure:
+    """Draw what the unit answers before each case of an epoch that ends where it began."""
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    weights, points = start, [i / 20 for i in range(-10, 31)]
+    for axes, case in zip(figure.subplots(1, 5), [*XOR, None]):
+        shade = [[fires(weights, (x, y)) for x in points] for y in points]
+        axes.imshow(
+            shade, extent=(-0.5, 1.5, -0.5, 1.5), origin="lower", cmap="Greys", vmin=0, vmax=3
+        )
         for x, target in XOR:
             axes.plot(*x, "o", color="#1d4ed8" if target else "#c2410c", markersize=9)
-        axes.set(title=f"epoch {n + 1} begins\nw = ({u}, {v}), b = {bias}", xticks=[], yticks=[])
+        if case is not None:
+            axes.plot(*case[0], "o", fillstyle="none", color="#1e293b", markersize=17)
+        shown = "as at the start" if case is None else f"{case[0][0]}{case[0][1]} is shown"
+        axes.set(title=f"w = ({weights[0]}, {weights[1]}), b = {weights[2]}", xlabel=shown)
+        axes.set(xticks=[], yticks=[])
+        weights = weights if case is None else corrected(weights, *case)
     return figure
 
 

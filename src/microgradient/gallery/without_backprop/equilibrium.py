@@ -160,7 +160,7 @@ def run(
     error = error_of(outputs.argmax(axis=1), data.test_digits)
     theirs, their_seconds = backprop(cases=cases)
     yield Finding(
-        "it learns digits about as well as back-propagation",
+        "it learns digits within 1.5 points of back-propagation",
         "Scellier and Bengio 2017",
         f"{error:.1%} of test cases wrong after {seconds:.1f} s, back-propagation {theirs:.1%} "
         f"after {their_seconds:.1f} s; angle with the gradient {min(angles):.0f} to "

@@ -82,7 +82,7 @@ def run(*, sweeps: int = 60, cases: int = 1500) -> Iterator[Shown]:
         max(lowest, lower) < 75,
     )
     yield Finding(
-        "it learns digits nearly as well as back-propagation",
+        "it learns digits within 2 points of back-propagation",
         "Lillicrap et al. 2016",
         f"{error:.1%} of test cases wrong after {seconds:.1f} s, back-propagation {theirs:.1%} "
         f"after {their_seconds:.1f} s",
