@@ -73,5 +73,8 @@ def _terms(graph: NumberedGraph) -> list[Value]:
 def _elementary(graph: NumberedGraph, names: Names | None) -> NumberedGraph | None:
     if len(graph.nodes) > _OTHERS:
         return None
-    result = expand(graph.result, names=names)
+    try:
+        result = expand(graph.result, names=names)
+    except Exception:  # a user's operation may have no formula, or one that raises anything
+        return None
     return None if result is graph.result else NumberedGraph(result, names, "page")
