@@ -63,6 +63,11 @@ def true_gradient(loss: Callable[[Any, Any], Any]) -> Gradient:
     return gradient
 
 
+def flat(layers: Sequence[Layer]) -> list[Floats]:
+    """Return all weights and biases, a part after another."""
+    return [part for layer in layers for part in layer]
+
+
 def angle(ours: Iterable[Floats], theirs: Iterable[Floats]) -> float:
     """Return the angle between two changes of weights, in degrees."""
     a, b = (np.concatenate([np.ravel(part) for part in parts]) for parts in (ours, theirs))

@@ -23,6 +23,7 @@ from microgradient.gallery.without_backprop.common import (
     angle,
     backprop,
     error_of,
+    flat,
     initial,
     softmax,
     true_gradient,
@@ -90,10 +91,6 @@ def run(*, sweeps: int = 60, cases: int = 1500) -> Iterator[Shown]:
     )
     caption = "The angle between the updates of feedback alignment and the true gradient"
     yield Picture("feedback-alignment", drawn(angles, sweeps), caption)
-
-
-def flat(layers: Sequence[Layer]) -> list[Floats]:
-    return [part for layer in layers for part in layer]
 
 
 def drawn(angles: Sequence[tuple[float, float]], sweeps: int) -> Figure:

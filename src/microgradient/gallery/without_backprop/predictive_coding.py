@@ -24,6 +24,7 @@ from microgradient.gallery.without_backprop.common import (
     angle,
     backprop,
     error_of,
+    flat,
     initial,
     true_gradient,
 )
@@ -100,10 +101,6 @@ def run(*, sweeps: int = 40, cases: int = 1500) -> Iterator[Shown]:
     )
     caption = "How the changes tend to the gradient, and the angle between both in training"
     yield Picture("predictive-coding", drawn(variances, gaps, angles, sweeps), caption)
-
-
-def flat(layers: Sequence[Layer]) -> list[Floats]:
-    return [part for layer in layers for part in layer]
 
 
 def drawn(
