@@ -11,7 +11,7 @@ from microgradient.cli import gallery as command
 from microgradient.cli import main
 from microgradient.gallery import catalogue, page
 from microgradient.gallery.catalogue import PIECES, SECTIONS, Exhibit, exhibit
-from microgradient.gallery.piece import Finding, Picture, Race, show, text_of
+from microgradient.gallery.piece import Finding, Picture, Race, line_of, show
 
 pytestmark = pytest.mark.once
 
@@ -148,4 +148,4 @@ def test_a_piece_alone_prints_as_it_goes(tmp_path, capsys, monkeypatch):
         "empty.png: nothing",
     ]
     assert (tmp_path / "empty.png").exists()
-    assert text_of(FOUND.races[0]).endswith("0 of 10 solved, - presentations, 0.25 s each")
+    assert line_of(FOUND.races[0]).endswith("0 of 10 solved, - presentations, 0.25 s each")

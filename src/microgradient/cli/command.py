@@ -62,7 +62,7 @@ def _reproduce(options: argparse.Namespace, out: Stream) -> int:
 
 
 def _gallery(options: argparse.Namespace, out: Stream) -> int:
-    from microgradient.cli.gallery import gallery
+    from microgradient.cli.gallery import gallery  # imports all studies too
 
     return gallery(options, out)
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 
-from microgradient.cli.output import say
-from microgradient.gallery.catalogue import PIECES, Exhibit, exhibit
+from microgradient.cli.output import print_table, say
+from microgradient.gallery.catalogue import PIECES, Exhibit, exhibit, module_of
 from microgradient.gallery.page import FINDINGS, RACES, finding_rows, race_rows, write_page
 from microgradient.nn.training.progress import bar
-from microgradient.streams import Stream, spelled
-from microgradient.view.text.tables import Table
+from microgradient.rumelhart1986.trial_tables import TextTable
+from microgradient.streams import Stream
 
 
 def gallery(options: argparse.Namespace, out: Stream) -> int:
     """Run the pieces, write the page of those that ended, and return the exit status."""
     names = [*dict.fromkeys(options.names or PIECES)]
-    unknown = [name for name in names if name not in PIECES]
-    if unknown:
-        raise ValueError(f"the gallery has no piece {unknown[0]!r}; it has {', '.join(PIECES)}")
+    for name in names:
+        module_of(name)  # raises before anything runs
     exhibits: list[Exhibit] = []
     stopped = False
     with bar("gallery", "piece", len(names), None) as show_bar:
@@ -32,18 +30,12 @@ def gallery(options: argparse.Namespace, out: Stream) -> int:
                 out.flush()
         except KeyboardInterrupt:
             stopped = True
-    _print("What is claimed, and what came", FINDINGS, finding_rows(exhibits), out)
-    if races := race_rows(exhibits):
-        _print("Rivals beside back-propagation", RACES, races, out)
+    rows = tuple(finding_rows(exhibits))
+    print_table(TextTable("What is claimed, and what came", FINDINGS, rows), out)
+    if races := tuple(race_rows(exhibits)):
+        print_table(TextTable("Rivals beside back-propagation", RACES, races), out)
     for file in write_page(options.out, exhibits) if exhibits else []:
         say(f"Page: {file}", out)
     if stopped:
         say("Interrupted: the page has the pieces that had ended", out)
     return 130 if stopped else 0
-
-
-def _print(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]], out: Stream) -> None:
-    shown = [tuple(spelled(text, out.encoding) for text in row) for row in rows]
-    numbers = frozenset(range(2, 5)) if columns is RACES else frozenset({4})
-    table = Table(title, columns, tuple(shown), numbers)
-    print(table.text(shutil.get_terminal_size().columns), end="\n\n", file=out)

@@ -59,6 +59,13 @@ _NOT_INSTALLED = (
 )
 
 
+def module_of(name: str) -> str:
+    """Return the module of the piece called ``name``; raises ValueError if there is none."""
+    if name not in PIECES:
+        raise ValueError(f"the gallery has no piece {name!r}; it has {', '.join(PIECES)}")
+    return PIECES[name]
+
+
 @dataclass(frozen=True)
 class Exhibit:
     """What a piece has shown; each finding has the seconds that it took."""
@@ -77,10 +84,8 @@ def exhibit(name: str, *, small: bool = False) -> Exhibit:
 
     Raises ValueError for unknown names, ImportError if a package is missing.
     """
-    if name not in PIECES:
-        raise ValueError(f"the gallery has no piece {name!r}; it has {', '.join(PIECES)}")
     try:
-        module = import_module(PIECES[name])
+        module = import_module(module_of(name))
     except ModuleNotFoundError as fault:
         raise ImportError(_NOT_INSTALLED.format(missing=fault.name)) from None
     shown: Iterator[Shown] = module.run(**(module.SMALL if small else {}))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microgradient.gallery.catalogue import PIECES, SECTIONS, Exhibit, name_of
-from microgradient.gallery.piece import Finding
 from microgradient.rumelhart1986.report.files import write_document
 from microgradient.rumelhart1986.report.machine import made_with
 from microgradient.rumelhart1986.report.markdown import paragraphs, picture, table
@@ -35,7 +34,7 @@ def write_page(folder: Path, exhibits: Sequence[Exhibit]) -> list[Path]:
 def finding_rows(exhibits: Sequence[Exhibit]) -> list[tuple[str, ...]]:
     """Return a row of text for each finding, under ``FINDINGS``."""
     return [
-        (one.name, finding.claim, finding.source, verdict(finding), f"{seconds:.1f}")
+        (one.name, finding.claim, finding.source, finding.verdict, f"{seconds:.1f}")
         for one in exhibits
         for finding, seconds in one.findings
     ]
@@ -48,17 +47,12 @@ def race_rows(exhibits: Sequence[Exhibit]) -> list[tuple[str, ...]]:
             race.problem,
             race.method,
             f"{race.solved:,} of {race.trials:,}",
-            "-" if race.presentations is None else f"{race.presentations:,.0f}",
+            race.presented,
             f"{race.seconds:.2g}",
         )
         for one in exhibits
         for race in one.races
     ]
-
-
-def verdict(finding: Finding) -> str:
-    """Return what came of a claim."""
-    return f"{'holds' if finding.holds else 'came instead'}: {finding.came}"
 
 
 def text_of(exhibits: Sequence[Exhibit]) -> str:

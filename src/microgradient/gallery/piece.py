@@ -22,6 +22,11 @@ class Finding:
     came: str
     holds: bool
 
+    @property
+    def verdict(self) -> str:
+        """What came, after whether the claim holds."""
+        return f"{'holds' if self.holds else 'came instead'}: {self.came}"
+
 
 @dataclass(frozen=True)
 class Race:
@@ -37,6 +42,11 @@ class Race:
     trials: int
     presentations: float | None
     seconds: float
+
+    @property
+    def presented(self) -> str:
+        """The presentations as text, "-" if there are none."""
+        return "-" if self.presentations is None else f"{self.presentations:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -60,16 +70,14 @@ def timed(shown: Iterator[Shown]) -> Iterator[tuple[Shown, float]]:
         began = time.perf_counter()
 
 
-def text_of(one: Finding | Race) -> str:
+def line_of(one: Finding | Race) -> str:
     """Return a finding or a race as one line."""
     if isinstance(one, Race):
-        shown = "-" if one.presentations is None else f"{one.presentations:,.0f}"
         return (
-            f"{one.problem}, {one.method}: {one.solved:,} of {one.trials:,} solved, {shown} "
-            f"presentations, {one.seconds:.2g} s each"
+            f"{one.problem}, {one.method}: {one.solved:,} of {one.trials:,} solved, "
+            f"{one.presented} presentations, {one.seconds:.2g} s each"
         )
-    verdict = "holds" if one.holds else "came instead"
-    return f"{one.claim} ({one.source}): {verdict}: {one.came}"
+    return f"{one.claim} ({one.source}): {one.verdict}"
 
 
 def show(run: Run) -> None:
@@ -80,4 +88,4 @@ def show(run: Run) -> None:
             one.figure.savefig(path, dpi=110)
             print(f"{path}: {one.caption}", flush=True)
         else:
-            print(text_of(one), flush=True)
+            print(line_of(one), flush=True)

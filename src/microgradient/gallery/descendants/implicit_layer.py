@@ -130,7 +130,7 @@ def run(*, updates: int = 200, points: int = 100) -> Iterator[Shown]:
     x, y = np.meshgrid(np.linspace(-1.6, 2.6, 70), np.linspace(-1.2, 1.7, 50))
     shade = scores(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(x.shape)
     picture = drawn(errors, radius, (x, y, shade), moons, classes)
-    yield Picture("implicit_layer", picture, "An implicit layer: convergence, and two moons")
+    yield Picture("implicit-layer", picture, "An implicit layer: convergence, and two moons")
 
 
 def drawn(errors: Array, radius: float, plane: Array, moons: Array, classes: Array) -> Figure:

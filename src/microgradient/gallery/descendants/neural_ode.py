@@ -132,7 +132,7 @@ def run(*, points: int = 120, updates: int = 500, doublings: int = 6) -> Iterato
         f"{points + 1} points with noise {NOISE}: the curve is off by {off:.3f} (root mean square)",
         off < NOISE,
     )
-    yield Picture("neural_ode", drawn(noisy, path, counts, memory), "A spiral, and memory spent")
+    yield Picture("neural-ode", drawn(noisy, path, counts, memory), "A spiral, and memory spent")
 
 
 def drawn(noisy: Array, path: Array, counts: list[int], memory: Array) -> Figure:

@@ -71,16 +71,11 @@ def run(*, epochs: int = 1000, grid: int = 41, networks: int = 1000) -> Iterator
     yield Race("Exclusive or", "perceptron rule", 0, 1, None, seconds)
     yield backprop("xor", "2-2-1", networks)
     caption = (
-        "An epoch on XOR: grey is where the unit is on, blue where it should be; every case is "
+        "An epoch on XOR: the unit is on in the grey half, and should be on for the blue cases. "
+        "Each case is answered wrongly when it comes, and in the end the weights are where they "
+        "began."
     )
-    caption += "answered wrongly when it comes, and in the end the weights are where they began"
     yield Picture("perceptron", drawn(path[-1]), caption)
-
-
-CAPTION = (
-    "An epoch on XOR: the unit is on in the grey half, and should be on for the blue cases. Each "
-    "case is answered wrongly when it comes, and in the end the weights are where they began."
-)
 
 
 def drawn(start: Weights) -> Figure:

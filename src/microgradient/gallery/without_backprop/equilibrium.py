@@ -23,8 +23,10 @@ from microgradient.gallery.without_backprop.common import (
     SIZES,
     Layer,
     angle,
-    backprop,
+    beside_backprop,
+    draw_angles,
     error_of,
+    gap,
     initial,
 )
 
@@ -123,13 +125,9 @@ def run(
     small = initial(1, small_net)
     x, targets = rng.random((5, small_net[0])), rng.random((5, small_net[-1]))
     exact = gradient_at_rest(small, x, targets, 20 * FREE)
-    size = np.sqrt(sum(np.sum(g**2) for g in exact))
     forces = [0.1, 0.01, 0.001, 0.0001]
     gaps = {
-        both: [
-            float(np.sqrt(sum(np.sum((a + b) ** 2) for a, b in zip(change, exact))) / size)
-            for change in (changes(small, x, targets, f, 40, both) for f in forces)
-        ]
+        both: [gap(changes(small, x, targets, force, 40, both), exact) for force in forces]
         for both in (False, True)
     }
     orders = {both: float(np.log10(gaps[both][1] / gaps[both][2])) for both in gaps}
@@ -158,15 +156,8 @@ def run(
     rest = [np.zeros((len(data.test_pixels), len(b))) for _, b in layers]
     outputs = settled(layers, data.test_pixels, rest, FREE)[-1]
     error = error_of(outputs.argmax(axis=1), data.test_digits)
-    theirs, their_seconds = backprop(cases=cases)
-    yield Finding(
-        "it learns digits within 1.5 points of back-propagation",
-        "Scellier and Bengio 2017",
-        f"{error:.1%} of test cases wrong after {seconds:.1f} s, back-propagation {theirs:.1%} "
-        f"after {their_seconds:.1f} s; angle with the gradient {min(angles):.0f} to "
-        f"{max(angles):.0f} degrees",
-        error < theirs + 0.015,
-    )
+    also = f"; angle with the gradient {min(angles):.0f} to {max(angles):.0f} degrees"
+    yield beside_backprop("Scellier and Bengio 2017", 1.5, error, seconds, cases, also)
     caption = "How the changes tend to the gradient, and the angle between both in training"
     yield Picture("equilibrium", drawn(forces, gaps, angles, sweeps), caption)
 
@@ -183,9 +174,7 @@ def drawn(
         left.loglog(forces, gaps[both], "o-", color=color, label=label)
     left.set(xlabel="force on the output", ylabel="difference from the gradient")
     left.legend(frameon=False)
-    at = np.linspace(0, sweeps, len(angles), endpoint=False)
-    right.plot(at, angles, "o-", color="#1d4ed8")
-    right.set(xlabel="sweep", ylabel="degrees from the gradient", ylim=(0, 95))
+    draw_angles(right, angles, sweeps)
     return figure
 
 
