@@ -424,6 +424,35 @@ def test_other_views_of_the_same_loss(show):
     assert tab.inner_text(PART["count"]).endswith(" / 95")
 
 
+@pytest.mark.parametrize("mean", [lambda terms: mg.fsum(terms) / 3, lambda terms: sum(terms) * 0.5])
+def test_the_terms_of_a_mean_are_views(mean):
+    x = Value(0.5, label="x")
+    found = page(mean([mg.tanh(x * k) for k in (1, 2, 3)])).others
+    terms = [name for name in found if name.startswith("term")]
+    assert terms == [f"term {i} of 3" for i in (1, 2, 3)]
+    assert not any("term" in name for name in page(1 / mg.fsum([x, x * 2, x * 3])).others)
+
+
+def test_a_page_leaves_what_was_watched_as_it_was():
+    x = Value(0.5)
+    with watch() as seen:
+        y = mg.sigmoid(x) * x
+    names, lines = dict(seen), dict(seen.lines)
+    first, second = page(y, seen).others, page(y, seen).others
+    assert dict(seen) == names
+    assert seen.lines == lines
+    assert [*first] == [*second] == ["elementary operations"]
+    assert set(first["elementary operations"].lines) - set(lines)  # they have the user's line too
+
+
+def test_a_constant_local_derivative_is_said_once(show):
+    tab = show(page(*_shared()).html)
+    for _ in range(10):
+        tab.keyboard.press("ArrowRight")
+    reason = "".join(tab.text_content(PART["because"]).split())
+    assert reason == "∂s∂v1=1,fors=v1+b"
+
+
 def test_xors_full_graph_is_about_a_megabyte_and_its_boxes_hold_their_text(show):
     loss, names = _xor()
     html = page(loss, names).html

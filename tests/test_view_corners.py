@@ -225,11 +225,11 @@ def test_nudges_outside_of_a_users_domain_are_nan():
     )
     x = Value(0.5)
     (found,) = nudges(NumberedGraph(log(x), None, "test")).values()
-    assert math.isnan(found.results[0])
-    assert found.results[20] == math.log(0.5)
+    assert math.isnan(found.values[0][-1])
+    assert found.values[20][-1] == math.log(0.5)
     assert mg.page(log(x)).html
     root = Op("myroot", lambda m, v, x: (0.5 / v,), lambda m, x: x**0.5)  # complex below 0
-    assert math.isnan(nudges(NumberedGraph(root(x), None, "test"))[x].results[0])
+    assert math.isnan(nudges(NumberedGraph(root(x), None, "test"))[x].values[0][-1])
 
 
 def test_a_formula_that_is_a_number_is_a_constant():

@@ -29,3 +29,19 @@ def large(n: int) -> str:
 def counted(n: int, noun: str) -> str:
     """Return ``1 path``, ``2 paths``."""
     return f"{large(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def brief(x: float, digits: int = 4) -> str:
+    """Return ``x`` for a picture: with a minus sign, and two digits if it has an exponent."""
+    text = f"{x:.{digits}g}"
+    return (f"{x:.2g}" if "e" in text else text).replace("-", "−")
+
+
+def sign_of(x: float | None) -> str:
+    """Return "positive", "negative" or "zero", also for nan and None."""
+    return "zero" if not x or x != x else "positive" if x > 0 else "negative"
+
+
+def subscript(number: object) -> str:
+    """Return a number with its digits below the line."""
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

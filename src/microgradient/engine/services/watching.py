@@ -43,6 +43,13 @@ class Watch(dict[str, object]):
         self.outer: Watch | None = None
         self.ended = False
 
+    def copied(self) -> Watch:
+        """Return a record that can be extended while this one stays as it is."""
+        twin = Watch(self.strict)
+        twin.update(self)
+        twin.lines = dict(self.lines)
+        return twin
+
 
 _current: ContextVar[Watch | None] = ContextVar("current", default=None)
 

@@ -13,7 +13,7 @@ from microgradient.view.graph.composites import Composite
 from microgradient.view.graph.folding import Fold, Folded, levels
 from microgradient.view.graph.grouping import uses
 from microgradient.view.graph.numbered_graph import NumberedGraph
-from microgradient.view.numerals import counted, short
+from microgradient.view.numerals import counted, short, sign_of
 
 NOT_YET = "grad not yet"
 
@@ -45,8 +45,7 @@ class Link:
     @property
     def sign(self) -> str:
         """Which colour the edge has: "positive", "negative" or "zero", also for nan and None."""
-        x = self.number
-        return "zero" if not x or x != x else "positive" if x > 0 else "negative"
+        return sign_of(self.number)
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,6 @@ class Nudges:
     nodes: tuple[Value, ...]
     values: tuple[tuple[float, ...], ...]
 
-    @property
-    def results(self) -> tuple[float, ...]:
-        """The values of the result."""
-        return tuple(values[-1] for values in self.values)
-
 
 def nudges(graph: NumberedGraph) -> dict[Value, Nudges]:
     """Return the nudges of each input x, from -max(1, |x|) to max(1, |x|).

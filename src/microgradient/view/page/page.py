@@ -15,8 +15,8 @@ from microgradient.view.drawing.boxes import size
 from microgradient.view.escaping import markup, script_data
 from microgradient.view.graph.numbered_graph import Names, NumberedGraph
 from microgradient.view.graph.sweep_steps import check_sweep, steps_or_refusal
-from microgradient.view.page.parts import StepperParts, asset, filled, view_of
-from microgradient.view.page.views import MOST_EDGES, MOST_NODES, fits, views_of
+from microgradient.view.page.parts import StepperParts, asset, filled
+from microgradient.view.page.views import MOST_EDGES, MOST_NODES, fits, folded, other_views
 from microgradient.view.text.trace import EvaluationTrace
 
 
@@ -25,9 +25,10 @@ def page(
 ) -> Page:
     """Return a page to step through the computation of ``value`` and its reverse sweep.
 
-    The page shows the user's source lines, the graph and the evaluation trace side by side, with a
-    slider, play, step and step back, the rule used at each step, a nudge for every input, questions
-    that ask for the next gradient, and three sweeps that are wrong on purpose. ``names`` is
+    The page shows the graph, the user's source lines and the evaluation trace, with a slider, play,
+    step and step back, the equation and the rule of each step, inputs that move, questions that ask
+    for the next gradient, three sweeps that are wrong on purpose, and other views: every node,
+    elementary operations, and each term of a sum. ``names`` is
     ``locals()``, or what ``watch`` remembered, which has the source lines too. The page opens on
     ``sweep``, named as in ``steps``.
 
@@ -43,8 +44,8 @@ def page(
     graph = NumberedGraph(value, names, "page")
     if detail == "operations":
         return Page(graph, sweep)
-    (_, first), *others = views_of(graph, names).items()
-    return Page(first, sweep, others=dict(others))
+    first = folded(graph)
+    return Page(first, sweep, others=other_views(graph, first, names))
 
 
 class Page:
@@ -77,13 +78,15 @@ class Page:
     @cached_property
     def html(self) -> str:
         """The whole page as text."""
-        views = [view_of("whole", self.parts)]
-        views += [view_of(name, StepperParts(graph)) for name, graph in self.others.items()]
+        views = {"whole": self.parts}
+        views |= {name: StepperParts(graph) for name, graph in self.others.items()}
         parts = {
             "title": markup(f"Step through {self.parts.scene.writer.symbol(self.graph.result)}"),
             "css": "\n".join(map(asset, ("tokens.css", "page.css", "stepper.css"))),
             "stepper": self.parts.html,
-            "data": script_data(views),
+            "data": script_data(
+                [{"name": name, "html": it.html, "data": it.data} for name, it in views.items()]
+            ),
             "js": asset("stepper.js"),
         }
         return filled(asset("page.html"), parts)

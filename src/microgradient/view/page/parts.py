@@ -13,13 +13,12 @@ from microgradient.engine.services.watching import Line
 from microgradient.engine.value import Value
 from microgradient.view.escaping import markup, plain
 from microgradient.view.graph.grouping import uses
-from microgradient.view.graph.numbered_graph import Names, NumberedGraph
+from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.graph.sweep_steps import every_sweep, steps_or_refusal
 from microgradient.view.numerals import digits
 from microgradient.view.page.page_data import page_data
 from microgradient.view.page.scene import Scene
 from microgradient.view.page.scene_svg import scene_svg
-from microgradient.view.page.views import views_of
 
 _ASSETS = files("microgradient.view.page") / "assets"
 
@@ -35,7 +34,7 @@ def filled(template: str, parts: Mapping[str, str]) -> str:
 
 
 class StepperParts:
-    """What ``mountStepper(root, data)`` in ``stepper.js`` needs: ``html`` in ``root``, ``data``."""
+    """One view of what ``mountStepper(root, views)`` in ``stepper.js`` shows: its html and data."""
 
     def __init__(self, graph: NumberedGraph, sweep: str = "right", position: int = 0) -> None:
         self.graph, self.start = graph, {"sweep": sweep, "position": position}
@@ -44,21 +43,17 @@ class StepperParts:
         self.sweeps = every_sweep(graph)
         self.adjoint = {step.node: step.after for step in steps_or_refusal(self.sweeps["right"])}
 
-    @cached_property
-    def svg(self) -> str:
-        """The graph with its final numbers; the script replaces them."""
-        return scene_svg(self.scene, self.adjoint)
-
     @property
     def picture(self) -> str:
         """The graph as a picture that stands alone."""
         style = asset("tokens.css") + asset("stepper.css").replace(".stepper ", "")
         return scene_svg(self.scene, self.adjoint, style)
 
-    @property
+    @cached_property
     def html(self) -> str:
-        """The markup: controls, sentence, graph, lines and trace."""
-        parts = {"graph": self.svg, "trace": self._trace(), "source": _source(self.lines)}
+        """The markup: controls, sentence, graph, lines and trace; the script replaces numbers."""
+        svg = scene_svg(self.scene, self.adjoint)
+        parts = {"graph": svg, "trace": self._trace(), "source": _source(self.lines)}
         return filled(asset("stepper.html"), parts)
 
     @property
@@ -82,18 +77,7 @@ class StepperParts:
         return "\n".join(rows)
 
 
-def stepper_views(value: Value, names: Names | None = None) -> list[dict[str, Any]]:
-    """Return the views of a computation: ``name``, ``html`` and ``data`` of each."""
-    views = views_of(NumberedGraph(value, names, "page"), names)
-    return [view_of(name, StepperParts(graph)) for name, graph in views.items()]
-
-
-def view_of(name: str, parts: StepperParts) -> dict[str, Any]:
-    """Return a view as the script reads it."""
-    return {"name": name, "html": parts.html, "data": parts.data}
-
-
-def _captions(graph: NumberedGraph) -> dict[Any, str]:
+def _captions(graph: NumberedGraph) -> dict[Value, str]:
     """Return the name of the neuron that each node belongs to, if there are modules."""
     if not graph.modules:
         return {}

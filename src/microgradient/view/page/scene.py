@@ -17,7 +17,7 @@ from microgradient.engine.value import Value
 from microgradient.nn.module import ACTIVATIONS
 from microgradient.view.escaping import plain
 from microgradient.view.graph.numbered_graph import NumberedGraph
-from microgradient.view.numerals import short
+from microgradient.view.numerals import brief, subscript
 from microgradient.view.page.layered import Block, Placed, Wire, placed
 from microgradient.view.text.step_text import StepWriter
 
@@ -183,7 +183,7 @@ class Scene:
         group.cells = [Cell(node, self._kind(node), title, 0, 0, width, height)]
         first = (height - len(edges) * ROW) / 2
         group.ports = [
-            Port(node, i, first + (row + 0.5) * ROW, _number(partial), f"{self._key(node)}-{i}")
+            Port(node, i, first + (row + 0.5) * ROW, brief(partial), f"{self._key(node)}-{i}")
             for row, (i, _, partial) in enumerate(edges)
         ]
         return group
@@ -204,22 +204,22 @@ class Scene:
         for row in range(rows):
             i, y = (row if row < n else 2 * n), first + row * ROW
             if i in chips:
-                chip = self._chip_title(chips[i], "b" if i == 2 * n else f"w{_below(row + 1)}")
+                chip = self._chip_title(chips[i], "b" if i == 2 * n else f"w{subscript(row + 1)}")
                 group.cells.append(Cell(chips[i], "chip", chip, stub, y + 1, CHIP_WIDTH, ROW - 2))
                 group.ports.append(Port(node, i, y + ROW / 2, ""))
             if i < n:
                 operand = node.parents[n + i]
                 known = operand in self.graph.number
-                text = "" if known and i in chips else _number(node.partials[n + i])
+                text = "" if known and i in chips else brief(node.partials[n + i])
                 wire = f"{self._key(node)}-{n + i}" if known else ""
-                text = text if known else _number(operand.data)
+                text = text if known else brief(operand.data)
                 group.ports.append(Port(node, n + i, y + ROW / 2, text, wire))
         for row, (it, title) in enumerate(zip(nodes, titles)):
             y = top + row * (CELL_HEIGHT + _INNER)
             group.cells.append(Cell(it, self._kind(it), title, left, y, width, CELL_HEIGHT))
         if activation is not None:
             middle = top + CELL_HEIGHT + _INNER / 2
-            group.ports.append(Port(activation, 0, middle, _number(activation.partials[0])))
+            group.ports.append(Port(activation, 0, middle, brief(activation.partials[0])))
         return group
 
     # --- texts -----------------------------------------------------------------------------------
@@ -246,19 +246,10 @@ class Scene:
         name = self.graph.symbol(weight)
         if ours := re.fullmatch(r"(w)eights\[([\d,]+)\]|(b)ias\[([\d,]+)\]", name):
             letter, index = (text for text in ours.groups() if text is not None)
-            name = letter + _below(
+            name = letter + subscript(
                 index.replace(",", "" if re.search(r"\d\d", index) is None else ",")
             )
         return otherwise if len(name) > 6 or re.fullmatch(r"v-?\d+", name) else plain(name)
-
-
-def _below(number: object) -> str:
-    """Return a number as an index, below the line."""
-    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-
-
-def _number(x: float) -> str:
-    return short(x).replace("-", "−")
 
 
 def _width(title: str) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from microgradient.engine.value import Value
 from microgradient.view.drawing.boxes import width
 from microgradient.view.escaping import markup, plain
+from microgradient.view.numerals import brief, sign_of
 from microgradient.view.page.layered import Point
 from microgradient.view.page.scene import CELL_HEIGHT, CHIP_GAP, Cell, Group, Port, Scene
 
@@ -55,9 +56,7 @@ def scene_svg(scene: Scene, adjoint: Mapping[Value, float], style: str = "") -> 
 def element(name: str, *content: str, **attributes: str | float) -> str:
     """Return an element with ``content``, which is markup; ``a_b_=1`` is the attribute a-b."""
     texts = {
-        key.removesuffix("_").replace("_", "-") if key != "viewBox" else key: markup(x)
-        if isinstance(x, str)
-        else _number(x)
+        key.removesuffix("_").replace("_", "-"): markup(x) if isinstance(x, str) else _number(x)
         for key, x in attributes.items()
     }
     inside = "".join(f' {key}="{text}"' for key, text in texts.items())
@@ -83,14 +82,11 @@ def _edge(
         return
     partial = port.node.partials[port.operand]
     path, (at_x, at_y), anchor = _path(group, port, corner, route)
-    sign = (
-        "zero" if not partial or partial != partial else "positive" if partial > 0 else "negative"
-    )
     yield element(
         "g",
         element("path", d=path, stroke_width=width(partial)),
         *([_text(port.text, at_x, at_y, "partial", anchor)] if port.text else []),
-        class_=f"edge {sign}",
+        class_=f"edge {sign_of(partial)}",
         data_giver=scene.number[port.node],
         data_operand=port.operand,
     )
@@ -139,8 +135,8 @@ def _cell(scene: Scene, cell: Cell, corner: Point, adjoint: float) -> str:
     chip = cell.kind == "chip"
     right = x + cell.width - 8
     digits = 3 if chip else 4
-    value, grad = _brief(cell.node.data, digits), _brief(adjoint, digits)
-    slope = f"grad {'positive' if adjoint > 0 else 'negative' if adjoint < 0 else 'zero'}"
+    value, grad = brief(cell.node.data, digits), brief(adjoint, digits)
+    slope = f"grad {sign_of(adjoint)}"
     if chip:
         base = y + cell.height / 2 + 4
         texts = [
@@ -168,12 +164,6 @@ def _cell(scene: Scene, cell: Cell, corner: Point, adjoint: float) -> str:
     return element(
         "g", name, rectangle, *texts, class_=f"node {kind}", data_node=scene.number[cell.node]
     )
-
-
-def _brief(x: float, digits: int) -> str:
-    """Return a number with few digits, fewer if it has an exponent, as the script writes it."""
-    text = f"{x:.{digits}g}"
-    return (f"{x:.2g}" if "e" in text else text).replace("-", "−")
 
 
 def _text(text: str, x: float, y: float, kind: str, anchor: str = "end") -> str:

@@ -6,6 +6,7 @@ A training loss is a sum over patterns: each of its terms is a view too, the net
 from __future__ import annotations
 
 from microgradient.engine import ops
+from microgradient.engine.services.watching import Watch
 from microgradient.engine.value import Value
 from microgradient.view.drawing.boxes import every_node, size, span
 from microgradient.view.graph.composites import Sum
@@ -17,8 +18,6 @@ from microgradient.view.graph.running_sums import with_sums
 MOST_NODES, MOST_EDGES, MOST_SPAN = 300, 1000, 5000  # see view/drawing/draw.py
 _MOST_TERMS = 16
 _OTHERS = 150  # nodes of a view besides the first: a page holds all of them
-
-FOLDED, NODES, ELEMENTARY = "folded", "every node", "elementary operations"
 
 
 def folded(graph: NumberedGraph) -> NumberedGraph:
@@ -34,36 +33,30 @@ def fits(graph: NumberedGraph, nodes: int = MOST_NODES) -> bool:
     return span(*every_node(graph)) <= MOST_SPAN
 
 
-def views_of(graph: NumberedGraph, names: Names | None) -> dict[str, NumberedGraph]:
-    """Return the views of ``graph``, the first of them as folded as can be; others if they fit."""
-    first = folded(graph)
-    alike = len(first.nodes) == len(graph.nodes)
-    found = {NODES if alike else FOLDED: first}
-    if not alike and fits(graph, _OTHERS):
-        found[NODES] = graph
+def other_views(
+    graph: NumberedGraph, first: NumberedGraph, names: Names | None
+) -> dict[str, NumberedGraph]:
+    """Return the views of ``graph`` besides ``first``, which is folded, by name: those that fit."""
+    found = {} if len(first.nodes) == len(graph.nodes) else {"every node": graph}
     terms = _terms(graph)
     for number, term in enumerate(terms, 1):
-        view = folded(NumberedGraph(term, names, "page"))
-        if fits(view, _OTHERS):
-            found[f"term {number} of {len(terms)}"] = view
+        found[f"term {number} of {len(terms)}"] = folded(NumberedGraph(term, names, "page"))
     elementary = _elementary(graph, names)
-    if elementary is not None and fits(elementary, _OTHERS):
-        found[ELEMENTARY] = elementary
-    return found
+    if elementary is not None:
+        found["elementary operations"] = elementary
+    return {name: view for name, view in found.items() if fits(view, _OTHERS)}
 
 
 def _terms(graph: NumberedGraph) -> list[Value]:
-    """Return the terms of the result, if it is a sum of a few computations, or a multiple of it."""
-    result = graph.result
-    while result.op in (ops.mul, ops.div):
-        computed = [p for p in result.parents if p.parents]
-        if len(computed) != 1 or any(
-            p.op is not ops.constant for p in result.parents if not p.parents
-        ):
+    """Return the terms of the result, if it is a sum of a few terms, or a constant times a sum."""
+    top = with_sums(graph).result
+    while top.op in (ops.mul, ops.div):
+        inner, factor = top.parents
+        if top.op is ops.mul and inner.op is ops.constant:
+            inner, factor = factor, inner
+        if factor.op is not ops.constant:
             return []
-        (result,) = computed
-    inner = with_sums(graph) if result is graph.result else graph
-    top = inner.result if result is graph.result else result
+        top = inner
     if top.op is not ops.fsum and not isinstance(top.op, Sum):
         return []
     terms = [p for p in top.parents if p.parents and p in graph.number]
@@ -71,8 +64,11 @@ def _terms(graph: NumberedGraph) -> list[Value]:
 
 
 def _elementary(graph: NumberedGraph, names: Names | None) -> NumberedGraph | None:
+    """Return the graph with its fused operations taken apart, if there are any."""
     if len(graph.nodes) > _OTHERS:
         return None
+    if isinstance(names, Watch):
+        names = names.copied()  # it gets the lines of the new nodes
     try:
         result = expand(graph.result, names=names)
     except Exception:  # a user's operation may have no formula, or one that raises anything

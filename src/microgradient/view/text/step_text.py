@@ -13,16 +13,12 @@ from microgradient.view.escaping import latex_name, markup, mathml_name, plain
 from microgradient.view.graph.composites import Composite, Sum
 from microgradient.view.graph.numbered_graph import NumberedGraph
 from microgradient.view.graph.sweep_steps import Step
-from microgradient.view.numerals import digits, signed
+from microgradient.view.numerals import digits, signed, subscript
 from microgradient.view.text import formulas
 from microgradient.view.text.formulas import ATOM, LATEX, MATHML, SUM, TEXT, Formula, Notation
 
 T = TypeVar("T")
 _WIDEST = 12  # operands whose derivatives are written out: their formulas grow with the operands
-
-
-def _index(n: int) -> str:
-    return str(n).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def _once(method: Callable[[StepWriter, Value], T]) -> Callable[[StepWriter, Value], T]:
@@ -108,7 +104,7 @@ class StepWriter:
         if self.notation is LATEX:
             place = f"_{{{operand + 1}}}" if twice else ""
             return rf"\frac{{\partial{place} {above}}}{{\partial {below}}}"
-        return f"∂{_index(operand + 1) if twice else ''}{above}/∂{below}"
+        return f"∂{subscript(operand + 1) if twice else ''}{above}/∂{below}"
 
     def equation(self, step: Step) -> str:
         """Return what happens in ``step``, such as ``dy/dw = dy/ds × ∂s/∂w = 2 × 3 = 6``."""

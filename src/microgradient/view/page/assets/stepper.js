@@ -1,7 +1,9 @@
 "use strict";
 // A stepper through a computation: root holds the html of views[chosen], the others can be chosen.
 globalThis.mountStepper = (root, views, chosen = 0) => {
-  const data = views[chosen].data;
+  root.unmount?.();
+  const data = views[chosen].data, mounted = new AbortController(), { signal } = mounted;
+  root.unmount = () => { clearInterval(timer); mounted.abort(); };
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const all = (selector) => [...root.querySelectorAll(selector)];
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -130,11 +132,11 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
         const told = [value === undefined ? "no value yet" : `value ${show(value, 4)}`, adjoint === undefined ? "no gradient yet" : `gradient ${show(adjoint, 4)}`];
         cell.setAttribute("aria-label", `${node.symbol}, ${told.join(", ")}${wrong ? ", wrong" : ""}`);
       }
-      const data_ = rows[i].children;
-      data_[3].textContent = value === undefined ? "" : show(value);
-      data_[4].textContent = adjoint === undefined ? "" : show(adjoint);
-      data_[5].textContent = final.has(i) ? show(final.get(i)) : "";
-      mark(data_[4], "differs", wrong);
+      const columns = rows[i].children;
+      columns[3].textContent = value === undefined ? "" : show(value);
+      columns[4].textContent = adjoint === undefined ? "" : show(adjoint);
+      columns[5].textContent = final.has(i) ? show(final.get(i)) : "";
+      mark(columns[4], "differs", wrong);
       for (const element of [...cells[i], rows[i]]) {
         mark(element, "now", !!step && step.node === i && !nudging());
         mark(element, "giver", !!step && step.giver === i && !nudging());
@@ -239,15 +241,16 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
   const because = (step) => {
     if (step.giver < 0) return "";
     const giver = nodes[step.giver], kind = sign(step.partial), rule = giver.rules[step.operand];
-    const number_ = colored(kind, mn(step.partial));
-    const derived = math(colored(kind, local(step.giver, step.node, step.operand)), rule && rule !== number_ ? rule : "", number_);
+    const constant = rule?.replace(/<[^>]*>/g, "") === minus(show(step.partial));  // else "= 1 = 1"
+    const derived = math(colored(kind, local(step.giver, step.node, step.operand)), constant ? "" : rule, colored(kind, mn(step.partial)));
     return giver.formulaMath ? `${derived}<span>, for&nbsp;</span>${math(giver.math, giver.formulaMath)}` : derived;
   };
+  const NOTHING = "Nothing has been computed yet: press Step, or the right arrow key.";
   const tell = (step, ended) => {
     const rule = step ? data.rules[step.rule] : "";
-    part("sentence").innerHTML = step ? sentence(step) : "Nothing has been computed yet: press Step, or the right arrow key.";
+    part("sentence").innerHTML = step ? sentence(step) : NOTHING;
     part("because").innerHTML = step && isReverse(position - 1) ? because(step) : "";
-    part("told").textContent = step ? step.equation : "Nothing has been computed yet: press Step, or the right arrow key.";
+    part("told").textContent = step ? step.equation : NOTHING;
     part("why").textContent = step ? step.reason : "";
     part("rule").textContent = rule + (ended ? summary() : "");
     mark(part("now"), "wrong", rule.startsWith("Wrong"));
@@ -265,7 +268,7 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     if (asking) return part("guess").focus();
     const next = steps[position];
     if (next && predicting() && next.giver >= 0) return ask(next);
-    say("");
+    closeQuestion();
     goTo(predicting() ? position + 1 : stops.find((at) => at > position) ?? steps.length);
   };
   const retreat = () => goTo(predicting() ? position - 1 : stops.filter((at) => at < position).at(-1) ?? 0);
@@ -282,9 +285,8 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     part("question").hidden = false;
     part("guess").focus();
   };
-  const closeQuestion = () => { asking = false; part("question").hidden = true; };
+  const closeQuestion = () => { asking = false; part("question").hidden = true; say(""); };
   const say = (text, good) => {
-    if (!text) closeQuestion();
     part("verdict").textContent = text && `${good ? "✓" : "✗"} ${text}`;
     part("verdict").className = text ? (good ? "good" : "bad") : "";
   };
@@ -294,22 +296,17 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     closeQuestion();
     goTo(position + 1);
     say(`${text} ${known} of ${asked} right at the first try.`, good);
-    closeQuestion();
     part("step").focus();
   };
   const check = () => {
     const step = steps[position], wanted = number(step.after);
     const text = part("guess").value.trim().toLowerCase().replace("−", "-").replace(/^([^.]*),([^,.]*)$/, "$1.$2");
     const guess = /^(nan|-?inf)$/.test(text) ? number(text) : /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/.test(text) ? Number(text) : null;
-    if (guess === null) return complain("Type a number, such as -0.73.");
+    if (guess === null) return say("Type a number, such as -0.73.", false);
     tries++;
     if (close(guess, wanted)) return settle(`Right: ${show(wanted)}.`, true);
-    if (tries === 1) { complain(`Not ${show(guess)}. ${hint(step, guess)} Try again.`); return part("guess").select(); }
+    if (tries === 1) { say(`Not ${show(guess)}. ${hint(step, guess)} Try again.`, false); return part("guess").select(); }
     return settle(`It is ${show(wanted)}, not ${show(guess)}. ${hint(step, guess)}`, false);
-  };
-  const complain = (text) => {
-    part("verdict").textContent = `✗ ${text}`;
-    part("verdict").className = "bad";
   };
   const close = (x, wanted) => Object.is(x, wanted) || x === wanted || (Number.isFinite(wanted) && Math.abs(x - wanted) <= 0.01 * Math.abs(wanted));
   // Which factor is wrong: the guess is taken apart by what the reader may have used instead.
@@ -354,15 +351,15 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     at = Math.max(0, Math.min(amounts.length - 1, at));
     moved = { leaf, at };
     draw();
-    const by_ = number(amounts[at]), y = nodes[data.result], x = nodes[leaf], place = reached.indexOf(data.result);
+    const shift = number(amounts[at]), y = nodes[data.result], x = nodes[leaf], place = reached.indexOf(data.result);
     const result = place < 0 ? number(y.value) : number(table[at][place]);
-    const actual = result - number(place < 0 ? y.value : table[zero][place]), gradient = final.get(leaf) ?? 0, predicted = number(gradient) * by_;
-    part("nudged").textContent = `Move ${x.symbol} = ${show(x.value)} by ${show(by_, 3)}: ${y.symbol} becomes ${show(result)}, ` +
-      `a change of ${show(actual, 4)}. Gradient × change = ${show(gradient, 4)} × ${show(by_, 3)} = ` +
+    const actual = result - number(place < 0 ? y.value : table[zero][place]), gradient = final.get(leaf) ?? 0, predicted = number(gradient) * shift;
+    part("nudged").textContent = `Move ${x.symbol} = ${show(x.value)} by ${show(shift, 3)}: ${y.symbol} becomes ${show(result)}, ` +
+      `a change of ${show(actual, 4)}. Gradient × change = ${show(gradient, 4)} × ${show(shift, 3)} = ` +
       `${show(predicted, 4)}, ${Number.isFinite(actual - predicted) ? `off by ${show(actual - predicted, 3)}` : "which cannot be compared: it is not finite"}.`;
     for (const cell of cells[leaf]) {
       cell.setAttribute("aria-valuenow", at - zero);
-      cell.setAttribute("aria-valuetext", `${x.symbol} ${by_ < 0 ? "minus" : "plus"} ${show(Math.abs(by_), 3)}, ${y.symbol} ${show(result, 4)}`);
+      cell.setAttribute("aria-valuetext", `${x.symbol} ${shift < 0 ? "minus" : "plus"} ${show(Math.abs(shift), 3)}, ${y.symbol} ${show(result, 4)}`);
     }
     knobs();
   };
@@ -407,11 +404,11 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     });
     cell.addEventListener("pointermove", (event) => { if (nudging() && cell.hasPointerCapture(event.pointerId)) slide(leaf, at(event)); });
     cell.addEventListener("keydown", (event) => {
-      const by_ = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5 }[event.key];
-      if (!nudging() || !by_) return;
+      const shift = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5 }[event.key];
+      if (!nudging() || !shift) return;
       event.preventDefault();
       event.stopPropagation();
-      slide(leaf, (moved && moved.leaf === leaf ? moved.at : data.nudges[leaf].zero) + by_);
+      slide(leaf, (moved && moved.leaf === leaf ? moved.at : data.nudges[leaf].zero) + shift);
     });
   }
   nodes.forEach((_, i) => {
@@ -429,10 +426,8 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
   part("view").value = chosen;
   part("view").addEventListener("change", () => {
     const next = Number(part("view").value);
-    stop();
     root.innerHTML = views[next].html;
     root.classList.remove("compare", "nudging");
-    document.removeEventListener("keydown", onKey);
     mountStepper(root, views, next);
     root.querySelector('[data-part="view"]').focus();
   });
@@ -451,7 +446,7 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
       if (asking || position === steps.length) stop();
     }, 1100);
   };
-  const halt = (action) => () => { stop(); say(""); if (nudging()) setNudging(false); action(); };
+  const halt = (action) => () => { stop(); closeQuestion(); if (nudging()) setNudging(false); action(); };
   part("start").addEventListener("click", halt(() => goTo(0)));
   part("back").addEventListener("click", halt(retreat));
   part("step").addEventListener("click", () => { stop(); if (nudging()) setNudging(false); advance(); });
@@ -464,12 +459,11 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     choose(part("sweep").value);
     draw();
   }));
-  part("predict").addEventListener("change", () => { asked = known = 0; say(""); if (nudging()) setNudging(false); draw(); });
-  part("nudge").addEventListener("click", () => { stop(); say(""); setNudging(!nudging()); });
+  part("predict").addEventListener("change", () => { asked = known = 0; closeQuestion(); if (nudging()) setNudging(false); draw(); });
+  part("nudge").addEventListener("click", () => { stop(); closeQuestion(); setNudging(!nudging()); });
   part("question").addEventListener("submit", (event) => { event.preventDefault(); check(); });
   part("reveal").addEventListener("click", () => settle("", false));
   const onKey = (event) => {
-    if (!root.isConnected) return document.removeEventListener("keydown", onKey);
     const target = event.target, typing = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) && target.type !== "checkbox" || target.isContentEditable;
     if (event.altKey || event.ctrlKey || event.metaKey || typing) return;
     const keys = { ArrowRight: () => { stop(); if (nudging()) setNudging(false); advance(); }, ArrowLeft: halt(retreat), Home: halt(() => goTo(0)), End: halt(() => goTo(steps.length)) };
@@ -478,8 +472,8 @@ globalThis.mountStepper = (root, views, chosen = 0) => {
     event.preventDefault();
     action();
   };
-  document.addEventListener("keydown", onKey);
-  addEventListener("resize", () => { if (root.isConnected) fit(); });
+  document.addEventListener("keydown", onKey, { signal });
+  addEventListener("resize", fit, { signal });
 
   fit();
   choose(data.start.sweep);
